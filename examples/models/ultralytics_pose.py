@@ -46,5 +46,6 @@ for image_id, box in boxes.items():
         row |= {"keypoints": np.ravel(pose).tolist(), "score": float(score)}
         results.append(row)
 if num_erased:
-    print(f"{num_erased} joints lie at (0, 0): this version erases them", file=sys.stderr)
+    noun = "joint lies" if num_erased == 1 else "joints lie"
+    print(f"{num_erased} {noun} at (0, 0): this version erases them", file=sys.stderr)
 args.out.write_text(json.dumps({"keypoint_names": JOINTS, "predictions": results}))

@@ -55,7 +55,7 @@ def test_check_names_an_image_whose_name_no_disk_can_hold(tmp_path, capsys):
     truth = {"images": [{"id": 1, "file_name": name}], "annotations": []}
     (tmp_path / "truth.json").write_text(json.dumps(truth))
     assert main(["check", str(tmp_path / "truth.json"), "--images", str(tmp_path)]) == 2
-    assert "1 of 1 images are missing" in capsys.readouterr().out
+    assert "1 of 1 image is missing" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("count", [3, 12])

@@ -1,5 +1,6 @@
 """A word that an option takes in place of a path wins over a file or folder of that name."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from smallpose.catalog.early_checks import refuse_other_weights
 from smallpose.catalog.keywords import make_path_parser
 from smallpose.catalog.method_checks import refuse_missing_weights
 from smallpose.cli.main import create_parser
+from smallpose.cli.predict_checks import check_arguments
 from smallpose.core.errors import InputError
 
 
@@ -54,3 +56,24 @@ def test_real_measures_win_over_a_file_of_that_name(folder, capsys):
 
 def test_paths_stay_as_they_were_typed(folder):
     assert make_path_parser("real", "--compare")("./mmpose") == Path("mmpose")
+
+
+@pytest.mark.parametrize("name", ["movenet", "simple_baseline_r18_tiny"])
+def test_methods_win_over_a_folder_of_that_name_and_a_run_is_reached_by_its_path(
+    folder, name, capsys
+):
+    (folder / name).mkdir()
+    card = {"method": "rtmo_tiny"}
+    (folder / name / "model.json").write_text(json.dumps(card))
+    words = ["predict", name, "photos", "--out", "o.json"]
+    args = create_parser("predict").parse_args(words[1:])
+    with pytest.raises(InputError) as error:
+        check_arguments(args)
+    assert args.method == name and "is a file or folder" not in str(error.value)
+    line = capsys.readouterr().err
+    assert f"METHOD {name} is the method, not the folder" in line and f"./{name}" in line
+    args = create_parser("predict").parse_args([f"./{name}", *words[2:]])
+    with pytest.raises(InputError):
+        check_arguments(args)
+    assert (args.method, Path(args.weights)) == ("rtmo_tiny", Path(name))
+    assert "is the method" not in capsys.readouterr().err

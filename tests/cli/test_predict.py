@@ -145,9 +145,9 @@ def test_arguments_that_do_not_go_together_are_a_one_line_error(files, tmp_path,
         ((*top_down, *out, files / "p", *data), "takes either images or --data"),
         (
             (*top_down, *out, files / "p", "--boxes", tmp_path / "boxes.json"),
-            "none of its 1 boxes is of category 1 in these images",
+            "none of its 1 box is of category 1 in these images",
         ),
-        ((*top_down, *out, *data, "--boxes", tmp_path / "boxes.json"), "none of its 1 boxes"),
+        ((*top_down, *out, *data, "--boxes", tmp_path / "boxes.json"), "none of its 1 box"),
         ((*full_image, *out, *data, "--boxes", tmp_path / "boxes.json"), "detects people itself"),
         ((*top_down, *out, *data, "--max-people", 3), "is a top-down method"),
         ((*top_down, *out, *data, "--tile", 64), "is a top-down method"),
@@ -360,7 +360,7 @@ def test_the_boxes_of_a_file_without_keypoints_are_those_of_its_people(
     boxes = make_box_file(files, tmp_path / "instances.json")
     for data, out in ((files / "truth.json", "a.json"), (boxes, "b.json")):
         assert run_predict(*base, "--data", data, "--out", tmp_path / out) == 0
-    assert "left out: car (id 3) with 1 annotations" in capsys.readouterr().err
+    assert "left out: car (id 3) with 1 annotation" in capsys.readouterr().err
     assert run_predict(*base, "--data", boxes, "--out", tmp_path / "c.json", *more) == 0
     expected = json.loads((tmp_path / "a.json").read_text())
     assert json.loads((tmp_path / "b.json").read_text()) == expected

@@ -60,7 +60,7 @@ def test_images_are_found_by_file_name_else_by_stem(files, tmp_path, shards, cap
     results = predict(files, tmp_path, records, *more)
     message = capsys.readouterr().err
     assert "2 of 6 boxes left out, 1 of them of other images" in message
-    assert "1 of 4 images have no box" in message
+    assert "1 of 4 images has no box" in message
     if shards:
         assert len(results) == 4
         return

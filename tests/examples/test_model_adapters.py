@@ -267,7 +267,7 @@ def test_ultralytics_erased_joints_are_counted(run, capsys):
     predictions = run("ultralytics_pose.py", {"ultralytics": {"YOLO": Model}})
     assert predictions.image_ids.tolist() == [1]
     assert predictions.scores[0] == pytest.approx(0.6)
-    assert "1 joints lie at (0, 0)" in capsys.readouterr().err
+    assert "1 joint lies at (0, 0)" in capsys.readouterr().err
 
 
 def test_detectron2_loses_the_half_pixel_that_it_adds(run):

@@ -53,7 +53,7 @@ def test_person_is_found_in_any_case_behind_another_category(tmp_path, assert_sa
     assert people.skeleton is COCO17
     assert people.category_ids == (2,)
     assert people.notes == (
-        "category used: Person (id 2); left out: racket (id 1) with 1 annotations",
+        "category used: Person (id 2); left out: racket (id 1) with 1 annotation",
     )
 
 
@@ -67,7 +67,7 @@ def test_without_that_name_the_categories_with_joints_of_people_are_used(
     assert people.category_ids == (2, 3)
     (note,) = people.notes
     assert note == (
-        "categories used: man (id 2), woman (id 3); left out: racket (id 1) with 1 annotations"
+        "categories used: man (id 2), woman (id 3); left out: racket (id 1) with 1 annotation"
     )
 
 
@@ -185,7 +185,7 @@ def test_a_file_without_people_is_no_file_without_keypoints(tmp_path):
     categories = [(1, "person", PEOPLE), (2, "car", [])]
     people = read_coco(save(tmp_path, categories, [make_annotation(1, 2, 0)]))
     assert len(people) == 0
-    assert "left out: car (id 2) with 1 annotations" in people.notes[0]
+    assert "left out: car (id 2) with 1 annotation" in people.notes[0]
 
 
 def test_null_and_whole_floats_are_read_as_integers_and_flags(tmp_path, assert_same_table):

@@ -145,7 +145,7 @@ def test_id_0_is_read(tmp_path):
 def test_annotations_of_other_categories_are_left_out_and_noted(tmp_path):
     people = read_coco(save(tmp_path, make_coco(make_person(), make_person(id=2, category_id=3))))
     assert people.ids.tolist() == [1]
-    assert people.notes == ("category used: person (id 1); left out: id 3 with 1 annotations",)
+    assert people.notes == ("category used: person (id 1); left out: id 3 with 1 annotation",)
 
 
 def test_crowds_with_masks_as_dicts_and_people_without_keypoints_are_read(tmp_path):
@@ -160,7 +160,7 @@ def test_crowds_with_masks_as_dicts_and_people_without_keypoints_are_read(tmp_pa
 def test_a_missing_num_keypoints_is_counted(tmp_path):
     people = read_coco(save(tmp_path, make_coco(make_person(num_keypoints=None))))
     assert people.num_keypoints.tolist() == [17]
-    assert "num_keypoints counted in 1 annotations without it" in people.notes[0]
+    assert "num_keypoints counted in 1 annotation without it" in people.notes[0]
 
 
 FAULTS = {

@@ -113,7 +113,7 @@ def test_vernier_an_image_that_is_listed_twice_counts_once_and_is_told(run):
     ("number", "told"),
     [
         (0, "annotation has id 0, which pycocotools never matches"),
-        (-1, "1 annotations have negative ids (first: -1), which faster-coco-eval loses"),
+        (-1, "1 annotation has negative ids (first: -1), which faster-coco-eval loses"),
     ],
 )
 def test_ids_that_other_evaluators_lose_are_scored_and_remarked(run, number, told):

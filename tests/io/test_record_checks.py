@@ -168,7 +168,7 @@ def test_people_marked_by_a_field_that_no_rule_reads_are_named(tmp_path, capsys,
     path = tmp_path / "a.json"
     path.write_text(json.dumps({"images": [image], "annotations": [person]}))
     assert main(["check", str(path)]) == 0
-    told = 'remark  1 people have "ignore": 1 (first: id 7)' in capsys.readouterr().out
+    told = 'remark  1 person has "ignore": 1 (first: id 7)' in capsys.readouterr().out
     assert told == is_told
 
 

@@ -278,7 +278,7 @@ def test_openpose_and_cmu_files_are_ordered_by_the_names_of_their_joints(
     order = [names.index(joint) for joint in COCO17.joints]
     assert np.array_equal(predictions.keypoints[0], xyv[order])
     assert predictions.scores[0] == pytest.approx(xyv[:, 2].mean())
-    assert "1 of 1 results have no score" in predictions.notes[0]
+    assert "1 of 1 result has no score" in predictions.notes[0]
     assert "neck" in predictions.notes[1]
 
 

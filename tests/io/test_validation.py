@@ -105,7 +105,7 @@ def test_ordinary_results_have_no_findings():
 def test_result_boxes_of_negative_size_are_a_fault(box):
     (finding,) = check_predictions(make_results([[1, 2, 3, 4], box]))
     assert finding.is_fault
-    assert "1 of 2 boxes have a negative width or height (first: detection 2, image 7)" in (
+    assert "1 of 2 boxes has a negative width or height (first: detection 2, image 7)" in (
         finding.message
     )
 
@@ -118,7 +118,7 @@ def test_keypoint_scores_of_0_and_whole_coordinates_get_remarks():
         ),
         (make_results(xy=np.arange(68).reshape(2, 17, 2)), "all coordinates are whole numbers"),
         (make_results(xy=np.arange(68).reshape(2, 17, 2) / 68), "between 0 and 1; write pixels"),
-        (make_results(xy=[[[0, 0]], [[3.5, 4]]]), "1 of 2 detections have all keypoints at 0, 0"),
+        (make_results(xy=[[[0, 0]], [[3.5, 4]]]), "1 of 2 detections has all keypoints at 0, 0"),
     ):
         (finding,) = check_predictions(results)
         assert text in finding.message
@@ -135,7 +135,7 @@ def check_merged(points, boxes):
 
 def test_a_pose_over_two_boxes_without_a_pose_gets_a_remark():
     (finding,) = check_merged([(12, 12), (15, 18), (62, 14)], [(10, 10, 20, 30), (60, 10, 20, 30)])
-    assert "1 poses lie in several boxes that have no pose" in finding.message
+    assert "1 pose lies in several boxes that have no pose" in finding.message
     assert "(first: id 1 over 2 boxes in a.jpg)" in finding.message
     assert not finding.is_fault
 

@@ -118,7 +118,7 @@ def test_labels_of_other_classes_are_left_out_and_zeroed_joints_counted(tmp_path
     folder = write_labels(tmp_path / "l", truth, wanted, classes=[0] * 11 + [2])
     found = read_results(folder, truth)
     assert len(found) == 11
-    assert found.notes[0] == "1 labels of other classes than 0 left out"
+    assert found.notes[0] == "1 label of other classes than 0 left out"
     assert found.notes[1].startswith("2 of 187 keypoints are at 0, 0")
     single = write_labels(tmp_path / "s", truth, wanted, classes=[3] * 12)
     assert len(read_results(single, truth)) == 12

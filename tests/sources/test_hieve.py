@@ -127,7 +127,7 @@ def test_frames_numbered_from_1_are_never_mistaken_for_frames_numbered_from_0(tm
         (videos / "1.mp4", 0),
         (videos / "1.mp4", 20),
     ]
-    assert any("1 videos were decoded because" in note for note in source.people.notes)
+    assert any("1 video was decoded because" in note for note in source.people.notes)
 
 
 def test_without_video_and_frames_the_expected_path_stays(tmp_path, write_json):

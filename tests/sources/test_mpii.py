@@ -167,7 +167,7 @@ def test_an_image_listed_twice_keeps_the_people_of_both_once(tmp_path):
     write(tmp_path, entry(person(*TWO)), entry(person(*TWO)), entry(other))
     people = parse_mpii(tmp_path).people
     assert (len(people.images), len(people)) == (1, 2)
-    assert "1 images are listed twice" in people.notes[0]
+    assert "1 image is listed twice" in people.notes[0]
     assert "1 identical ones merged" in people.notes[0]
 
 
@@ -195,7 +195,7 @@ def test_a_single_image_with_a_single_person_and_point_survives_squeezing(tmp_pa
         ({"img_train": None}, ["no field img_train"]),
         ({"annolist": None}, ["no field annolist"]),
         ({"annolist": EMPTY}, ["field annolist holds no images"]),
-        ({"img_train": [1, 0]}, ["img_train has 2 values for 1 images"]),
+        ({"img_train": [1, 0]}, ["img_train has 2 values for 1 image"]),
         ({"annolist": structs({"image": structs({"name": "1.jpg"})})}, ["no field vididx"]),
         ({"annolist": structs({"image": EMPTY})}, ["annolist(1)", "image.name is empty"]),
         ({"annolist": structs({"annorect": EMPTY})}, ["annolist(1)", "no field image"]),

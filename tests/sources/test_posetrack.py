@@ -71,7 +71,7 @@ def test_people_without_keypoints_stay_to_be_ignored(tmp_path, write_json):
     table = read_posetrack(tmp_path).people
     assert table.boxes_xywh.tolist() == [[1.5, 2.5, 30, 40], [1, 2, 3, 4]]
     assert not table.is_counted.any()
-    assert "1 people without box and keypoints left out" in table.notes[0]
+    assert "1 person without box and keypoints left out" in table.notes[0]
 
 
 def test_only_labelled_frames_are_read(tmp_path, write_json):
@@ -82,7 +82,7 @@ def test_only_labelled_frames_are_read(tmp_path, write_json):
     assert people.images.source_ids == ("1", "3")
     assert people.image_rows.tolist() == [1]
     assert "2 frames that are not labelled left out" in people.notes[0]
-    assert "1 people in frames marked as not labelled left out" in people.notes[1]
+    assert "1 person in frames marked as not labelled left out" in people.notes[1]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from smallpose.catalog.method_checks import PUBLISHED
 from smallpose.catalog.method_code import is_method_code
 from smallpose.catalog.methods import read_catalog
 from smallpose.catalog.weight_card import read_weight_card
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import Skeleton
 from smallpose.io.skeleton_json import find_skeleton
@@ -82,9 +83,12 @@ def refuse_other_weights(
     if asked is None:
         return None if joints is None else Skeleton(str(card["skeleton"].get("name", "")), joints)
     if joints is not None and joints != asked.joints and not adapt:
-        what = f"head expects {len(asked)} keypoints, file has {len(joints)}"
+        what = f"head expects {format_count(len(asked), 'keypoint')}, file has {len(joints)}"
         if len(joints) == len(asked):
-            what = f"head expects the {len(asked)} keypoints of {asked.name}, file has others"
+            what = (
+                f"head expects the {format_count(len(asked), 'keypoint')} of {asked.name}, file "
+                "has others"
+            )
         raise InputError(str(path), what, "use --adapt")
     return asked
 

@@ -1,4 +1,4 @@
-"""Words that an option takes in place of a path.
+"""Words that a command takes in place of a path: keywords of options, and names of methods.
 
 One rule holds for all of them: the word wins, and a file or folder of that name is reached with
 its folder before it, as in ./mmpose.
@@ -12,13 +12,13 @@ from smallpose.system.progress import print_status
 PUBLISHED_WEIGHTS = "mmpose"  # of --weights: the checkpoint that MMPose publishes
 
 
-def report_shadowed_path(keyword: str, flag: str) -> None:
+def report_shadowed_path(keyword: str, flag: str, meaning: str = "keyword") -> None:
     """Print that a file or folder with the name of a keyword is not the one that is read."""
     if not Path(keyword).exists():
         return
     kind = "folder" if Path(keyword).is_dir() else "file"
     print_status(
-        f"{flag} {keyword} is the keyword, not the {kind} of that name here; write ./{keyword} "
+        f"{flag} {keyword} is the {meaning}, not the {kind} of that name here; write ./{keyword} "
         f"for the {kind}"
     )
 

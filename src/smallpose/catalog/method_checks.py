@@ -44,6 +44,19 @@ def refuse_unknown_method(name: str, known: Collection[str] | None = None) -> No
     raise InputError(f"method {name}", "no such method", remedy)
 
 
+def is_method_name(word: str, flag: str = "") -> bool:
+    """Return whether a word names a method or a published model, also beside a path of that name.
+
+    Args:
+        flag: what the word was given for; a path of that name is then reported. "" reports nothing.
+    """
+    if word not in PUBLISHED and word not in read_catalog():
+        return False
+    if flag:
+        report_shadowed_path(word, flag, "method")
+    return True
+
+
 def refuse_missing_weights(name: str, weights: Path | str | None, flag: str = "--weights") -> None:
     """Raise InputError where a method has no weights, or their file does not exist.
 

@@ -13,6 +13,7 @@ from smallpose.cli.audit_file import (
     run_file_audit,
 )
 from smallpose.cli.options import DEMO_TRUTH, add_json, add_option, add_switch
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -149,7 +150,9 @@ def _format_labels(rows: dict[str, list[dict[str, Any]]], max_rows: int) -> str:
 
     parts = ["## Suspicious labels"]
     for split, people in rows.items():
-        parts.append(f"{split}: {len(people):,} people, dense small ones first.")
+        parts.append(
+            f"{split}: {format_count(len(people), 'person', 'people')}, dense small ones first."
+        )
         cells = [
             (
                 str(p["id"]),

@@ -9,6 +9,7 @@ from smallpose.catalog.method_code import is_method_code
 from smallpose.catalog.methods import read_catalog
 from smallpose.cli.options import DEMO_SET, add_option, add_switch, parse_names
 from smallpose.cli.train import set_torch_threads
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError, RunError
 
 PACKAGES = ("torch", "safetensors", "cv2", "PIL", "scipy")
@@ -178,7 +179,9 @@ def run_command(args: argparse.Namespace) -> None:
     write_job_files(jobs)
     num_jobs = len(jobs)
     num_finished = sum(job.is_finished for job in jobs)
-    print_status(f"{args.out}: {num_jobs} runs, {num_finished} of them already finished")
+    print_status(
+        f"{args.out}: {format_count(num_jobs, 'run')}, {num_finished} of them already finished"
+    )
 
     def report_change(job: Job, status: str) -> None:
         nonlocal num_finished
@@ -194,8 +197,8 @@ def run_command(args: argparse.Namespace) -> None:
         first = failed[0]
         raise RunError(
             str(first.job.folder),
-            f"{len(failed)} of {num_jobs} runs failed, this one with exit code {first.exit_code}: "
-            f"{first.last_line}",
+            f"{len(failed)} of {format_count(num_jobs, 'run')} failed, this one with exit code "
+            f"{first.exit_code}: {first.last_line}",
             "read train.log in their folders; run the same command again to retry them",
         )
 
@@ -249,8 +252,9 @@ def _draw_subsets(args: argparse.Namespace) -> list[Path]:
         path = args.out / "subsets" / f"subset{subset.number}.json"
         write_subset(path, subset, people)
         print_status(
-            f"subset {subset.number}: {len(subset.image_rows):,} images, {subset.people:,} people; "
-            f"its areas differ by {subset.distance:.4f} from the full set's (Kolmogorov–Smirnov)"
+            f"subset {subset.number}: {format_count(len(subset.image_rows), 'image')}, "
+            f"{format_count(subset.people, 'person', 'people')}; its areas differ by "
+            f"{subset.distance:.4f} from the full set's (Kolmogorov–Smirnov)"
         )
         files.append(path)
     overlaps = compute_overlaps(subsets)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from smallpose.catalog.early_checks import refuse_other_weights
 from smallpose.catalog.methods import is_listed_method
 from smallpose.cli.options import DEMO_SET, DEMO_TRUTH, add_option, add_seed
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -100,7 +101,10 @@ def run_command(args: argparse.Namespace) -> None:
     buffer = io.BytesIO()
     figure.savefig(buffer, format=suffix)
     write_atomically(args.out, buffer.getvalue())
-    print(f"{len(rows)} {args.size} people, {len(heatmaps)} methods: {args.out}")
+    print(
+        f"{format_count(len(rows), f'{args.size} person', f'{args.size} people')}, "
+        f"{format_count(len(heatmaps), 'method')}: {args.out}"
+    )
 
 
 def _check_arguments(args: argparse.Namespace) -> str:

@@ -12,6 +12,7 @@ from smallpose.cli.options import (
     add_switch,
     add_unknown_images_option,
 )
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -171,7 +172,8 @@ def _check_call(args: argparse.Namespace) -> None:
     if len(args.files) != num_files:
         raise InputError(
             f"smallpose leaderboard {args.action}",
-            f"{len(args.files)} files were given instead of {num_files}",
+            f"{format_count(len(args.files), 'file was', 'files were')} given instead of "
+            f"{num_files}",
             f"run: {TRAINING_USAGE if num_files == 1 else USAGE}"
             if num_files
             else "leave them out",
@@ -229,9 +231,9 @@ def _add_training_set(args: argparse.Namespace) -> "list[Standing]":
         workers=args.workers,
     )
     print_status(
-        f"{made.name}: {made.num_images:,} training images; of the test images {len(made.exact):,} "
-        f"are among them as equal files, {len(made.near):,} as near-duplicates, and "
-        f"{len(made.not_compared):,} were not compared"
+        f"{made.name}: {format_count(made.num_images, 'training image')}; of the test images "
+        f"{len(made.exact):,} are among them as equal files, {len(made.near):,} as "
+        f"near-duplicates, and {len(made.not_compared):,} were not compared"
     )
     standings = rebuild_page(args.board)
     names = [one.row.name for one in standings if made.name in (one.row.trained_on or ())]

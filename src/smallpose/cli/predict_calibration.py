@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.system.progress import print_status
 
@@ -97,9 +98,10 @@ def write_fitted_calibration(
     for line in describe_quality(quality):
         print_status(line)
     print_status(
-        f"calibration of {calibration.num_detections:,} detections and "
-        f"{calibration.num_joints:,} joints in {calibration.num_images:,} images: {path}; the "
-        "results have the method's own scores"
+        f"calibration of {format_count(calibration.num_detections, 'detection')} and "
+        f"{format_count(calibration.num_joints, 'joint')} in "
+        f"{format_count(calibration.num_images, 'image')}: {path}; the results have the method's "
+        "own scores"
     )
 
 

@@ -11,6 +11,7 @@ from smallpose.catalog.early_checks import (
 )
 from smallpose.catalog.method_checks import (
     PUBLISHED,
+    is_method_name,
     refuse_missing_weights,
     refuse_unknown_method,
 )
@@ -36,7 +37,8 @@ def check_arguments(args: argparse.Namespace) -> None:
     """Refuse arguments that do not go together, and files that are missing or do not fit."""
     _take_runs_as_methods(args)
     check_calibration_arguments(args)
-    if Path(args.method).exists() and not is_method_code(args.method):
+    is_method = is_method_name(args.method) or is_method_code(args.method)
+    if Path(args.method).exists() and not is_method:
         remedy = f"name the method first: smallpose predict movenet {args.method} --out found.json"
         raise InputError(args.method, "is a file or folder and not a method", remedy)
     for path in args.inputs:
@@ -301,19 +303,27 @@ def _check_data(args: argparse.Namespace, skeleton: "Skeleton | None") -> None:
 
 def _take_runs_as_methods(args: argparse.Namespace) -> None:
     """Replace the folders of runs in the place of methods by their methods and their weights."""
-    args.method, args.weights = _take_run_as_method(args.method, args.weights, "--weights")
+    args.method, args.weights = _take_run_as_method(
+        args.method, args.weights, ("METHOD", "--weights")
+    )
     if args.boxes_from:
         args.boxes_from, args.box_weights = _take_run_as_method(
-            args.boxes_from, args.box_weights, "--box-weights"
+            args.boxes_from, args.box_weights, ("--boxes-from", "--box-weights")
         )
 
 
-def _take_run_as_method(name: str, weights: str | None, flag: str) -> tuple[str, str | None]:
-    """Return the method and its weights; those of a run where its folder is named."""
+def _take_run_as_method(
+    name: str, weights: str | None, flags: tuple[str, str]
+) -> tuple[str, str | None]:
+    """Return the method and its weights; those of a run where its folder is named.
+
+    Args:
+        flags: of the method and of its weights.
+    """
     folder = Path(name)
-    if not (folder / "model.json").is_file():
+    if is_method_name(name, flags[0]) or not (folder / "model.json").is_file():
         return name, weights
     if weights:
-        remedy = f"leave {flag} out, or name the method in place of {folder}"
-        raise InputError(f"{flag} {weights}", f"{folder} has weights of its own", remedy)
+        remedy = f"leave {flags[1]} out, or name the method in place of {folder}"
+        raise InputError(f"{flags[1]} {weights}", f"{folder} has weights of its own", remedy)
     return read_run_method(folder), str(folder)

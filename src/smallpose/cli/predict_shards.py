@@ -9,7 +9,7 @@ from smallpose.cli.predict_outputs import (
     print_low_scores,
     write_method_environment,
 )
-from smallpose.core.counts import format_count
+from smallpose.core.counts import format_count, format_share
 from smallpose.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -65,7 +65,10 @@ def predict_in_shards(
         reports = process_shards(worker.move_to(args.device), None, part, method.name)
     num_missing = work.num_shards - len(reports)
     if num_missing:
-        print(f"{num_missing:,} of {work.num_shards:,} shards are left to other jobs: {folder}")
+        print(
+            f"{format_share(num_missing, work.num_shards, 'shard is', 'shards are')} left to other "
+            f"jobs: {folder}"
+        )
         return
     named = worker.order.skeleton if args.own_joints else None
     scores = ScoreCollector()

@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smallpose.catalog.early_checks import refuse_missing_device, refuse_other_weights
-from smallpose.catalog.method_checks import PUBLISHED, refuse_missing_weights
+from smallpose.catalog.method_checks import (
+    PUBLISHED,
+    is_method_name,
+    refuse_missing_weights,
+)
 from smallpose.catalog.method_code import is_method_code
 from smallpose.catalog.methods import read_catalog
 from smallpose.cli.options import (
@@ -26,6 +30,7 @@ from smallpose.cli.options import (
     parse_names,
     parse_non_negative,
 )
+from smallpose.core.counts import format_share
 from smallpose.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -227,7 +232,9 @@ def _check_arguments(args: argparse.Namespace) -> None:
     if not args.images.is_dir():
         raise InputError(f"--images {args.images}", "no such folder", "check the path")
     refuse_missing_device(args.device)
-    folders = [word for word in args.models if Path(word).is_dir()]
+    folders = [
+        word for word in args.models if not is_method_name(word, "METHOD") and Path(word).is_dir()
+    ]
     methods = [word for word in args.models if word not in folders]
     for folder in folders:
         if not (Path(folder) / "model.json").is_file() and is_result_folder(Path(folder)):
@@ -294,8 +301,8 @@ def _measure(args: argparse.Namespace) -> "Study":
     if not has_image.all():
         num_missing = int((~has_image).sum())
         print_status(
-            f"{args.images}: {num_missing:,} of {len(has_image):,} images are missing; their "
-            "people are left out"
+            f"{args.images}: {format_share(num_missing, len(has_image), 'image is', 'images are')} "
+            "missing; their people are left out"
         )
     people = choose_people(truth, args.heights, args.people, args.seed, has_image)
     print_status(people.describe())

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from smallpose.cli.options import DEMO_SET, add_backend_option, add_option, add_seed
+from smallpose.core.counts import format_count
 
 HELP = "Select every image with a small person and a random share of the others."
 EXAMPLE = f"""\
@@ -43,7 +44,7 @@ def run_command(args: argparse.Namespace) -> None:
     selection = select_shards(args.files, args.out, args.split, args.seed, args.backend)
     num_selected, num_small = len(selection.rows), selection.num_with_small
     line = (
-        f"{args.out}: {num_selected:,} images, {num_small:,} with a small person and "
-        f"{num_selected - num_small:,} drawn from {selection.pool:,} others"
+        f"{args.out}: {format_count(num_selected, 'image')}, {num_small:,} with a small person and "
+        f"{num_selected - num_small:,} drawn from {format_count(selection.pool, 'other')}"
     )
     print(wrap_text(line))

@@ -33,6 +33,7 @@ from smallpose.cli.options import (
     add_unreadable_option,
     parse_non_negative,
 )
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -325,7 +326,10 @@ def _refuse_other_joints(options: Mapping[str, Any], skeleton: "Skeleton") -> No
     if options["setting"] == "B":
         trained = read_coco(options["data"] / "annotations" / "train.json").skeleton
     if skeleton.joints != trained.joints:
-        what = f"has {len(skeleton)} joints ({skeleton.name}), and {len(trained)} are trained"
+        what = (
+            f"has {format_count(len(skeleton), 'joint')} ({skeleton.name}), and {len(trained)} are "
+            "trained"
+        )
         raise InputError(f"--weights {options['weights']}", what, "add --adapt")
 
 

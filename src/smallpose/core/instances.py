@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.boxes import box_area
+from smallpose.core.counts import format_count
 from smallpose.core.density import classify_densities
 from smallpose.core.errors import InputError
 from smallpose.core.sizes import classify_sizes
@@ -39,7 +40,7 @@ def custom_source(num_joints: int) -> int:
     """
     if num_joints > CUSTOM_SOURCE_JOINTS[-1]:
         raise InputError(
-            f"{num_joints} joints",
+            format_count(num_joints, "joint"),
             f"a custom source may have at most {CUSTOM_SOURCE_JOINTS[-1]}",
             "leave out joints that are none of the 21, such as those of fingers and face",
         )

@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.joint_names import (
     find_joint_of_unknown_side,
@@ -119,7 +120,7 @@ class Skeleton:
 
         sigmas, pairs, spelled = self.custom_sigmas, self.custom_pairs, self.file_joints
         return Skeleton(
-            name=f"{len(indices)} joints of {self.name}",
+            name=f"{format_count(len(indices), 'joint')} of {self.name}",
             joints=tuple(self.joints[i] for i in indices),
             edges=keep_pairs(self.edges),
             custom_sigmas=None if sigmas is None else tuple(sigmas[i] for i in indices),
@@ -176,8 +177,8 @@ class Skeleton:
             raise InputError(
                 f"skeleton {self.name}",
                 f"no OKS sigma is known for joint {unknown[0]!r}",
-                f"give {len(self)} sigmas with --sigmas FILE "
-                "(smallpose sigmas TRUTH.json --out FILE estimates them)",
+                f"give {format_count(len(self), 'sigma')} with --sigmas FILE (smallpose sigmas "
+                "TRUTH.json --out FILE estimates them)",
             )
         return np.array([SIGMAS[name] for name in self.joints])
 
@@ -301,7 +302,9 @@ def resolve_skeleton(joints: Sequence[str], edges: Sequence[Edge] = ()) -> Skele
         if skeleton.joints == names or skeleton.spelled_joints == spelled:
             break
     else:
-        skeleton = Skeleton(f"{len(names)} keypoints", names, tuple(edges) or _find_limbs(names))
+        skeleton = Skeleton(
+            format_count(len(names), "keypoint"), names, tuple(edges) or _find_limbs(names)
+        )
     is_spelled_so = skeleton.spelled_joints == spelled
     return skeleton if is_spelled_so else replace(skeleton, file_joints=spelled)
 

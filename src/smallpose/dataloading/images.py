@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.dataset import image_folder
 from smallpose.dataset.image_headers import read_header
@@ -98,8 +99,8 @@ def refuse_unreadable(
     if num_unreadable > max_unreadable * num_images:
         raise InputError(
             where,
-            f"{num_unreadable:,} of {num_images:,} images cannot be read, "
-            f"more than {max_unreadable:.1%}{details}",
+            f"{num_unreadable:,} of {format_count(num_images, 'image')} cannot be read, more than "
+            f"{max_unreadable:.1%}{details}",
             "repair or remove them, or allow more with --max-unreadable",
         )
 
@@ -121,8 +122,8 @@ def refuse_too_many_unreadable(
     remedy = error.remedy if is_refused else "repair or remove them"
     raise type(error)(
         error.where,
-        f"{error.what}: {num_unreadable:,} of {num_images:,} images cannot be read, more than "
-        f"{max_unreadable:.1%}",
+        f"{error.what}: {num_unreadable:,} of {format_count(num_images, 'image')} cannot be read, "
+        f"more than {max_unreadable:.1%}",
         f"{remedy}, or allow more with --max-unreadable",
     ) from None
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.dataloading.images import ImageReader
 
@@ -26,7 +27,7 @@ def refuse_missing_images(
     if len(missing) > max_missing * len(wanted):
         raise InputError(
             str(reader.root),
-            f"{len(missing):,} of {len(wanted):,} images cannot be read, more than "
+            f"{len(missing):,} of {format_count(len(wanted), 'image')} cannot be read, more than "
             f"{max_missing:.1%}: they are not there (first: {missing[0]})",
             f"{remedy}, or allow more with --max-unreadable",
         )

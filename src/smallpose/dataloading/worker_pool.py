@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import RunError, SmallposeError
 from smallpose.dataloading.images import use_one_opencv_thread
 from smallpose.dataloading.shared_memory import SharedMemory
@@ -116,8 +117,9 @@ class WorkerPool:
                 if died_at == index or num_deaths > MAX_DEATHS:
                     raise RunError(
                         where,
-                        f"a worker process died near here ({reason}), {num_deaths} times so far; "
-                        f"{get_free_memory() >> 20:,} MiB of memory are free",
+                        f"a worker process died near here ({reason}), "
+                        f"{format_count(num_deaths, 'time')} so far; {get_free_memory() >> 20:,} "
+                        "MiB of memory are free",
                         "use fewer --workers, then --resume",
                     )
                 print_status(

@@ -12,6 +12,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import SOURCES, Instances
 from smallpose.system.files import write_atomically
@@ -76,7 +77,7 @@ def draw_subsets(people: Instances, count: int, size: int, seed: int = 0) -> lis
     total = int(num_people.sum())
     if not 0 < size <= total:
         raise InputError(
-            f"subsets of {size:,} people",
+            f"subsets of {format_count(size, 'person', 'people')}",
             f"the training set has {total:,}",
             "choose a smaller number with --subset-people",
         )

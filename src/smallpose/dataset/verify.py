@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from smallpose.core.counts import format_count
+from smallpose.core.counts import format_count, format_share
 from smallpose.core.errors import SmallposeError
 from smallpose.core.instances import Instances
 from smallpose.dataset.exif_orientation import infer_label_grids
@@ -55,9 +55,12 @@ def check_set(folder: Path, workers: int) -> tuple[list[Finding], str]:
         results = pool.map(_check_hash, files, chunksize=16)
         findings += [f for f in show_progress(results, "hashes", total=len(files)) if f]
     if num_absent:
-        what = f"{num_absent:,} images are not included, as in every release; see index.json"
+        what = (
+            f"{format_count(num_absent, 'image is', 'images are')} not included, as in every "
+            "release; see index.json"
+        )
         findings.append(Finding(what, is_fault=False))
-    return findings, f"{len(files) + 1:,} files with a hash"
+    return findings, f"{format_count(len(files) + 1, 'file')} with a hash"
 
 
 def _check_manifest(path: Path, manifest: Mapping[str, Any]) -> list[Finding]:
@@ -102,7 +105,10 @@ def check_images(people: Instances, folder: Path) -> list[Finding]:
             refused.append(error)
     findings = _group_errors(refused, len(images))
     if missing:
-        what = f"{len(missing):,} of {len(images):,} images are missing (first: {missing[0]})"
+        what = (
+            f"{format_share(len(missing), len(images), 'image is', 'images are')} missing (first: "
+            f"{missing[0]})"
+        )
         findings.append(Finding(what, is_fault=True))
     return findings + _check_grids(people, headers)
 
@@ -118,7 +124,9 @@ def _group_errors(errors: Sequence[SmallposeError], num_images: int) -> list[Fin
             lines += [str(error) for error in group]
             continue
         first = f"(first: {group[0].where})"
-        lines.append(f"{len(group):,} of {num_images:,} images: {what} {first}; {remedy}")
+        lines.append(
+            f"{len(group):,} of {format_count(num_images, 'image')}: {what} {first}; {remedy}"
+        )
     return [Finding(line, is_fault=True) for line in lines]
 
 
@@ -127,8 +135,8 @@ def _group_other_sizes(other_sizes: Sequence[str], num_images: int) -> list[Find
     if len(other_sizes) <= MAX_LISTED:
         return [Finding(what, is_fault=True) for what in other_sizes]
     what = (
-        f"{len(other_sizes):,} of {num_images:,} images have another size than the file declares "
-        f"(first: {other_sizes[0]})"
+        f"{format_share(len(other_sizes), num_images, 'image has', 'images have')} another size "
+        f"than the file declares (first: {other_sizes[0]})"
     )
     return [Finding(what, is_fault=True)]
 
@@ -150,8 +158,8 @@ def _check_grids(people: Instances, headers: Mapping[int, ImageHeader]) -> list[
     if shown:
         header = headers[shown[0]]
         what = (
-            f"{len(shown):,} images are turned by EXIF for viewers, and their labels refer to the "
-            f"turned image (first: {images.file_names[shown[0]]}, stored "
+            f"{format_count(len(shown), 'image is', 'images are')} turned by EXIF for viewers, and "
+            f"their labels refer to the turned image (first: {images.file_names[shown[0]]}, stored "
             f"{_format_size(header.stored_wh)}, shown {_format_size(header.shown_wh)}); build the "
             "set with --exif apply, which turns such images"
         )

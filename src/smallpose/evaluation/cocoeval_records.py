@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.evaluation.areas import MASK_SHARE, box_around_poses
 from smallpose.evaluation.matching.arrays import Bits, Candidates, Floats, Ints, Mask, Poses
@@ -81,7 +82,7 @@ def _collect_values(rows: Sequence[Any], width: int) -> Floats:
     if values.size and values.shape[1:] != (width,):
         raise InputError(
             "COCOeval",
-            f"{values.shape[-1]} values in a record instead of {width}",
+            f"{format_count(values.shape[-1], 'value')} in a record instead of {width}",
             "set params.kpt_oks_sigmas to one sigma per keypoint",
         )
     return values.reshape(-1, width)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from smallpose.core.counts import format_count, format_share
 from smallpose.core.instances import Instances
 from smallpose.core.skeleton import COCO17
 from smallpose.evaluation.areas import OKS_AREAS
@@ -168,7 +169,9 @@ def _compare_areas(settings: Mapping[str, Any], facts: DataFacts) -> list[str]:
     if rule != "file":
         return [f"area: OKS is scaled by {OKS_AREAS[rule]}"]
     if facts.num_without_area:
-        return [f"area: {facts.num_without_area:,} of {facts.num_people:,} people have none"]
+        num_without = facts.num_without_area
+        share = format_share(num_without, facts.num_people, "person has", "people have")
+        return [f"area: {share} none"]
     if facts.num_box_areas > _MAJORITY * facts.num_people:
         return ["area: the file has width × height of the boxes (COCO has areas of masks)"]
     return []
@@ -187,7 +190,9 @@ def _compare_scoring(
     limit = settings["max_detections"]
     if limit != MAX_DETECTIONS:
         limit = "all" if limit is None else f"{limit:,}"
-        differences.append(f"cap: {limit} detections per image (COCO counts {MAX_DETECTIONS})")
+        differences.append(
+            f"cap: {format_count(limit, 'detection')} per image (COCO counts {MAX_DETECTIONS})"
+        )
     sizes = (settings["size_area"], tuple(settings["size_limits"]))
     if sizes not in (("box", PAPER_LIMITS), ("file", COCO_SIZE_LIMITS)):
         ends = " and ".join(f"{limit:,.0f}" for limit in sizes[1])
@@ -237,8 +242,9 @@ def _compare_images(counts: MatchCounts) -> list[str]:
 def _compare_boxes(counts: MatchCounts, facts: DataFacts) -> list[str]:
     if facts.num_label_boxes > _MAJORITY * facts.num_detected_images:
         return [
-            f"boxes: in {facts.num_label_boxes:,} of {facts.num_detected_images:,} images the best "
-            "detection has the box of a label"
+            f"boxes: in {facts.num_label_boxes:,} of "
+            f"{format_count(facts.num_detected_images, 'image')} the best detection has the box of "
+            "a label"
         ]
     num_people = counts.num_people[:, 0]
     num_crowded = int(np.count_nonzero(num_people > 1))

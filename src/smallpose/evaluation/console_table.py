@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from smallpose.core.counts import format_count
 from smallpose.core.interval import Interval
 from smallpose.core.table import build_text_table
 from smallpose.evaluation.areas import OKS_AREAS
@@ -106,6 +107,6 @@ def _format_settings(settings: Mapping[str, Any]) -> list[str]:
         f"Keypoints: {settings['keypoints']}. Area of detections: {settings['detection_area']}.",
         f"Small and medium people are below {limits} px². K of the keypoint density: "
         f"{settings['density_joints']}.",
-        f"The protocol coco counts {num_counted} detections per image.",
+        f"The protocol coco counts {format_count(num_counted, 'detection')} per image.",
         format_comparability(settings["comparable_to"]),
     ]

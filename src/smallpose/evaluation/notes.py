@@ -147,7 +147,7 @@ def _describe_density(scored: ScoredPoses) -> list[str]:
 def describe_missing_joints(missing: tuple[str, ...], scored: Skeleton) -> str:
     """Say on which joints the numbers are, and that others were left out."""
     return (
-        f"scored on the {len(scored)} joints that the results have; the truth has "
+        f"scored on the {format_count(len(scored), 'joint')} that the results have; the truth has "
         f"{len(missing)} more ({list_joints(missing)})"
     )
 

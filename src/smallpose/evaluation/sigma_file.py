@@ -14,6 +14,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_count, format_share
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.skeleton import Skeleton, find_joint_indices, resolve_skeleton
@@ -68,8 +69,9 @@ class JointSigmas:
             ]
         names = ", ".join(name for name, _ in self.not_measured)
         return [
-            f"{len(self.not_measured)} of {len(self.joints)} sigmas were not measured but borrowed "
-            f"({names}); the numbers are comparable only with others that use this file"
+            f"{format_share(len(self.not_measured), len(self.joints), 'sigma was', 'sigmas were')} "
+            f"not measured but borrowed ({names}); the numbers are comparable only with others "
+            "that use this file"
         ]
 
 
@@ -85,7 +87,8 @@ def read_sigmas(path: Path) -> JointSigmas | list[float]:
     if len(content.sigmas) != len(content.joints):
         raise InputError(
             str(path),
-            f"{len(content.sigmas)} sigmas and {len(content.joints)} joints",
+            f"{format_count(len(content.sigmas), 'sigma')} and "
+            f"{format_count(len(content.joints), 'joint')}",
             "give as many of each",
         )
     return JointSigmas(
@@ -106,7 +109,7 @@ def set_sigmas(people: Instances, path: Path | None) -> Instances:
         if len(values) != len(skeleton) or not all(sigma > 0 for sigma in values):
             raise InputError(
                 str(path),
-                f"{len(values)} sigmas for {len(skeleton)} joints",
+                f"{format_count(len(values), 'sigma')} for {format_count(len(skeleton), 'joint')}",
                 "give one above 0 for each joint",
             )
         skeleton = replace(skeleton, custom_sigmas=tuple(values))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from smallpose.catalog.method_checks import refuse_missing_weights
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.system.packages import require_packages
 
@@ -36,7 +37,7 @@ def create_model(
     if name in EXTERNAL:
         if skeleton is not None:
             remedy = "leave --skeleton out"
-            what = f"{name} has its own {len(EXTERNAL[name].skeleton)} joints"
+            what = f"{name} has its own {format_count(len(EXTERNAL[name].skeleton), 'joint')}"
             raise InputError(f"--skeleton {skeleton}", what, remedy)
         return EXTERNAL[name].create(None if weights is None else Path(weights)).eval()
     if weights is None:

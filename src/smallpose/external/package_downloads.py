@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.system.files import write_atomically
 
@@ -69,7 +70,7 @@ def download_package(package: Package, folder: Path) -> Path:
     download[package.kind](package, out, folder)
     files = list(out.iterdir())
     if len(files) != 1:
-        raise _explain_missing(package, f"the client wrote {len(files)} files")
+        raise _explain_missing(package, f"the client wrote {format_count(len(files), 'file')}")
     return files[0]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.boxes import box_around_keypoints
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Images, Instances
 from smallpose.core.predictions import Predictions
@@ -114,14 +115,15 @@ def read_boxes(
         category = " or ".join(map(str, category_ids))
         raise InputError(
             str(path),
-            f"none of its {num_boxes:,} boxes is of category {category} in these images",
+            f"none of its {format_count(num_boxes, 'box', 'boxes')} is of category {category} in "
+            "these images",
             "pass boxes of the same images"
             + ("" if has_ids else "; file_name, else image_id, is to be the name of the file"),
         )
     if len(order) < num_boxes:
         print_status(
-            f"{path}: {num_boxes - len(order):,} of {num_boxes:,} boxes left out, "
-            f"{num_others:,} of them of other images"
+            f"{path}: {num_boxes - len(order):,} of {format_count(num_boxes, 'box', 'boxes')} left "
+            f"out, {num_others:,} of them of other images"
         )
     return Boxes(rows[order], boxes[order], scores[order], from_detector=True)
 
@@ -130,7 +132,7 @@ def _get_box(record: _DetectedBox, where: str) -> list[float]:
     """Return the box of a record, or that around all keypoints of a pose, as COCO's `loadRes`."""
     if record.bbox:
         if len(record.bbox) != 4:
-            what = f"bbox has {len(record.bbox)} values instead of 4"
+            what = f"bbox has {format_count(len(record.bbox), 'value')} instead of 4"
             raise InputError(where, what, "correct the entry or leave it out")
         return record.bbox
     values = record.keypoints or []

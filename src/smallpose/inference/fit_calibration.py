@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
+from smallpose.core.counts import format_count, format_phrase
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
@@ -170,8 +171,8 @@ def _refuse_few(truth: Instances, labelled: LabelledDetections) -> None:
         if count < least:
             raise InputError(
                 "--calibrate",
-                f"there are {count:,} {what} in the {len(truth.images):,} images; at least "
-                f"{least:,} are needed",
+                f"only {format_phrase(count, what)} in the "
+                f"{format_count(len(truth.images), 'image')}; at least {least:,} are needed",
                 "pass a larger labelled file",
             )
 

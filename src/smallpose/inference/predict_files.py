@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from smallpose.core.counts import format_count
+from smallpose.core.counts import format_count, format_share
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.instances import Images, Instances, make_images, make_instances
 from smallpose.core.joint_order import (
@@ -199,8 +199,8 @@ def predict_image_files(
         boxes = _detect_boxes(boxes_from, people, _PathReader(), device)
     elif not isinstance(method, FullImageMethod):
         print_status(
-            f"no boxes: each of the {len(files)} images is taken as the box of one person; "
-            "--boxes-from METHOD detects people first"
+            f"no boxes: each of the {format_count(len(files), 'image')} is taken as the box of one "
+            "person; --boxes-from METHOD detects people first"
         )
         if problems:
             max_unreadable = (options or InferenceOptions()).max_unreadable
@@ -219,7 +219,9 @@ def read_file_boxes(path: Path, images: Images) -> Boxes:
     boxes = read_boxes(path, images, has_ids=False)
     num_without = len(images) - len(np.unique(boxes.image_rows))
     if num_without:
-        print_status(f"{path}: {num_without:,} of {len(images):,} images have no box")
+        print_status(
+            f"{path}: {format_share(num_without, len(images), 'image has', 'images have')} no box"
+        )
     return boxes
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from smallpose.core.counts import format_share
 from smallpose.core.errors import InputError
 from smallpose.dataloading.images import ImageArray
 from smallpose.methods.checkpoints.read import read_tensors
@@ -83,6 +84,7 @@ def predict_scenes(
         raise InputError("scene entropy", "none of the images can be read", "check --images")
     if num_missing:
         print_status(
-            f"scene entropy: {num_missing:,} of {len(names):,} images are missing or unreadable"
+            f"scene entropy: {format_share(num_missing, len(names), 'image is', 'images are')} "
+            "missing or unreadable"
         )
     return np.concatenate(rows)

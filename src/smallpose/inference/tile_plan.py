@@ -81,7 +81,7 @@ def describe_tile_levels(
         )
     if num_views == 1:
         return f"{size}: no tiles, because a tile of {levels[0].side:,} px contains it, so 1 view"
-    text = f"{size}: {'; '.join(parts)}; {num_views:,} views of an image instead of 1"
+    text = f"{size}: {'; '.join(parts)}; {format_count(num_views, 'view')} of an image instead of 1"
     if not smallest:
         return text
     network_side = options.tile_to or compute_network_side(method)

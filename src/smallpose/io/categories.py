@@ -12,6 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import SMALLPOSE, Skeleton, resolve_skeleton
 from smallpose.io.joint_list import MAX_JOINTS, check_joint_list
@@ -68,7 +69,7 @@ class ChosenCategories:
         names = {category.id: category.name for category in self.others}
         with_joints = [category.id for category in self.others if category.keypoints]
         left_out = [
-            f"{_label(category_id, names.get(category_id))} with {n:,} annotations"
+            f"{_label(category_id, names.get(category_id))} with {format_count(n, 'annotation')}"
             for category_id, n in num_left_out.items()
         ]
         left_out += [_label(i, names[i]) for i in with_joints if i not in num_left_out]
@@ -110,7 +111,8 @@ def choose_categories(
         if keypoints_required:
             raise InputError(
                 str(path),
-                f"each of its {len(unique)} categories is one joint, such as {unique[0].name!r}",
+                f"each of its {format_count(len(unique), 'category', 'categories')} is one joint, "
+                f"such as {unique[0].name!r}",
                 "write one annotation per person, with all joints in keypoints",
             )
         used = []

@@ -12,6 +12,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType, field
 from numpy.typing import NDArray
 
 from smallpose.core.boxes import BOX_RULES
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import SOURCES, Images, Instances, make_instances
 from smallpose.core.skeleton import COCO17, Skeleton
@@ -121,7 +122,8 @@ def _refuse_without_keypoints(
         remedy += ", or name another category with --category"
     raise InputError(
         str(path),
-        f"none of its {num_people or builder.num_read:,} annotations{names} has keypoints",
+        f"none of its {format_count(num_people or builder.num_read, 'annotation')}{names} has "
+        "keypoints",
         remedy,
     )
 
@@ -137,7 +139,7 @@ def build_images(path: Path | str, records: list[ImageRecord], notes: list[str])
     )
     kept = [record for _, record in unique]
     if len(kept) < len(records):
-        notes.append(f"{len(records) - len(kept):,} repeated images merged")
+        notes.append(f"{format_count(len(records) - len(kept), 'repeated image')} merged")
     for record in kept:
         width, height = record.width or 0, record.height or 0
         if not (abs(width) <= MAX_SIDE and abs(height) <= MAX_SIDE):
@@ -258,8 +260,9 @@ class _TableBuilder:
         if num_bytes > max(MIN_TABLE_LIMIT, MAX_TABLE_RATIO * self.num_text_bytes):
             raise InputError(
                 str(self.path),
-                f"{self.max_people:,} annotations with {num_joints:,} keypoints each need "
-                f"{num_bytes / 2**30:.1f} GiB, for {self.num_text_bytes:,} bytes of text",
+                f"{format_count(self.max_people, 'annotation')} with "
+                f"{format_count(num_joints, 'keypoint')} each need {num_bytes / 2**30:.1f} GiB, "
+                f"for {format_count(self.num_text_bytes, 'byte')} of text",
                 "leave out annotations without keypoints",
             )
         return np.zeros((self.max_people, num_joints, 3))
@@ -315,7 +318,7 @@ class _TableBuilder:
                 name = self.skeleton.name if self.skeleton else "nothing"
                 raise InputError(
                     f"{self.path}, annotation {a.id}",
-                    f"{len(a.keypoints)} keypoint values, {name} needs {3 * k}",
+                    f"{format_count(len(a.keypoints), 'keypoint value')}, {name} needs {3 * k}",
                     "correct the record or the category's keypoints",
                 )
         has_keypoints = np.array([bool(a.keypoints) for a in people])
@@ -356,7 +359,10 @@ class _TableBuilder:
         num_people = len(self.indices)
         notes += self.chosen.describe(self.num_left_out)
         if self.num_recounted:
-            notes.append(f"num_keypoints counted in {self.num_recounted:,} annotations without it")
+            notes.append(
+                f"num_keypoints counted in {format_count(self.num_recounted, 'annotation')} "
+                "without it"
+            )
         category_ids = self.chosen.ids or (1,)
         ids, text_ids = number_ids(self.ids)
         if not self.blocks:
@@ -379,7 +385,7 @@ class _TableBuilder:
         )
         if len(np.unique(ids)) < num_people:
             people = people.take(self._find_unique(raws))
-            notes.append(f"{num_people - len(people):,} repeated annotations merged")
+            notes.append(f"{format_count(num_people - len(people), 'repeated annotation')} merged")
         return replace(people, notes=tuple(notes))
 
     def _find_unique(self, raws: list[Raw]) -> NDArray[np.intp]:

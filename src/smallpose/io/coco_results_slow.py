@@ -99,7 +99,8 @@ def read_results_slow(
         other = decode_records(path, "entry", entries.raws[:1], ResultRecord)[0].category_id
         raise InputError(
             str(path),
-            f"all {num_left_out:,} results are of other categories, the first of {other}",
+            f"all {format_count(num_left_out, 'result is', 'results are')} of other categories, "
+            f"the first of {other}",
             f"give people the truth's category_id, {' or '.join(map(str, truth.category_ids))}",
         )
     if num_left_out:
@@ -239,7 +240,8 @@ def _require_skeleton(where: str, record: ResultRecord, truth: Instances) -> Ske
     if skeleton is None:
         raise InputError(
             where,
-            f"{num_values} keypoint values, {truth.skeleton.name} needs {3 * len(truth.skeleton)}",
+            f"{format_count(num_values, 'keypoint value')}, {truth.skeleton.name} needs "
+            f"{3 * len(truth.skeleton)}",
             "give the joints of the truth or COCO's 17, or name those of the results: "
             '{"keypoint_names": ["nose", …], "predictions": [the list]}',
         )
@@ -266,9 +268,12 @@ def _build_columns(records: list[tuple[str, ResultRecord]], skeleton: Skeleton) 
 
 def _find_problem(record: ResultRecord, num_values: int, skeleton: Skeleton) -> str | None:
     if len(record.keypoints) != num_values:
-        return f"{len(record.keypoints)} keypoint values, {skeleton.name} needs {num_values}"
+        return (
+            f"{format_count(len(record.keypoints), 'keypoint value')}, {skeleton.name} needs "
+            f"{num_values}"
+        )
     if record.bbox is not None and len(record.bbox) not in (0, 4):
-        return f"bbox has {len(record.bbox)} values instead of 4"
+        return f"bbox has {format_count(len(record.bbox), 'value')} instead of 4"
     return None
 
 
@@ -277,6 +282,6 @@ def _refuse_too_many(path: Path | str, image_ids: NDArray[np.int64]) -> None:
     if count > MAX_DETECTIONS_IN_IMAGE:
         raise InputError(
             f"{path}, image {image}",
-            f"{count:,} detections in one image",
+            f"{format_count(count, 'detection')} in one image",
             f"keep at most {MAX_DETECTIONS_IN_IMAGE:,}, those with the highest scores",
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 
 MAX_JOINTS = 2_000  # of a person; no skeleton has more
@@ -20,7 +21,9 @@ def check_joint_list(where: str, names: Sequence[str], order: str) -> None:
         raise InputError(where, "names no joints", remedy)
     if len(names) > MAX_JOINTS:
         raise InputError(
-            where, f"names {len(names):,} joints", f"give at most {MAX_JOINTS:,} for each person"
+            where,
+            f"names {format_count(len(names), 'joint')}",
+            f"give at most {MAX_JOINTS:,} for each person",
         )
     first: dict[str, int] = {}
     for index, name in enumerate(names):

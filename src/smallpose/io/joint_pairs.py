@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.joint_order import list_joints
@@ -28,7 +29,8 @@ def find_declared_pairs(
         if a is None or b is None or a == b:
             raise InputError(
                 where,
-                f"the pair {list(pair)} under swap names no two of {len(joints)} joints",
+                f"the pair {list(pair)} under swap names no two of "
+                f"{format_count(len(joints), 'joint')}",
                 f"name two of {list_joints(tuple(joints))}",
             )
         pairs.append((a, b))

@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta, Raw
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17, SMALLPOSE, Skeleton
 from smallpose.io.joint_list import MAX_JOINTS
@@ -119,11 +120,15 @@ def guess_skeleton(path: Path | str, lengths: list[int]) -> Skeleton | None:
     k = num_values // 3
     if k > MAX_JOINTS:
         raise InputError(
-            str(path), f"{k:,} keypoints a person", f"give at most {MAX_JOINTS:,} for each person"
+            str(path),
+            f"{format_count(k, 'keypoint')} a person",
+            f"give at most {MAX_JOINTS:,} for each person",
         )
     if num_values % 3:
         raise InputError(
-            str(path), f"{num_values} keypoint values", "give triples x, y, v for each keypoint"
+            str(path),
+            format_count(num_values, "keypoint value"),
+            "give triples x, y, v for each keypoint",
         )
     known = {17: COCO17, 21: SMALLPOSE}.get(k)
-    return known or Skeleton(f"{k} keypoints", tuple(f"joint_{i}" for i in range(k)))
+    return known or Skeleton(format_count(k, "keypoint"), tuple(f"joint_{i}" for i in range(k)))

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.boxes import box_iou, to_xyxy
+from smallpose.core.counts import format_count
 from smallpose.core.instances import Instances
 from smallpose.io.finding import Finding
 
@@ -57,8 +58,9 @@ def _report_merged(
         return []
     row = int(np.argmax(is_merged))
     what = (
-        f"{int(is_merged.sum()):,} poses lie in several boxes that have no pose: people merged "
-        f"into one? (first: id {people.file_ids[row]} over {num_boxes[row]} boxes in "
+        f"{format_count(int(is_merged.sum()), 'pose lies', 'poses lie')} in several boxes that "
+        f"have no pose: people merged into one? (first: id {people.file_ids[row]} over "
+        f"{format_count(num_boxes[row], 'box', 'boxes')} in "
         f"{people.images.file_names[people.image_rows[row]]}); export one pose per person (Label "
         "Studio's COCO export merges the people of an image, its JSON export does not)"
     )

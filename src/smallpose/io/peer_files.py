@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.boxes import box_iou
+from smallpose.core.counts import format_count, format_share
 from smallpose.core.instances import Instances
 from smallpose.io.finding import Finding
 
@@ -27,8 +28,9 @@ def check_peer_files(people: Instances) -> list[Finding]:
     if not people.text_ids and is_negative.any():
         first = people.file_ids[int(np.argmax(is_negative))]
         what = (
-            f"{int(is_negative.sum()):,} annotations have negative ids (first: {first}), which "
-            "faster-coco-eval loses and hotcoco refuses; number them from 1"
+            f"{format_count(int(is_negative.sum()), 'annotation has', 'annotations have')} "
+            f"negative ids (first: {first}), which faster-coco-eval loses and hotcoco refuses; "
+            "number them from 1"
         )
         findings.append(Finding(what, is_fault=False))
     if people.images.text_ids:
@@ -63,9 +65,9 @@ def describe_repeated_regions(num_repeated: int, num_people: int) -> str | None:
     if not num_repeated or num_repeated < _MIN_SHARE * num_people:
         return None
     return (
-        f"{num_repeated:,} of {num_people:,} people have a region to ignore (iscrowd 1) in their "
-        "place, so false positives on them are not counted: remove those annotations (sleap-io "
-        "writes them for segmentations)"
+        f"{format_share(num_repeated, num_people, 'person has', 'people have')} a region to ignore "
+        "(iscrowd 1) in their place, so false positives on them are not counted: remove those "
+        "annotations (sleap-io writes them for segmentations)"
     )
 
 

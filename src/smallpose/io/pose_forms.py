@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
+from smallpose.core.counts import format_count, format_share
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17
 from smallpose.io.pose_records import (
@@ -91,13 +92,12 @@ class PoseReader:
         """Return what was assumed, as plain sentences."""
         notes = []
         if self._num_without_score:
-            notes.append(
-                f"{self._num_without_score:,} of {self._num_poses:,} results have no score; it is "
-                "the mean of their keypoint scores"
-            )
+            num_without = self._num_without_score
+            share = format_share(num_without, self._num_poses, "result has", "results have")
+            notes.append(f"{share} no score; it is the mean of their keypoint scores")
         if self._num_missing_joints:
             notes.append(
-                f"{self._num_missing_joints:,} keypoints below the threshold of "
+                f"{format_count(self._num_missing_joints, 'keypoint')} below the threshold of "
                 "post_process_pose_estimation are missing and count as wrong; leave out threshold="
             )
         return notes
@@ -167,7 +167,10 @@ class PoseReader:
 
     def _read_scoreless(self, values: Sequence[float], where: str) -> Record:
         if not values or len(values) % 3:
-            what = f"{len(values)} keypoint values are no triples x, y, score"
+            what = (
+                f"{format_count(len(values), 'keypoint value is', 'keypoint values are')} no "
+                "triples x, y, score"
+            )
             raise InputError(where, what, "write the file again without --keypoint_scale")
         points = np.reshape(values, (-1, 3))
         self.keypoint_names = self.keypoint_names or OPENPOSE_JOINTS.get(len(points))

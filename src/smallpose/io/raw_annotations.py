@@ -11,6 +11,7 @@ import numpy as np
 from msgspec import Raw, Struct
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_count
 from smallpose.core.instances import Images
 from smallpose.io.finding import Finding
 from smallpose.io.image_lookup import ImageRows
@@ -85,8 +86,9 @@ def check_ignore_flags(raw: RawAnnotations) -> list[Finding]:
     if not raw.ignored_ids:
         return []
     what = (
-        f'{len(raw.ignored_ids):,} people have "ignore": 1 (first: id {raw.ignored_ids[0]}), which '
-        "COCO's rule does not read: they are counted; give them iscrowd 1 to ignore them"
+        f'{format_count(len(raw.ignored_ids), "person has", "people have")} "ignore": 1 (first: '
+        f"id {raw.ignored_ids[0]}), which COCO's rule does not read: they are counted; give them "
+        "iscrowd 1 to ignore them"
     )
     return [Finding(what, is_fault=False)]
 

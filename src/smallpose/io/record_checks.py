@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.boxes import box_area, box_around_keypoints, to_xyxy
+from smallpose.core.counts import format_share
 from smallpose.core.instances import Images, Instances
 from smallpose.io.finding import Finding
 
@@ -170,8 +171,9 @@ def recognize_box_form(
 def describe_box_form(form: str, num_better: int, num_boxes: int) -> Finding:
     """Describe boxes that `recognize_box_form` found to be in another form."""
     what = (
-        f"bbox seems to be {form}: {num_better:,} of {num_boxes:,} boxes fit their keypoints "
-        "better so; COCO's bbox is x, y, width, height in px, and sizes and areas follow from it"
+        f"bbox seems to be {form}: {format_share(num_better, num_boxes, 'box fits', 'boxes fit')} "
+        "their keypoints better so; COCO's bbox is x, y, width, height in px, and sizes and areas "
+        "follow from it"
     )
     return Finding(what, is_fault=False)
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Images
 from smallpose.io.image_lookup import ImageLookup
@@ -70,7 +71,7 @@ class Converter:
         count = sum(count > 1 for count in self._counts.values())
         if not count:
             return []
-        subject = "1 image has" if count == 1 else f"{count:,} images have"
+        subject = format_count(count, "image has", "images have")
         return [
             f"{subject} more than one list of poses, as of a padded sampler; all are "
             "kept, so that a pose may count twice"

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_count, format_share
 from smallpose.core.instances import Images, Instances
 from smallpose.core.joint_order import list_joints, match_joint_order
 from smallpose.core.predictions import Predictions
@@ -24,7 +25,10 @@ def check_predictions(predictions: Predictions, images: Images | None = None) ->
     remarks += _check_predicted_keypoints(predictions)
     num_duplicates = _count_duplicates(predictions)
     if num_duplicates:
-        remarks.append(f"{num_duplicates:,} detections are identical to another one")
+        remarks.append(
+            f"{format_count(num_duplicates, 'detection is', 'detections are')} identical to "
+            "another one"
+        )
     low, high = predictions.scores.min(), predictions.scores.max()
     if low < 0 or high > 1:
         remarks.append(f"scores run from {low:g} to {high:g}")
@@ -34,14 +38,15 @@ def check_predictions(predictions: Predictions, images: Images | None = None) ->
     has_box = np.isfinite(predictions.boxes_xywh).all(axis=1)
     if has_box.any() and not has_box.all():
         source = "the boxes" if predictions.has_boxes else "the extent of the keypoints"
-        what = (
-            f"{int((~has_box).sum()):,} of {len(predictions):,} detections have no bbox; their "
-            f"areas are taken from {source}, as for the first one"
-        )
+        num_bare = int((~has_box).sum())
+        bare = format_share(num_bare, len(predictions), "detection has", "detections have")
+        what = f"{bare} no bbox; their areas are taken from {source}, as for the first one"
         findings.append(Finding(what, is_fault=predictions.has_boxes))
     max_per_image = int(np.unique(predictions.image_ids, return_counts=True)[1].max())
     if max_per_image > 20:
-        what = f"up to {max_per_image} detections in an image; COCO's rule counts 20"
+        what = (
+            f"up to {format_count(max_per_image, 'detection')} in an image; COCO's rule counts 20"
+        )
         findings.append(Finding(what, is_fault=False))
     return findings
 
@@ -54,16 +59,17 @@ def _check_predicted_keypoints(predictions: Predictions) -> list[str]:
     no_scores = (predictions.keypoint_scores == 0).all(axis=1)
     if no_scores.any():
         remarks.append(
-            f"{int(no_scores.sum()):,} of {n:,} detections have keypoint scores that are all 0 "
-            f"(first: {_describe_detection(predictions, no_scores)}); COCO's rule ignores them, "
-            "but xtcocotools (MMPose) drops such detections: write the score of each keypoint"
+            f"{format_share(int(no_scores.sum()), n, 'detection has', 'detections have')} keypoint "
+            f"scores that are all 0 (first: {_describe_detection(predictions, no_scores)}); COCO's "
+            "rule ignores them, but xtcocotools (MMPose) drops such detections: write the score "
+            "of each keypoint"
         )
     no_pose = (xy == 0).all(axis=(1, 2))
     if no_pose.any():
         remarks.append(
-            f"{int(no_pose.sum()):,} of {n:,} detections have all keypoints at 0, 0 "
-            f"(first: {_describe_detection(predictions, no_pose)}); leave out images "
-            "where no person was detected"
+            f"{format_share(int(no_pose.sum()), n, 'detection has', 'detections have')} all "
+            f"keypoints at 0, 0 (first: {_describe_detection(predictions, no_pose)}); leave out "
+            "images where no person was detected"
         )
     has_pose = xy[~no_pose]
     if has_pose.size and has_pose.min() >= 0 and has_pose.max() <= 1:
@@ -85,9 +91,9 @@ def _check_predicted_boxes(predictions: Predictions) -> list[Finding]:
     if not is_negative.any():
         return []
     what = (
-        f"{int(is_negative.sum()):,} of {len(predictions):,} boxes have a negative width or "
-        f"height (first: {_describe_detection(predictions, is_negative)}); write bbox as x, y, "
-        "width, height"
+        f"{format_share(int(is_negative.sum()), len(predictions), 'box has', 'boxes have')} a "
+        f"negative width or height (first: {_describe_detection(predictions, is_negative)}); write "
+        "bbox as x, y, width, height"
     )
     return [Finding(what, is_fault=True)]
 
@@ -123,7 +129,10 @@ def check_joints(truth: Instances, predictions: Predictions) -> list[Finding]:
         findings.append(Finding(other_order, is_fault=True))
     missing = match_joint_order(predictions.skeleton, truth.skeleton).missing
     if missing and len(predictions):
-        what = f"the results lack {len(missing)} of the ground truth's {len(truth.skeleton)} joints"
+        what = (
+            f"the results lack {len(missing)} of the ground truth's "
+            f"{format_count(len(truth.skeleton), 'joint')}"
+        )
         findings.append(Finding(f"{what}: {list_joints(missing)}", is_fault=False))
     return findings
 

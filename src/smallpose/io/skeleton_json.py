@@ -6,6 +6,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import SIGMAS, SKELETONS, Skeleton, resolve_skeleton
 from smallpose.io.joint_list import check_joint_list
@@ -68,7 +69,7 @@ def read_skeleton(path: Path | str) -> Skeleton:
     if len(sigmas) != len(joints) or not all(s > 0 for s in sigmas):
         raise InputError(
             str(path),
-            f"{len(sigmas)} sigmas for {len(joints)} joints",
+            f"{format_count(len(sigmas), 'sigma')} for {format_count(len(joints), 'joint')}",
             "give one number above zero for each joint",
         )
     known_name = "" if skeleton.name in SKELETONS else skeleton.name
@@ -84,7 +85,7 @@ def _check_joints(path: Path | str, joints: list[str], edges: list[tuple[int, in
     if wrong:
         raise InputError(
             str(path),
-            f"edge {list(wrong[0])} joins no two of {len(joints)} joints",
+            f"edge {list(wrong[0])} joins no two of {format_count(len(joints), 'joint')}",
             "give edges as pairs of joint numbers",
         )
 
@@ -95,7 +96,7 @@ def _require_known_sigmas(path: Path | str, skeleton: Skeleton) -> None:
         raise InputError(
             str(path),
             f"no OKS sigma is known for joint {unknown[0]!r}",
-            f'give {len(skeleton)} numbers under "sigmas"',
+            f'give {format_count(len(skeleton), "number")} under "sigmas"',
         )
 
 

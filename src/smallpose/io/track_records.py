@@ -15,6 +15,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Images, Instances
 from smallpose.core.predictions import Predictions
@@ -300,7 +301,7 @@ def _read_heads(path: Path | str, records: Sequence[_Annotation | None]) -> NDAr
         if len(record.bbox_head) != 4:
             raise InputError(
                 f"{path}, annotation {record.id}",
-                f"bbox_head has {len(record.bbox_head)} values instead of 4",
+                f"bbox_head has {format_count(len(record.bbox_head), 'value')} instead of 4",
                 "correct the record",
             )
         heads[row] = record.bbox_head

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Images
 from smallpose.io.image_lookup import ImageId, ImageLookup
@@ -82,13 +83,14 @@ def describe_left_out(
     if not num_kept:
         raise InputError(
             str(path),
-            f"all {num_results:,} results are of images that are not in the truth ({listed}"
-            + (", …)" if len(names) > _MAX_NAMES else ")"),
+            f"all {format_count(num_results, 'result is', 'results are')} of images that are not "
+            "in "
+            f"the truth ({listed}" + (", …)" if len(names) > _MAX_NAMES else ")"),
             "give the labels of these images, or results that name them by file_name",
         )
     if len(names) > _MAX_NAMES:
         listed += f" and {len(names) - _MAX_NAMES:,} more"
-    results = "1 result" if num_results == 1 else f"{num_results:,} results"
-    images = "1 image" if len(names) == 1 else f"{len(names):,} images"
+    results = format_count(num_results, "result")
+    images = format_count(len(names), "image")
     verb = "is" if num_results == 1 else "are"
     return (f"{results} of {images} that the labels do not have {verb} left out: {listed}",)

@@ -68,7 +68,10 @@ def _check_images(people: Instances) -> list[Finding]:
         if not _is_valid_name(name)
     ]
     if refused:
-        what = f"{len(refused):,} images have an unusable file_name (first: image {refused[0]})"
+        what = (
+            f"{format_count(len(refused), 'image has', 'images have')} an unusable file_name "
+            f"(first: image {refused[0]})"
+        )
         findings.append(Finding(what, is_fault=True))
     no_size = (images.width <= 0) | (images.height <= 0)
     findings += _report_rows(no_size, images.file_ids, "images have no width and height")
@@ -93,8 +96,9 @@ def _check_repetitions(people: Instances) -> list[Finding]:
     if shared:
         name, ids = shared[0]
         what = (
-            f"{len(shared):,} file names are of several images (first: {name}, ids "
-            f"{list_first(ids, _MAX_EXAMPLES)}); give each image one id, and its people this id"
+            f"{format_count(len(shared), 'file name is', 'file names are')} of several images "
+            f"(first: {name}, ids {list_first(ids, _MAX_EXAMPLES)}); give each image one id, and "
+            "its people this id"
         )
         findings.append(Finding(what, is_fault=True))
     pairs, is_equal = find_people_labelled_twice(people)

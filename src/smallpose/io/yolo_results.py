@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_count, format_share
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions, make_predictions
@@ -72,7 +73,9 @@ def read_yolo_results(
     layout = _choose_layout(lines[0][0], len(lines[0][2]), truth)
     for file, number, values in lines:
         if len(values) != len(lines[0][2]):
-            what = f"{len(values)} numbers, and the first label has {len(lines[0][2])}"
+            what = (
+                f"{format_count(len(values), 'number')}, and the first label has {len(lines[0][2])}"
+            )
             raise InputError(f"{file}, line {number}", what, "write the labels by one model")
     images = ResultImages(truth.images, unknown_images)
     num_lines = dict.fromkeys(files, 0) | Counter(file for file, _, _ in lines)
@@ -150,13 +153,18 @@ def _choose_layout(file: Path, num_values: int, truth: Instances) -> _Layout:
         "data=data.yaml model=MODEL.pt save_json=True"
     )
     if fitting:
-        forms = " or ".join(f"{len(f.skeleton)} joints of {f.num_dims} values" for f in fitting)
-        raise InputError(str(file), f"{num_values} numbers per line may be {forms}", remedy)
+        forms = " or ".join(
+            f"{format_count(len(f.skeleton), 'joint')} of {format_count(f.num_dims, 'value')}"
+            for f in fitting
+        )
+        raise InputError(
+            str(file), f"{format_count(num_values, 'number')} per line may be {forms}", remedy
+        )
     joints = " or ".join(str(len(skeleton)) for skeleton in skeletons)
     raise InputError(
         f"{file}, line 1",
-        f"{num_values} numbers do not fit the {joints} joints of the ground truth (5, then 2 or "
-        "3 per joint, then score and identity)",
+        f"{format_count(num_values, 'number does', 'numbers do')} not fit the {joints} joints of "
+        "the ground truth (5, then 2 or 3 per joint, then score and identity)",
         'name the joints of the results: {"keypoint_names": ["nose", …], "predictions": [COCO '
         "results, as yolo pose val save_json=True writes them]}",
     )
@@ -210,7 +218,9 @@ def _build_predictions(
     classes = values[:, 0]
     if len(np.unique(classes)) > 1:
         is_person = classes == PERSON_CLASS
-        notes.append(f"{int((~is_person).sum()):,} labels of other classes than 0 left out")
+        notes.append(
+            f"{format_count(int((~is_person).sum()), 'label')} of other classes than 0 left out"
+        )
         values, image_ids, sizes_wh = values[is_person], image_ids[is_person], sizes_wh[is_person]
     num_joint_values = len(layout.skeleton) * layout.num_dims
     joints = values[:, _NUM_BOX_VALUES : _NUM_BOX_VALUES + num_joint_values]
@@ -228,10 +238,11 @@ def _build_predictions(
         )
     num_at_origin = int((keypoints[:, :, :2] == 0).all(axis=2).sum())
     if num_at_origin:
+        num_points = keypoints.shape[0] * keypoints.shape[1]
+        at_origin = format_share(num_at_origin, num_points, "keypoint is", "keypoints are")
         notes.append(
-            f"{num_at_origin:,} of {keypoints.shape[0] * keypoints.shape[1]:,} keypoints are at "
-            "0, 0, where some versions of Ultralytics put joints of low confidence; they count as "
-            "wrong"
+            f"{at_origin} at 0, 0, where some versions of Ultralytics put joints of low "
+            "confidence; they count as wrong"
         )
     return Predictions(
         skeleton=layout.skeleton,

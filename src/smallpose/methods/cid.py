@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from smallpose.core.counts import format_count
 from smallpose.core.skeleton import Skeleton
 from smallpose.dataloading.full_image.batch_people import BatchPeople
 from smallpose.dataloading.full_image.mosaic import FullImageAugmentation
@@ -205,7 +206,10 @@ class CID(FullImageMethod):
         )
         self.count_candidates(num_roots)
         roots = torch.stack([indices % w, indices // w], dim=-1)
-        label = f"{self.name}: an image with {len(roots):,} people, {DECOUPLED_CHUNK} at a time"
+        label = (
+            f"{self.name}: an image with {format_count(len(roots), 'person', 'people')}, "
+            f"{DECOUPLED_CHUNK} at a time"
+        )
         chunks = [
             self._decode_people(passes, chunk)
             for chunk in report_long_loop(roots.split(DECOUPLED_CHUNK), label, every_s=5.0)

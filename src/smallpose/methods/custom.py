@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from smallpose.catalog.method_code import MethodCode
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import Skeleton
 from smallpose.methods.base import MethodCard, PoseMethod, Recipe
@@ -172,7 +173,7 @@ def _find_only_method(module: ModuleType, path: Path) -> str:
             )
         remedy = f"write {path}:NAME of the function or class in it that makes the method"
         raise InputError(str(path), "no method was recognised in it", remedy)
-    what = f"has {len(methods)} methods: {', '.join(methods)}"
+    what = f"has {format_count(len(methods), 'method')}: {', '.join(methods)}"
     raise InputError(str(path), what, f"name one of them, as in {path}:{methods[0]}")
 
 
@@ -276,7 +277,8 @@ def _run_trial(method: PoseMethod, where: str) -> None:
     if _describe_shapes(decoded) != wanted:
         raise InputError(
             where,
-            f"decode returns {_describe_shapes(decoded)} for {b} crops and {k} joints",
+            f"decode returns {_describe_shapes(decoded)} for {format_count(b, 'crop')} and "
+            f"{format_count(k, 'joint')}",
             f"return keypoints in crop px and their scores: {wanted}",
         )
 

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import Skeleton
@@ -188,7 +189,7 @@ class FullImageMethod(PoseMethod):
             for start in range(0, len(indices), batch_size)
         ]
         detections: dict[int, Detections] = {}
-        label = f"{self.name}: batches of {batch_size} images or tiles"
+        label = f"{self.name}: batches of {format_count(batch_size, 'image')} or tiles"
         for batch in report_long_loop(batches, label, every_s=60.0):
             inputs = np.stack(
                 [apply_letterbox(images[i], letterboxes[i], self.pad_value) for i in batch]
@@ -294,10 +295,10 @@ def describe_limit(method: str, num_limited: int, max_people: int | None) -> tup
     """Return a note about images with more people than the limit; () if there are none."""
     if not num_limited:
         return ()
-    plural = "" if num_limited == 1 else "s"
+    people = format_count(max_people or 0, "person", "people")
     return (
-        f"{method}: the limit of {max_people} people was reached in {num_limited:,} image{plural}; "
-        "the highest scores were kept, and --max-people N or all keeps more",
+        f"{method}: the limit of {people} was reached in {format_count(num_limited, 'image')}; the "
+        "highest scores were kept, and --max-people N or all keeps more",
     )
 
 

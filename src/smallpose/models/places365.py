@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.models.backbones.resnet import BasicBlock, Bottleneck, ResNet
 
@@ -60,7 +61,8 @@ def create_scene_net(tensors: Mapping[str, Tensor], where: str) -> SceneNet:
     if misfits:
         raise InputError(
             where,
-            f"{len(misfits)} tensors do not fit a ResNet, the first is {misfits[0]!r}",
+            f"{format_count(len(misfits), 'tensor does', 'tensors do')} not fit a ResNet, the "
+            f"first is {misfits[0]!r}",
             "give a checkpoint of torchvision's ResNet",
         )
     net.load_state_dict(expected | dict(tensors))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_count
 from smallpose.core.instances import Instances
 from smallpose.core.sizes import SIZES
 from smallpose.core.skeleton import SMALLPOSE
@@ -191,7 +192,9 @@ class DatasetReport:
     def description(self) -> str:
         """Describe the sets in one line, for figures that are shared without the page."""
         return "; ".join(
-            f"{name}: {c.people:,} people in {c.images:,} images" for name, c in self.counts.items()
+            f"{name}: {format_count(c.people, 'person', 'people')} in "
+            f"{format_count(c.images, 'image')}"
+            for name, c in self.counts.items()
         )
 
     def _describe_people_per_image(self) -> str:
@@ -278,7 +281,7 @@ def _build_file_name(stem: str, name: str) -> str:
 def _describe_composition(sources: Mapping[str, Counts]) -> str:
     total = max(sum(c.people for c in sources.values()), 1)
     parts = [f"{SOURCE_NAMES[s]} {100 * c.people / total:.0f} %" for s, c in sources.items()]
-    return f"{total:,} people by source: " + ", ".join(parts)
+    return f"{format_count(total, 'person', 'people')} by source: " + ", ".join(parts)
 
 
 def _describe_small_share(sets: Mapping[str, Counts]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError, SmallposeError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
@@ -317,13 +318,14 @@ def _find_images(truth: Instances, images: Path | None, built_set: Path | None) 
     if images is not None and names and len(missing) == len(names):
         raise InputError(
             f"--images {folder}",
-            f"has none of the {len(names):,} images with people (first: {missing[0]})",
+            f"has none of the {format_count(len(names), 'image')} with people (first: "
+            f"{missing[0]})",
             "pass the folder that each file_name of the ground truth starts from",
         )
     if missing and len(missing) < len(names):
         print_status(
-            f"{folder}: {len(missing):,} of {len(names):,} images with people are missing "
-            f"(first: {missing[0]}); these people are drawn without their image"
+            f"{folder}: {len(missing):,} of {format_count(len(names), 'image')} with people are "
+            f"missing (first: {missing[0]}); these people are drawn without their image"
         )
     return folder
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_count
 from smallpose.core.interval import Interval
 from smallpose.core.table import Cell, Column, Table
 from smallpose.evaluation.scoring.bootstrap import MIN_CLUSTERS, compute_difference_interval
@@ -181,12 +182,14 @@ class Study:
         notes.append(NEIGHBOURS)
         if self.has_intervals:
             notes.append(
-                f"Intervals: 95 %, {self.num_resamples:,} resamples of {self.num_clusters:,} "
-                "images or videos, the same ones at every height and for every model."
+                f"Intervals: 95 %, {format_count(self.num_resamples, 'resample')} of "
+                f"{format_count(self.num_clusters, 'image or video', 'images or videos')}, the "
+                "same ones at every height and for every model."
             )
         else:
             notes.append(
-                f"No intervals: the people are in {self.num_clusters} images or videos, and at "
+                "No intervals: the people are in "
+                f"{format_count(self.num_clusters, 'image or video', 'images or videos')}, and at "
                 f"least {MIN_CLUSTERS} are needed for intervals that hold what they promise."
             )
         return notes

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from smallpose.catalog.method_checks import is_method_name
 from smallpose.catalog.run_method import read_run_method
 from smallpose.core.errors import InputError
 from smallpose.resolution.command import parse_commands
@@ -100,11 +101,17 @@ def _create_methods(words: Sequence[str], options: ModelOptions) -> "list[Method
     stems = Counter(Path(word).resolve().name for word in words)
     for word in words:
         folder = Path(word)
-        name = folder.resolve().name if folder.is_dir() else word
-        if stems[name] > 1 and folder.is_dir():
+        is_run = _is_run(word)
+        name = folder.resolve().name if is_run else word
+        if stems[name] > 1 and is_run:
             name = re.sub(r"[^\w.-]+", "-", word.strip("/"))
         models += _create_variants(word, name, options)
     return models
+
+
+def _is_run(word: str) -> bool:
+    """Return whether a word is the folder of a run; a method of its name comes first."""
+    return Path(word).is_dir() and not is_method_name(word)
 
 
 def _create_variants(word: str, name: str, options: ModelOptions) -> "list[MethodModel]":
@@ -114,7 +121,7 @@ def _create_variants(word: str, name: str, options: ModelOptions) -> "list[Metho
     from smallpose.resolution.method_model import MethodModel, is_method, load_method
 
     folder = Path(word)
-    if folder.is_dir():
+    if _is_run(word):
         method = load_method(read_run_method(folder), folder, options.device, options.trust)
     elif is_method(word):
         method = load_method(word, options.weights, options.device, options.trust)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_count
 from smallpose.resolution.curves import Curve
 from smallpose.resolution.people import ChosenPeople
 
@@ -61,7 +62,10 @@ def describe_parts(parts: "tuple[PeoplePart, ...]") -> list[str]:
                 if interval.has_ends:
                     ends = f" ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
                 value = f"{100 * interval.value:.1f}{ends}"
-                words.append(f"{value} of the {part.num_people:,} people {part.name}")
+                words.append(
+                    f"{value} of the {format_count(part.num_people, 'person', 'people')} "
+                    f"{part.name}"
+                )
             px = parts[0].curves[model][sensor].points[-1].px
             sentences.append(f"{model}, {sensor}: AP at {px} px is {', and '.join(words)}.")
     return sentences

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 
@@ -54,8 +55,9 @@ class ChosenPeople:
         if len(self) < self.num_eligible:
             part = f", a random sample of {self.num_eligible:,}"
         return (
-            f"{len(self):,} people in {num_images:,} images, the same at every height{part}: boxes "
-            f"of at least {self.heights[-1]} px, at least half of the joints labelled"
+            f"{format_count(len(self), 'person', 'people')} in "
+            f"{format_count(num_images, 'image')}, the same at every height{part}: boxes of at "
+            f"least {self.heights[-1]} px, at least half of the joints labelled"
         )
 
 

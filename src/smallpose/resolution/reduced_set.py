@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.dataloading.images import ImageArray, ImageReader, check_image_size, read_image_size
@@ -160,7 +161,8 @@ def find_existing_images(truth: Instances, reader: ImageReader) -> NDArray[np.bo
     if not has_image.any():
         raise InputError(
             f"--images {reader.root}",
-            f"none of the {len(names):,} images of the file is there, such as {names[0]}"
+            f"none of the {format_count(len(names), 'image')} of the file is there, such as "
+            f"{names[0]}"
             if names
             else "the file has no images",
             "name the folder that file_name is relative to",

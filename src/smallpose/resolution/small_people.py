@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.resolution.curve_file import NAME, CurveRecord, read_curve_file
 
@@ -88,7 +89,9 @@ def describe_small_people(
     for word, heights in (("predicted", predicted_px), ("labelled", labelled_px)):
         num_small = int((heights < resolved.px).sum())
         if num_small:
-            parts.append(f"{num_small:,} of {len(heights):,} people {word}")
+            parts.append(
+                f"{num_small:,} of {format_count(len(heights), 'person', 'people')} {word}"
+            )
     if not parts:
         return ""
     return (

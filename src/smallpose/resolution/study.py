@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError, SmallposeError
 from smallpose.core.skeleton import Skeleton
 from smallpose.dataloading.images import ImageReader
@@ -141,7 +142,10 @@ def _run_models(
     pending = [reduced for reduced in sets if due[reduced.name]]
     num_finished = len(sets) * len(models) - sum(map(len, due.values()))
     if num_finished:
-        print_status(f"{config.out}: {num_finished} finished heights are kept")
+        print_status(
+            f"{config.out}: "
+            f"{format_count(num_finished, 'finished height is', 'finished heights are')} kept"
+        )
     with ThreadPoolExecutor(1) as pool:
         upcoming: Future[None] | None = None
         for index, reduced in enumerate(pending):
@@ -166,8 +170,8 @@ def _run_models(
                 clock.model_s += seconds
                 print_status(
                     f"{reduced.sensor.name}, {reduced.px} px: {model.name}, "
-                    f"{len(reducer.people):,} images in {seconds:.1f} s "
-                    f"({index + 1} of {len(pending)})"
+                    f"{format_count(len(reducer.people), 'image')} in {seconds:.1f} s ({index + 1} "
+                    f"of {len(pending)})"
                 )
             if not config.keep_images:
                 reduced.remove_images()

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import AIC14
 from smallpose.io.duplicates import drop_duplicates
@@ -104,7 +105,11 @@ def _read_split(
     if data.count(b"[") > 1 + 2 * counts["people"]:
         refuse_repeated_keys(path, data)
     num_repeated = len(raws) - counts["kept"]
-    return [f"{path.name}: {num_repeated:,} repeated images merged"] if num_repeated else []
+    return (
+        [f"{path.name}: {format_count(num_repeated, 'repeated image')} merged"]
+        if num_repeated
+        else []
+    )
 
 
 def _add_people(entry: _Entry, row: int, where: str, builder: TableBuilder) -> None:
@@ -119,7 +124,9 @@ def _add_people(entry: _Entry, row: int, where: str, builder: TableBuilder) -> N
         box = boxes[name]
         if len(box) != 4:
             raise InputError(
-                f"{where}, {name}", f"box has {len(box)} values instead of 4", "correct the record"
+                f"{where}, {name}",
+                f"box has {format_count(len(box), 'value')} instead of 4",
+                "correct the record",
             )
         x1, y1, x2, y2 = box
         builder.add_person(row, (x1, y1, x2 - x1, y2 - y1), keypoints[name], where, name)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from smallpose.core.counts import format_count, format_share
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.instances import SOURCES, custom_source
 from smallpose.core.skeleton import SMALLPOSE
@@ -165,14 +166,18 @@ def check_source(source: object, name: str, where: str) -> Source:
     source = _leave_out_other_joints(source, where)
     people, m = source.people, len(source.people.images)
     if {len(source.image_files), len(source.splits)} != {m}:
-        what = f"{m} images, {len(source.image_files)} image files, {len(source.splits)} splits"
+        what = (
+            f"{format_count(m, 'image')}, {format_count(len(source.image_files), 'image file')}, "
+            f"{format_count(len(source.splits), 'split')}"
+        )
         raise InputError(f"--source {where}", what, "return one of each per image")
     names = people.images.file_names
     if len(set(names)) < m:
         first = next(name for name, times in Counter(names).items() if times > 1)
         raise InputError(
             f"--source {where}",
-            f"{m - len(set(names)):,} of {m:,} images are listed more than once, such as {first}",
+            f"{format_share(m - len(set(names)), m, 'image is', 'images are')} listed more than "
+            f"once, such as {first}",
             "list each image in one annotation file, such as train and val without trainval",
         )
     if set(source.splits) - {"", "train", "test"}:

@@ -7,6 +7,7 @@ keypoints, and a JSON list per video, which does not. Where a video has both, th
 from collections import Counter
 from pathlib import Path
 
+from smallpose.core.counts import format_count, format_phrase
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import HIEVE14
 from smallpose.sources.hieve_json import read_annolist
@@ -65,15 +66,18 @@ def read_hieve(root: Path, frame_step: int = DEFAULT_FRAME_STEP) -> Source:
         num_labelled += num_labelled_here
         num_read += len(frames)
     notes = [
-        f"{num_read:,} of {num_labelled:,} labelled frames read: numbers 0, {frame_step}, "
-        f"{2 * frame_step} and so on"
+        f"{num_read:,} of {format_count(num_labelled, 'labelled frame')} read: numbers 0, "
+        f"{frame_step}, {2 * frame_step} and so on"
     ]
     both = sorted({*json_files} & {*xml_folders}, key=natural_sort_key)
     if both:
         notes.append(f"videos {', '.join(both)} are labelled twice; all-track was used")
     if len(clips) != NUM_PUBLISHED_VIDEOS:
-        notes.append(f"{len(clips)} videos, the published training set has {NUM_PUBLISHED_VIDEOS}")
-    notes += [f"{n:,} {what}" for what, n in note_counts.items()]
+        notes.append(
+            f"{format_count(len(clips), 'video')}, the published training set has "
+            f"{NUM_PUBLISHED_VIDEOS}"
+        )
+    notes += [format_phrase(n, what) for what, n in note_counts.items()]
     return builder.finish(base, _list_missing_labels(base, clips), notes)
 
 

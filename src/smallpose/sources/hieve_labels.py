@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import HIEVE14
 from smallpose.system.files import check_file_name
@@ -77,7 +78,9 @@ def unwrap_single(value: Any, name: str, where: str) -> Any:
         return value
     if len(value) != 1:
         raise InputError(
-            where, f"{name} has {len(value)} values instead of one", "correct the record"
+            where,
+            f"{name} has {format_count(len(value), 'value')} instead of one",
+            "correct the record",
         )
     return value[0]
 

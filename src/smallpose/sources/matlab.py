@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.system.packages import require_packages
 
@@ -72,7 +73,11 @@ def to_number(value: Any, name: str, where: str) -> float | None:
         if value.size == 0:
             return None
         if value.size > 1:
-            raise InputError(where, f"field {name} has {value.size} values instead of one", RESAVE)
+            raise InputError(
+                where,
+                f"field {name} has {format_count(value.size, 'value')} instead of one",
+                RESAVE,
+            )
         value = value.flat[0]
     if isinstance(value, str) and not value.strip():
         return None

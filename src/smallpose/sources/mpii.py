@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from smallpose.core import boxes
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import MPII16
 from smallpose.sources.locate import ImagePaths, find_base, find_one_file
@@ -124,7 +125,9 @@ def _iterate_entries(path: Path) -> Iterator[tuple[np.void, bool, str]]:
     where = str(path)
     release = flatten_structs(load_variable(path, read_bytes(path), "RELEASE"))
     if len(release) != 1:
-        raise InputError(where, f"RELEASE has {len(release)} structs instead of one", RESAVE)
+        raise InputError(
+            where, f"RELEASE has {format_count(len(release), 'struct')} instead of one", RESAVE
+        )
     annolist = flatten_structs(get_field(release[0], "annolist", where))
     is_training = np.ravel(get_field(release[0], "img_train", where))
     if not annolist:
@@ -132,7 +135,8 @@ def _iterate_entries(path: Path) -> Iterator[tuple[np.void, bool, str]]:
     if len(is_training) != len(annolist):
         raise InputError(
             where,
-            f"field img_train has {len(is_training)} values for {len(annolist)} images in annolist",
+            f"field img_train has {format_count(len(is_training), 'value')} for "
+            f"{format_count(len(annolist), 'image')} in annolist",
             RESAVE,
         )
     for count, (entry, flag) in enumerate(zip(annolist, is_training, strict=True), 1):
@@ -228,15 +232,18 @@ def _write_notes(
 ) -> list[str]:
     notes = []
     if num_test_images:
-        notes.append(f"{num_test_images:,} test images left out because they have no labels")
+        notes.append(
+            f"{format_count(num_test_images, 'test image')} left out because they have no labels"
+        )
     if num_without_points:
         notes.append(
-            f"{num_without_points:,} people without labelled keypoints left out because no box can "
-            "be derived"
+            f"{format_count(num_without_points, 'person', 'people')} without labelled keypoints "
+            "left out because no box can be derived"
         )
     if repeated:
         notes.append(
-            f"{len(repeated):,} images are listed twice ({min(repeated)} first); the people of "
-            f"both entries are kept, {num_merged:,} identical ones merged"
+            f"{format_count(len(repeated), 'image is', 'images are')} listed twice "
+            f"({min(repeated)} first); the people of both entries are kept, "
+            f"{format_count(num_merged, 'identical one')} merged"
         )
     return notes

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from smallpose.core import boxes
+from smallpose.core.counts import format_count, format_phrase
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import POSETRACK17
 from smallpose.sources.locate import ImagePaths, find_base, find_files
@@ -49,7 +50,9 @@ def read_posetrack(root: Path) -> Source:
             missing.append(f"annotations/{folder}/*.json")
         for path in show_progress(videos, f"posetrack: {folder}"):
             _read_sequence(path, image_paths, split, builder, names, note_counts)
-    return builder.finish(base, missing, [f"{n:,} {what}" for what, n in note_counts.items()])
+    return builder.finish(
+        base, missing, [format_phrase(n, what) for what, n in note_counts.items()]
+    )
 
 
 def _read_sequence(
@@ -125,7 +128,9 @@ def _add_person(
     for name, box in (("bbox", annotation.bbox), ("bbox_head", annotation.bbox_head)):
         if box and len(box) != 4:
             raise InputError(
-                where, f"{name} has {len(box)} values instead of 4", "correct the record"
+                where,
+                f"{name} has {format_count(len(box), 'value')} instead of 4",
+                "correct the record",
             )
     box = annotation.bbox or _box_from_keypoints(points) or annotation.bbox_head
     if not box and len(points) == 3 * K:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import POSETRACK17
 from smallpose.io.duplicates import drop_duplicates
@@ -139,6 +140,7 @@ def _check_joints(path: Path, video: Video) -> None:
         if category.keypoints and tuple(category.keypoints) != POSETRACK17.joints:
             raise InputError(
                 str(path),
-                f"its {len(category.keypoints)} keypoints are not PoseTrack18's 17",
+                f"its {format_count(len(category.keypoints), 'keypoint is', 'keypoints are')} not "
+                "PoseTrack18's 17",
                 "give the files of PoseTrack18 or 21",
             )

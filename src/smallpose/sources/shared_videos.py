@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+from smallpose.core.counts import format_count
 from smallpose.sources.mpii import FILE, POSITION_PREFIX, VIDEO_PREFIX
 from smallpose.sources.source import ListedImage, Source
 
@@ -36,16 +37,16 @@ def tie_clips_to_mpii(posetrack: Source, listed_images: Sequence[ListedImage]) -
         return posetrack
     if disagreeing:
         note = (
-            f"{len(disagreeing):,} of {len(group_of) + len(disagreeing):,} clips of kind mpii do "
-            f"not agree with the {len(listed_images):,} images in MPII's list (first: "
-            f"{min(disagreeing)}), so no clip is tied to an MPII video and frames of one video can "
-            f"be in train and test; use the published {FILE} to tie them"
+            f"{len(disagreeing):,} of {format_count(len(group_of) + len(disagreeing), 'clip')} of "
+            f"kind mpii do not agree with the {format_count(len(listed_images), 'image')} in "
+            f"MPII's list (first: {min(disagreeing)}), so no clip is tied to an MPII video and "
+            f"frames of one video can be in train and test; use the published {FILE} to tie them"
         )
         return _add_note(posetrack, note)
     groups = tuple(group_of.get(c, g) for c, g in zip(clips, images.groups, strict=True))
     people = replace(posetrack.people, images=replace(images, groups=groups))
     note = (
-        f"{len(group_of):,} of {len(set(clips)):,} clips were cut from "
+        f"{len(group_of):,} of {format_count(len(set(clips)), 'clip')} were cut from "
         f"{len(set(group_of.values())):,} MPII videos and stay in one split with their images"
     )
     tied = _add_note(replace(posetrack, people=people), note)

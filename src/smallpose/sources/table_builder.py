@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.boxes import BOX_RULES
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import SOURCES, make_images, make_instances
 from smallpose.core.skeleton import Skeleton
@@ -105,8 +106,8 @@ class TableBuilder:
         if len(points) != len(self._unlabelled):
             raise InputError(
                 _join_location(where),
-                f"{len(points)} keypoint values instead of the {len(self._unlabelled)} of "
-                f"{self.skeleton.name}",
+                f"{format_count(len(points), 'keypoint value')} instead of the "
+                f"{len(self._unlabelled)} of {self.skeleton.name}",
                 "correct the record or remove it",
             )
         if not self._codes.issuperset(points[2::3]):

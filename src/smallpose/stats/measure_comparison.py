@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from smallpose.core.counts import format_count
 from smallpose.core.instances import SOURCES, Instances
 from smallpose.core.table import Column, Table
 from smallpose.stats.people_measures import (
@@ -173,7 +174,9 @@ class SetComparison:
         outcome = (
             f"beyond their limits: {', '.join(self.outside)}" if self.outside else "none beyond"
         )
-        return f"{self.name}, {self.key}: {num_compared} measures compared, {outcome}"
+        return (
+            f"{self.name}, {self.key}: {format_count(num_compared, 'measure')} compared, {outcome}"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers by measure."""

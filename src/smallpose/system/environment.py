@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from smallpose._version import __version__
+from smallpose.core.counts import format_count
 
 # Key of the description, and the module that it is the version of.
 _MODULES = {
@@ -172,7 +173,10 @@ def _format_value(value: object) -> str:
 def _list_names(names: Sequence[str]) -> str:
     if len(names) <= _MAX_NAMES:
         return ", ".join(names)
-    return f"{', '.join(names[: _MAX_NAMES - 1])} and {len(names) - _MAX_NAMES + 1} others"
+    return (
+        f"{', '.join(names[: _MAX_NAMES - 1])} and "
+        f"{format_count(len(names) - _MAX_NAMES + 1, 'other')}"
+    )
 
 
 def _share_device(environments: Mapping[str, Mapping[str, Any]]) -> bool:

@@ -2,6 +2,8 @@
 
 import re
 
+from smallpose.core.counts import format_count
+
 # First bytes, what the file is, and what to do with it.
 _SIGNATURES = (
     (b"PK\x03\x04", "a zip archive (or a file packed as one)", "unpack it"),
@@ -66,7 +68,11 @@ def describe_json_value(value: object) -> str:
         keys = ", ".join(map(str, list(value)[:6])) + (", …" if len(value) > 6 else "")
         return f"an object with the keys {keys}" if value else "an empty object"
     if isinstance(value, list):
-        return f"a list of {len(value):,} entries" if value else "an empty list"
+        return (
+            f"a list of {format_count(len(value), 'entry', 'entries')}"
+            if value
+            else "an empty list"
+        )
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return "a text" if isinstance(value, str) else "a number"

@@ -13,6 +13,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, BinaryIO
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError, RefusedError, RunError
 
 # The limit of the disk, of the user, of the process.
@@ -115,7 +116,7 @@ def _decompress(path: Path | str, data: bytes) -> bytes:
     if len(content) > limit:
         raise InputError(
             str(path),
-            f"{len(data):,} bytes of gzip become more than {limit:,}",
+            f"{format_count(len(data), 'byte')} of gzip become more than {limit:,}",
             "if the file is sound, unpack it with gunzip and give the unpacked file",
         )
     return content
@@ -299,7 +300,7 @@ def _find_name_problem(name: str) -> str | None:
     if "\\" in name:
         return "backslash"
     if len(name) > MAX_NAME_LENGTH:
-        return f"{len(name)} characters"
+        return format_count(len(name), "character")
     if name.startswith("/") or (len(name) > 1 and name[1] == ":"):
         return "absolute"
     if ".." in name.split("/"):

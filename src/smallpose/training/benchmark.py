@@ -18,6 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.system.environment import COMPARED
 from smallpose.system.files import write_atomically
@@ -275,7 +276,7 @@ def run_jobs(
                 if not running:
                     num_finished = sum(job.is_finished for job in jobs)
                     raise Interrupted(
-                        f"{len(jobs)} runs",
+                        format_count(len(jobs), "run"),
                         f"interrupted with {num_finished} finished, the others saved",
                         "run the same command again to resume",
                         128 + received[0],

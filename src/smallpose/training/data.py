@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.dataloading.batches import AnyBatch, BatchLoader, LoaderOptions
@@ -58,7 +59,8 @@ def create_loader(
     if step_size < distributed.world_size:
         raise InputError(
             f"batch_size={recipe.batch_size}",
-            f"steps of {step_size} samples for {distributed.world_size} processes",
+            f"steps of {format_count(step_size, 'sample')} for "
+            f"{format_count(distributed.world_size, 'process', 'processes')}",
             "start fewer processes, or use a larger batch_size",
         )
     return loader

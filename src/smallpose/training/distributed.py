@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError, SmallposeError
 
 T = TypeVar("T")
@@ -108,7 +109,8 @@ def join_process_group(device: str = "") -> Iterator[DistributedContext]:
         if local_rank >= torch.cuda.device_count():
             raise InputError(
                 f"rank {rank}",
-                f"{local_rank + 1} processes on a machine with {torch.cuda.device_count()} GPUs",
+                f"{format_count(local_rank + 1, 'process', 'processes')} on a machine with "
+                f"{torch.cuda.device_count()} GPUs",
                 "start one process per GPU, or train with --device cpu",
             )
         torch.cuda.set_device(local_rank)

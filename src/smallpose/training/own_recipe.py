@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+from smallpose.core.counts import format_count
 from smallpose.dataloading.augmentation import Augmentation
 from smallpose.methods.base import PoseMethod, Recipe
 from smallpose.methods.full_image import FullImageMethod, FullImageRecipe
@@ -85,10 +86,12 @@ def describe_own_recipe(recipe: Recipe, data: OwnData) -> str:
     backbone = f", the backbone's {recipe.backbone_rate:g} of it" if data.has_weights else ""
     if not recipe.backbone_rate:
         backbone = ", backbone frozen"
-    length = f"{recipe.steps:,} steps" if recipe.steps else f"{recipe.epochs:,} epochs"
+    length = (
+        format_count(recipe.steps, "step") if recipe.steps else format_count(recipe.epochs, "epoch")
+    )
     return (
-        f"recipe own for {data.num_samples:,} samples, {start}: {length} of {recipe.batch_size}, "
-        f"{rate}{backbone}"
+        f"recipe own for {format_count(data.num_samples, 'sample')}, {start}: {length} of "
+        f"{recipe.batch_size}, {rate}{backbone}"
     )
 
 

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 
 _MANY = 10**9  # of steps, epochs, samples: beyond any run, and safe in 32 bits
@@ -100,7 +101,7 @@ def check_value(key: str, text: str, value: Any, present: Any) -> None:
     if isinstance(value, tuple) and key not in _ANY_LENGTH:
         length = len(present) if isinstance(present, tuple) else 2  # sizes may be None
         if len(values) != length:
-            raise _create_error(key, text, f"needs {length} values", present)
+            raise _create_error(key, text, f"needs {format_count(length, 'value')}", present)
     limits = LIMITS.get(key)
     if limits is not None and not all(v is None or limits.contains(v) for v in values):
         raise _create_error(key, text, f"must be {limits.describe()}", present)

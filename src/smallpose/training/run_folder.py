@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from smallpose.catalog.run_options import RUN_OPTIONS, STATE
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.methods.base import Recipe
 from smallpose.system.files import hash_file
@@ -92,8 +93,7 @@ def describe_incomplete(num_incomplete: int) -> str:
     """Return a remark about checkpoints that a kill left incomplete; "" if there are none."""
     if not num_incomplete:
         return ""
-    plural = "s" if num_incomplete > 1 else ""
-    return f" ({num_incomplete} incomplete checkpoint{plural} ignored)"
+    return f" ({format_count(num_incomplete, 'incomplete checkpoint')} ignored)"
 
 
 def compute_run_identity(config: TrainingConfig, name: str, recipe: Recipe) -> dict[str, Any]:
@@ -166,7 +166,7 @@ def _describe_growth(
         return ""
     before = _count_steps(stored, steps_per_epoch)
     now = _count_steps(identity, steps_per_epoch)
-    return f"lengthened from {before:,} to {now:,} steps" if now > before else ""
+    return f"lengthened from {before:,} to {format_count(now, 'step')}" if now > before else ""
 
 
 def _suggest_resuming(config: TrainingConfig, key: str) -> str:

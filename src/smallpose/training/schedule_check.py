@@ -1,5 +1,6 @@
 """Say when the learning rate of a short training never rises to its value, or never falls."""
 
+from smallpose.core.counts import format_count
 from smallpose.methods.base import Recipe
 from smallpose.methods.full_image import FullImageRecipe
 
@@ -23,9 +24,9 @@ def describe_short_schedule(recipe: Recipe, steps: int) -> list[str]:
     lines = []
     if recipe.warm_up >= steps:
         lines.append(
-            f"the training ends within the warm-up (warm_up={recipe.warm_up}, {steps:,} steps): "
-            f"its learning rate stays below {recipe.learning_rate:g}; add "
-            f"warm_up={int(steps * _WARM_UP_SHARE)}"
+            f"the training ends within the warm-up (warm_up={recipe.warm_up}, "
+            f"{format_count(steps, 'step')}): its learning rate stays below "
+            f"{recipe.learning_rate:g}; add warm_up={int(steps * _WARM_UP_SHARE)}"
         )
     late = [epoch for epoch in recipe.decay_at if epoch >= recipe.epochs]
     if late:
@@ -44,7 +45,8 @@ def _describe_short_rise(recipe: FullImageRecipe, steps: int) -> list[str]:
     if not 0 < warm_up_steps < _MIN_WARM_UP_STEPS:
         return []
     return [
-        f"the warm-up (warm_epochs={recipe.warm_epochs:g} of {recipe.epochs} epochs) lasts "
-        f"{warm_up_steps:.2g} of {steps:,} steps, and the learning rate is {recipe.cosine[0][1]:g} "
-        f"from then on; add warm_epochs={recipe.epochs * _WARM_UP_SHARE:g}"
+        f"the warm-up (warm_epochs={recipe.warm_epochs:g} of "
+        f"{format_count(recipe.epochs, 'epoch')}) lasts {warm_up_steps:.2g} of "
+        f"{format_count(steps, 'step')}, and the learning rate is {recipe.cosine[0][1]:g} from "
+        f"then on; add warm_epochs={recipe.epochs * _WARM_UP_SHARE:g}"
     ]

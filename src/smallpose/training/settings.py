@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import SOURCES, Images, Instances
 from smallpose.core.skeleton import COCO17
@@ -107,7 +108,8 @@ def refuse_shared_images(data: Path, train: Images, test: Images) -> None:
         first = min(str(s) for s in shared)
         raise InputError(
             f"{data}",
-            f"{len(shared):,} training images are also in test.json, the first {first}",
+            f"{format_count(len(shared), 'training image is', 'training images are')} also in "
+            f"test.json, the first {first}",
             "build the set again, or remove them from one of the two",
         )
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from smallpose.core.boxes import to_xywh
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.predictions import make_predictions
@@ -74,7 +75,7 @@ class KeypointAP(Metric):
         if len(preds) != len(target):
             raise InputError(
                 "update",
-                f"{len(preds)} predictions, {len(target)} targets",
+                f"{format_count(len(preds), 'prediction')}, {format_count(len(target), 'target')}",
                 "pass one of each per image",
             )
         for index, (predicted, truth) in enumerate(zip(preds, target, strict=True)):

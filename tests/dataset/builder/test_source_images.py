@@ -209,7 +209,7 @@ def test_a_build_stops_at_an_image_of_another_size_than_annotated(sources, tmp_p
     with pytest.raises(InputError, match=r"004\.png: the image is 20 × 10, .* declares 64 × 48"):
         build_dataset(sources["roots"], tmp_path / "set", BuildOptions())
     manifest = build_dataset(sources["roots"], tmp_path / "set", BuildOptions(trust_file=True))
-    assert "1 images have another size" in get_notes(manifest, "coco")[0]
+    assert "1 image has another size" in get_notes(manifest, "coco")[0]
     sizes = {
         name: size
         for part in read_splits(tmp_path / "set")

@@ -50,7 +50,7 @@ def test_labels_on_the_shown_image_are_refused_with_the_remedy(options, shown_gr
     with pytest.raises(
         InputError,
         match=r"coco/p/004\.png: its labels refer to the image as viewers show it, 64 × 48, turned "
-        r"by EXIF from the stored 48 × 64 .and 1 images more.; use --exif apply",
+        r"by EXIF from the stored 48 × 64 .and 1 image more.; use --exif apply",
     ):
         build_dataset(shown_grid, tmp_path / "set", options)
 
@@ -106,7 +106,7 @@ def test_an_index_turns_the_same_images_and_detects_another_file(shown_grid, tmp
     assert check_set(rebuilt, 1)[0] == []
     write_rotated(tmp_path / "coco" / "p" / "004.png", (HEIGHT, WIDTH), orientation=8)
     with pytest.raises(
-        InputError, match=r"1 of 12 images are missing or differ .first: coco/p/004"
+        InputError, match=r"1 of 12 images is missing or differ .first: coco/p/004"
     ):
         build_dataset(shown_grid, tmp_path / "other", BuildOptions(), built / "index.json")
 
@@ -200,7 +200,7 @@ def test_check_names_images_that_exif_turns_for_their_labels(sources, tmp_path, 
     assert main(["check", str(truth), "--images", str(folder)]) == 2
     out = capsys.readouterr().out
     assert (
-        "fault   1 images are turned by EXIF for viewers, and their labels refer to the turned "
+        "fault   1 image is turned by EXIF for viewers, and their labels refer to the turned "
         "image (first: p/004.png, stored 48 × 64, shown 64 × 48); build the set with --exif apply"
     ) in out
     assert "remark  1 image has an EXIF orientation, which is ignored" in out

@@ -166,7 +166,7 @@ def test_only_what_was_corrected_changes(file, form, repair, capsys):
     repair(sent)
     merged = file.parent / "merged.json"
     run(file, "--corrected", sent, "--out", merged)
-    assert "1 people changed (3 joints, 0 boxes), 1 as they were" in capsys.readouterr().out
+    assert "1 person changed (3 joints, 0 boxes), 1 as they were" in capsys.readouterr().out
     before, after = json.loads(file.read_text()), json.loads(merged.read_text())
     changed = np.reshape(after["annotations"][2].pop("keypoints"), (17, 3))
     wanted = np.reshape(make_person(2)["keypoints"], (17, 3))

@@ -278,4 +278,4 @@ def test_actors_of_ray_predict_what_one_process_predicts(folder, tmp_path, capfd
     cv2.imwrite(str(tmp_path / "p" / "09.png"), np.zeros((9, 9, 3), np.uint8))
     assert run_predict(folder, tmp_path / "ray.json", CROPS, *arguments, *more, *ray) == 2
     status = capfd.readouterr().err
-    assert "1 of 3 shards exist already" in status and "09.png: the image is 9 × 9" in status
+    assert "1 of 3 shards exists already" in status and "09.png: the image is 9 × 9" in status

@@ -72,7 +72,7 @@ def test_names_are_those_given_in_the_order_of_the_results(files):
         (("labels", "a.json", "a.json"), (), "was given twice"),
         (("set", "a.json"), (), "set/annotations/test.json"),
         (("run/result.json", "labels"), (), "pass the folder of the run"),
-        (("labels", "a.json"), ("A", "B"), "2 names for 1 results"),
+        (("labels", "a.json"), ("A", "B"), "2 names for 1 result"),
         (("labels", "a.json", "b.json"), ("A", " A "), "names two results"),
         (("labels", "a.json"), ("",), "is no name"),
         (("labels", "a.json"), ("\x07",), "is no name"),

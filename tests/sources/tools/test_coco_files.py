@@ -149,7 +149,7 @@ def test_people_without_a_box_get_one_around_their_joints(tmp_path, save_image, 
     expected = scale_boxes(box_around_keypoints(people.keypoints), 1.3)
     assert people.boxes_xywh.tolist() == expected.tolist()
     assert BOX_RULES[people.box_rule[0]] == "extent130"
-    assert any("1 people have no box" in note for note in people.notes)
+    assert any("1 person has no box" in note for note in people.notes)
 
 
 @pytest.mark.parametrize("num_joints", [133, 136])
@@ -177,7 +177,7 @@ def test_a_category_is_chosen_by_name(tmp_path, save_image, write_coco_file):
     file["annotations"].append({**file["annotations"][0], "id": 2, "category_id": 2})
     (tmp_path / "all.json").write_text(json.dumps(file))
     people = read_mapped_coco("shop", tmp_path, {}, ("worker",)).people
-    assert len(people) == 1 and "person (id 1) with 1 annotations" in people.notes[0]
+    assert len(people) == 1 and "person (id 1) with 1 annotation" in people.notes[0]
 
 
 def test_a_name_of_another_computer_that_fits_two_files_is_refused(
@@ -225,7 +225,7 @@ def test_fiftyone_exports_keypoints_without_boxes(tmp_path, save_image, write_co
     (tmp_path / "labels.json").write_text(json.dumps(file))
     people = read_mapped_coco("shop", tmp_path, {}).people
     assert (people.boxes_xywh[:, 2:] > 0).all()
-    assert any("1 people have no box" in note for note in people.notes)
+    assert any("1 person has no box" in note for note in people.notes)
 
 
 def test_joints_of_whole_bodies_in_fields_of_their_own_are_named(

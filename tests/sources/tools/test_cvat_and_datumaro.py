@@ -117,7 +117,7 @@ def test_datumaro_groups_are_people(tmp_path, save_image):
     assert source.people.keypoints.tolist() == [[[40.5, 15.25, 2], [25, 50, 1]]]
     assert source.people.boxes_xywh.tolist() == [[20, 10, 40, 80]]
     assert source.splits == ("test",) and source.image_files[0].path.is_file()
-    note = "left out: 1 annotations of type bbox, 1 annotations of type mask"
+    note = "left out: 1 annotation of type bbox, 1 annotation of type mask"
     assert source.people.notes == (note,)
 
 

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.dataloading.affine import clip_to_pixels, compute_box_window
 from smallpose.dataloading.images import ImageArray, ImageReader, check_image_size, decode_jpeg
@@ -215,7 +216,9 @@ def open_crop_cache(
 def _fill_cache(folder: Path, cutter: _WindowCutter, rows: Rows, num_workers: int) -> None:
     for part in folder.glob(".*.part"):  # of a process that was killed
         part.unlink(missing_ok=True)
-    print_status(f"{folder}: cutting {len(rows):,} people out for later epochs")
+    print_status(
+        f"{folder}: cutting {format_count(len(rows), 'person', 'people')} out for later epochs"
+    )
     index = np.zeros(len(cutter.table.arrays.ids), _ENTRY)
     entries = _cut_windows(cutter, rows, num_workers)
     shard = 0

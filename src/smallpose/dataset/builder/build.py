@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from smallpose._version import __version__
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError, RunError
 from smallpose.core.instances import Instances
 from smallpose.dataset.builder.build_folder import (
@@ -163,7 +164,7 @@ def _build_into(
     image_files, has_file = merged.image_files, merged.has_file
     summaries, notes = merged.summaries, merged.notes
     del merged, people  # almost a gigabyte at a million people
-    print_status(f"writing {sum(map(len, parts.values())):,} annotations")
+    print_status(f"writing {format_count(sum(map(len, parts.values())), 'annotation')}")
     derived = _write_annotations(parts, work / "annotations", options.derive)
     table = build_table1(parts["train"], parts["test"])
     manifest = build_manifest(summaries, parts, selections, options)
@@ -225,12 +226,14 @@ def _refuse_empty_set(people: Instances, selections: Mapping[str, Selection]) ->
     if people.is_counted.any():
         raise InputError(
             "build",
-            f"none of the {num_images:,} images has a small person, so the set would be empty",
+            f"none of the {format_count(num_images, 'image')} has a small person, so the set would "
+            "be empty",
             "add --select all to keep images with medium and large people",
         )
     raise InputError(
         "build",
-        f"no person in the {num_images:,} images has keypoints, so the set would be empty",
+        f"no person in the {format_count(num_images, 'image')} has keypoints, so the set would be "
+        "empty",
         "check the annotation files and --category",
     )
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from smallpose.core.counts import format_count, format_share
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.dataset.builder.select_images import (
@@ -106,7 +107,8 @@ def select_indexed_images(index: Mapping[str, Any], people: Instances) -> dict[s
         flags = ", ".join(f"--{source}" for source in index["sources"])
         raise InputError(
             "--from-index",
-            f"the sources lack {len(lacking):,} of {len(records):,} images (first: {lacking[0]})",
+            f"the sources lack {len(lacking):,} of {format_count(len(records), 'image')} (first: "
+            f"{lacking[0]})",
             f"pass all its sources, complete: {flags}",
         )
     leaks = index["leaks"]
@@ -153,8 +155,8 @@ def compare_with_index(index: Mapping[str, Any], manifest: Mapping[str, Any]) ->
     if problems:
         raise InputError(
             "--from-index",
-            f"{len(problems):,} of {len(index['pictures']):,} images are missing or differ "
-            f"(first: {problems[0]})",
+            f"{format_share(len(problems), len(index['pictures']), 'image is', 'images are')} "
+            f"missing or differ (first: {problems[0]})",
             "download the files of the publisher",
         )
     for name, expected in index["annotations"].items():

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_count
 from smallpose.core.instances import Instances
 from smallpose.dataset.builder.select_images import (
     Selection,
@@ -183,13 +184,14 @@ def _move_images(
 def _print_summary(search: LeakSearch, move: bool) -> None:
     counts = search.summary("")
     num_templates = counts["of_one_template"]
-    text = f"{counts['leaks']:,} pairs of near-duplicates between train and test"
+    text = f"{format_count(counts['leaks'], 'pair')} of near-duplicates between train and test"
     if num_templates:
         text += f", {num_templates:,} of them synthetic scenes of one template and no leaks"
     if move and search.moved:
         text += (
-            f"; moved {counts['moved_to_test']:,} images to test and "
-            f"{counts['moved_to_train']:,} to train, {counts['leaks_left']:,} pairs are left"
+            f"; moved {format_count(counts['moved_to_test'], 'image')} to test and "
+            f"{counts['moved_to_train']:,} to train, "
+            f"{format_count(counts['leaks_left'], 'pair is', 'pairs are')} left"
         )
     elif counts["leaks"] > num_templates:
         text += "; use --leaks move to put both images of each pair into the same split"

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.boxes import clip_boxes
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances, concat_instances
 from smallpose.dataset.builder.build_folder import BuildFolder
@@ -151,8 +152,9 @@ def _read_source(
     if name == "posetrack" and listed_images:
         source = tie_clips_to_mpii(source, listed_images)
     print_status(
-        f"{name}: {len(source.people.images):,} images, "
-        f"{int(source.people.is_counted.sum()):,} people with keypoints in {source.root}"
+        f"{name}: {format_count(len(source.people.images), 'image')}, "
+        f"{format_count(int(source.people.is_counted.sum()), 'person', 'people')} with keypoints "
+        f"in {source.root}"
     )
     for missing in source.missing:
         print_status(f"{name}: missing: {missing}")
@@ -217,8 +219,8 @@ def _clip_boxes_to_images(people: Instances) -> tuple[Instances, list[str]]:
         first = int(np.argmax(lost))
         name = people.images.file_names[people.image_rows[first]]
         notes.append(
-            f"{int(lost.sum()):,} people whose boxes have no area inside the image became ignore "
-            f"regions (first: in {name})"
+            f"{format_count(int(lost.sum()), 'person', 'people')} whose boxes have no area inside "
+            f"the image became ignore regions (first: in {name})"
         )
         print_status(notes[0])
         people.keypoints[lost] = 0.0  # in place, because this large table has no other user

@@ -11,6 +11,7 @@ from operator import itemgetter
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_share
 from smallpose.core.instances import Instances
 from smallpose.core.sizes import SIZES
 
@@ -58,8 +59,9 @@ class Selection:
         if not groups:
             return ""
         total = max(num_not_drawn, 0) + self.num_without_people
-        return f"{split}: {total:,} of {len(self.rows) + total:,} images are left out: " + (
-            "; ".join(groups)
+        return (
+            f"{split}: {format_share(total, len(self.rows) + total, 'image is', 'images are')} "
+            "left out: " + ("; ".join(groups))
         )
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_count, format_share
 from smallpose.core.errors import InputError, SmallposeError
 from smallpose.core.instances import Instances
 from smallpose.dataset.builder.build_folder import BuildFolder
@@ -79,8 +80,8 @@ def check_source_images(
         num_missing = len(dropped) - len(errors)
         if num_missing:
             print_status(
-                f"{source.name}: left out {num_missing:,} of {len(has_file):,} images, "
-                "which are missing"
+                f"{source.name}: left out {num_missing:,} of "
+                f"{format_count(len(has_file), 'image')}, which are missing"
             )
         source = drop_images(source, dropped)
     return source, notes, unreadable
@@ -134,7 +135,9 @@ def _check_unreadable(
     """Note the unreadable images; raise an error if there are too many."""
     if errors:
         _check_unreadable_share(source, errors, num_images, max_share)
-        notes.append(f"left out {len(errors):,} unreadable images, which manifest.json lists")
+        notes.append(
+            f"left out {format_count(len(errors), 'unreadable image')}, which manifest.json lists"
+        )
         print_status(f"{source.name}: {notes[-1]}")
         for error in list(errors.values())[:_MAX_PRINTED]:
             print_status(f"{source.name}: {error}")
@@ -157,7 +160,7 @@ def _raise_missing_images(
     first_note = "".join(f"; {note}" for note in notes[:1])
     raise InputError(
         format_source_flag(source.name, source.root),
-        f"{int((~has_file).sum()):,} of {len(has_file):,} images are missing "
+        f"{format_share(int((~has_file).sum()), len(has_file), 'image is', 'images are')} missing "
         f"(first: {', '.join(first_names)}){first_note}",
         f"{remedy}, or use --missing-images drop or keep",
     )
@@ -174,7 +177,8 @@ def _check_unreadable_share(
     # The class is that of the first error, so that an image refused for safety exits with 3.
     raise type(first)(
         format_source_flag(source.name, first.where),
-        f"{first.what}; {len(errors):,} of {num_images:,} images are unreadable",
+        f"{first.what}; {format_share(len(errors), num_images, 'image is', 'images are')} "
+        "unreadable",
         f"{first.remedy}, or leave such images out with --max-unreadable {share}",
     )
 
@@ -205,8 +209,8 @@ def _set_image_sizes(
         width[row], height[row] = size
     if num_different:
         notes.append(
-            f"{num_different:,} images have another size than their annotations declare; the "
-            "image's size is used"
+            f"{format_count(num_different, 'image has', 'images have')} another size than their "
+            "annotations declare; the image's size is used"
         )
         print_status(f"{source.name}: {notes[-1]}")
     return replace(source.people, images=replace(images, width=width, height=height))

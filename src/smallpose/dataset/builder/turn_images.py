@@ -52,7 +52,9 @@ def choose_turned_images(
     stored = [row for row in rotated if grids[row] == "stored"]
     undecided = [row for row in rotated if grids[row] == "unknown"]
     turned = shown if stored and not shown else sorted([*shown, *undecided])
-    notes.append(f"{len(turned):,} images were turned by their EXIF orientation")
+    notes.append(
+        f"{format_count(len(turned), 'image was', 'images were')} turned by their EXIF orientation"
+    )
     if len(turned) < len(rotated):
         notes[-1] += (
             f"; {len(rotated) - len(turned):,} were not, because labels refer to the stored grid "
@@ -65,7 +67,7 @@ def choose_turned_images(
 def _raise_shown_grid(source: Source, header: ImageHeader, rows: Sequence[int]) -> None:
     name = source.people.images.file_names[rows[0]]
     stored, shown = (f"{w} × {h}" for w, h in (header.stored_wh, header.shown_wh))
-    others = f" (and {len(rows) - 1:,} images more)" if len(rows) > 1 else ""
+    others = f" (and {format_count(len(rows) - 1, 'image')} more)" if len(rows) > 1 else ""
     raise InputError(
         format_source_flag(source.name, f"{source.root}, {name}"),
         f"its labels refer to the image as viewers show it, {shown}, turned by EXIF from the "

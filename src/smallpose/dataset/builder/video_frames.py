@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import RunError
 from smallpose.dataset.builder.build_folder import BuildFolder
 from smallpose.sources.source import Source
@@ -59,8 +60,8 @@ def extract_frames(
             shown = ", ".join(str(number) for number in sorted(left_out)[:_MAX_LISTED])
             more = ", …" if len(left_out) > _MAX_LISTED else ""
             notes.append(
-                f"video {video.stem}: {len(read):,} of {len(video_rows):,} frames readable "
-                f"(damaged or missing: {shown}{more})"
+                f"video {video.stem}: {len(read):,} of {format_count(len(video_rows), 'frame')} "
+                f"readable (damaged or missing: {shown}{more})"
             )
     return sizes, notes
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.dataset.corrections.people import (
     ID_ATTRIBUTE,
@@ -150,7 +151,7 @@ def _decode_annotation(
     joints = joints_of.get(annotation.category_id, ())
     values = annotation.keypoints or []
     if len(values) != 3 * len(joints):
-        what = f"{len(values)} numbers for {len(joints)} joints"
+        what = f"{format_count(len(values), 'number')} for {format_count(len(joints), 'joint')}"
         raise InputError(where, what, "keep the category with its keypoints when exporting")
     if annotation.image_id not in names:
         raise InputError(where, f"no image {annotation.image_id!r}", "export the images, too")

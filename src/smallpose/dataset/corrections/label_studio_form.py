@@ -8,6 +8,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 import msgspec
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.dataset.corrections.people import Box, CorrectedPerson, Id, ListedPerson, Point
 from smallpose.system.json_decode import decode_json
@@ -206,7 +207,9 @@ def _decode_task(where: str, data: _Data, regions: Sequence[_Region]) -> Iterato
         x, y, _, _ = _scale_value(where, region)
         owner = region.parent if region.parent in boxes else _find_owner(boxes, x, y)
         if owner is None:
-            what = f"the keypoint {name!r} belongs to none of {len(boxes)} rectangles"
+            what = (
+                f"the keypoint {name!r} belongs to none of {format_count(len(boxes), 'rectangle')}"
+            )
             raise InputError(where, what, "nest it below its person's rectangle in Label Studio")
         if name in joints[owner]:
             what = f"two keypoints {name!r} of one person"

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.dataset.corrections.people import Box, CorrectedPerson, Id, Point
 from smallpose.dataset.corrections.record_text import replace_records
@@ -44,20 +45,24 @@ class MergeSummary:
     def to_lines(self) -> list[str]:
         """Return the summary, one sentence per line."""
         lines = [
-            f"{len(self.changed):,} people changed ({self.joints:,} joints, {self.boxes:,} boxes), "
-            f"{self.unchanged:,} as they were, {len(self.added):,} added, "
-            f"{len(self.removed):,} removed."
+            f"{format_count(len(self.changed), 'person', 'people')} changed "
+            f"({format_count(self.joints, 'joint')}, {format_count(self.boxes, 'box', 'boxes')}), "
+            f"{self.unchanged:,} as they were, {len(self.added):,} added, {len(self.removed):,} "
+            "removed."
         ]
         if self.kept_without_image:
             ids = ", ".join(map(str, self.kept_without_image[:10]))
             more = ", …" if len(self.kept_without_image) > 10 else ""
+            num_kept = len(self.kept_without_image)
+            kept = format_count(num_kept, "missing person is", "missing people are")
             lines.append(
-                f"{len(self.kept_without_image):,} missing people are kept, because their image "
-                f"did not come back (skipped, or not exported): {ids}{more}."
+                f"{kept} kept, because their image did not come back (skipped, or not exported): "
+                f"{ids}{more}."
             )
         if self.kept_areas:
             lines.append(
-                f"{self.kept_areas:,} changed boxes: the area of the mask stays as it was."
+                f"{format_count(self.kept_areas, 'changed box', 'changed boxes')}: the area of the "
+                "mask stays as it was."
             )
         return lines
 
@@ -190,7 +195,7 @@ class _Original:
         bare = PurePosixPath(name).name
         same = same or [i for i, own in self.name_of.items() if PurePosixPath(own).name == bare]
         if len(same) != 1:
-            count = "no image" if not same else f"{len(same)} images"
+            count = "no image" if not same else format_count(len(same), "image")
             what = f"{count} of {self.path.name} called {name!r}"
             raise InputError(where, what, "keep the names of the list's images")
         return same[0]
@@ -203,7 +208,10 @@ class _Original:
         joints = self.joints_of.get(self.annotations[index].category_id, [])
         texts = msgspec.json.decode(fields.get("keypoints", Raw(b"[]")), type=list[Raw])
         if len(texts) != 3 * len(joints):
-            what = f"the person {person.id!r} has {len(texts)} numbers for {len(joints)} joints"
+            what = (
+                f"the person {person.id!r} has {format_count(len(texts), 'number')} for "
+                f"{format_count(len(joints), 'joint')}"
+            )
             raise InputError(str(self.path), what, f"see 'smallpose check {self.path}'")
         self.check_joints(person, joints)
         num_joints = 0

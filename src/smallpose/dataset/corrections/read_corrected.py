@@ -5,6 +5,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.dataset.corrections import coco_form, cvat_form, label_studio_form
 from smallpose.dataset.corrections.people import CorrectedPerson, Id
@@ -49,10 +50,12 @@ def _unzip_labels(path: Path, data: bytes) -> bytes:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             labels = [one for one in archive.infolist() if one.filename.endswith((".xml", ".json"))]
             if len(labels) != 1:
-                what = f"a zip with {len(labels)} files of labels"
+                what = f"a zip with {format_count(len(labels), 'file')} of labels"
                 raise InputError(str(path), what, remedy)
             if labels[0].file_size > MIN_UNPACKED_LIMIT:
-                what = f"{labels[0].filename} unpacks to {labels[0].file_size:,} bytes"
+                what = (
+                    f"{labels[0].filename} unpacks to {format_count(labels[0].file_size, 'byte')}"
+                )
                 raise InputError(str(path), what, remedy)
             return archive.read(labels[0])
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError):

@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from smallpose.core.counts import format_count
 from smallpose.core.skeleton import SMALLPOSE
 from smallpose.dataset.docs.licence_terms import get_terms
 from smallpose.dataset.splits import SPLITS
@@ -87,8 +88,9 @@ def format_croissant(manifest: dict[str, Any]) -> str:
             "@type": "sc:Dataset",
             "conformsTo": CONFORMS_TO,
             "name": "smallpose",
-            "description": f"{prefix}{people:,} people in {images:,} images with up to "
-            f"{len(SMALLPOSE)} keypoints each, for human pose estimation of small people; from "
+            "description": f"{prefix}{format_count(people, 'person', 'people')} in "
+            f"{format_count(images, 'image')} with up to {len(SMALLPOSE)} keypoints each, for "
+            "human pose estimation of small people; from "
             + ", ".join(t.title for t in terms)
             + ". Images are not included.",
             "license": f"The terms of each source. {licences}.",

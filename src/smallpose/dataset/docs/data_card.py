@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from smallpose.core.counts import format_count
 from smallpose.core.table import build_text_table
 from smallpose.dataset.docs.datasheet import format_datasheet
 from smallpose.dataset.docs.licence_terms import get_terms
@@ -62,7 +63,10 @@ def _describe_images(mode: str) -> str:
 def _describe_turned(num_turned: int) -> str:
     if not num_turned:
         return ""
-    return f"; {num_turned:,} turned images are copies: do not redistribute them"
+    return (
+        f"; {format_count(num_turned, 'turned image is', 'turned images are')} copies: do not "
+        "redistribute them"
+    )
 
 
 def _format_table(head: list[str], rows: list[list[str]]) -> str:
@@ -104,10 +108,10 @@ def _format_build_steps(manifest: dict[str, Any]) -> str:
 
 
 def _describe_selection(split: str, selection: dict[str, Any], select: str) -> str:
-    text = f"- {split}: {selection['with_small']:,} images with a small person, and "
+    text = f"- {split}: {format_count(selection['with_small'], 'image')} with a small person, and "
     if select == "all":
-        return f"{text}all {selection['drawn']:,} others"
-    text += f"{selection['drawn']:,} drawn from {selection['pool']:,} others"
+        return f"{text}all {format_count(selection['drawn'], 'other')}"
+    text += f"{selection['drawn']:,} drawn from {format_count(selection['pool'], 'other')}"
     if selection["without_people"]:
         text += f"; {selection['without_people']:,} without labelled people are left out"
     note = selection["note"].removeprefix(f"{split}: ")
@@ -118,8 +122,9 @@ def _describe_orientation(manifest: dict[str, Any]) -> str:
     if manifest["exif"] != "apply":
         return "- EXIF orientations are ignored: labels are taken to refer to the stored pixels"
     return (
-        f"- EXIF orientations are applied: {manifest['turned']:,} images were turned as viewers "
-        "show them and written into this folder without EXIF, and their labels refer to them"
+        "- EXIF orientations are applied: "
+        f"{format_count(manifest['turned'], 'image was', 'images were')} turned as viewers show "
+        "them and written into this folder without EXIF, and their labels refer to them"
     )
 
 
@@ -129,8 +134,8 @@ def _describe_derived_joints(num_derived: dict[str, int]) -> str:
     joints = " and ".join(f"{count:,} {joint}" for joint, count in num_derived.items())
     return (
         f"- keypoints that a source does not label are `0, 0, 0`, except for {joints} keypoints, "
-        "which are the midpoints of two labelled joints, with v = 1; each annotation lists its own "
-        "under `derived`. They are not labels: `num_keypoints`, the counts in this card and "
+        "which are the midpoints of two labelled joints, with v = 1; each annotation lists its "
+        "own under `derived`. They are not labels: `num_keypoints`, the counts in this card and "
         "smallpose's metrics exclude them, but other tools will treat them as labels"
     )
 
@@ -141,11 +146,11 @@ def _format_leaks(leaks: dict[str, Any]) -> str:
     if leaks["how"] == "off":
         return f"{heading}\n\nNear-duplicates were not searched for (`--leaks off`)."
     lines = [
-        f"{leaks['pictures']:,} images were compared, and {leaks['near_duplicates']:,} pairs are "
-        "near-duplicates: copies that were cropped, mirrored, resized or recompressed, or similar "
-        "frames. Frames of one video in the same split are not counted. "
-        f"{leaks['leaks']:,} of the pairs had one image in train and one in test. `leaks.json` "
-        "lists all pairs."
+        f"{format_count(leaks['pictures'], 'image was', 'images were')} compared, and "
+        f"{format_count(leaks['near_duplicates'], 'pair is', 'pairs are')} near-duplicates: copies "
+        "that were cropped, mirrored, resized or recompressed, or similar frames. Frames of one "
+        f"video in the same split are not counted. {leaks['leaks']:,} of the pairs had one image "
+        "in train and one in test. `leaks.json` lists all pairs."
     ]
     num_templates = leaks.get("of_one_template", 0)
     if num_templates:
@@ -155,9 +160,9 @@ def _format_leaks(leaks: dict[str, Any]) -> str:
         )
     if leaks["how"] == "move":
         lines.append(
-            f"{leaks['moved_to_test']:,} images were moved to test and "
+            f"{format_count(leaks['moved_to_test'], 'image was', 'images were')} moved to test and "
             f"{leaks['moved_to_train']:,} to train, always with the other frames of their video; "
-            f"{leaks['leaks_left']:,} such pairs are left."
+            f"{format_count(leaks['leaks_left'], 'such pair is', 'such pairs are')} left."
         )
     elif leaks["leaks"] > num_templates:
         lines.append(
@@ -166,8 +171,8 @@ def _format_leaks(leaks: dict[str, Any]) -> str:
         )
     if leaks["not_looked_at"]:
         lines.append(
-            f"{leaks['not_looked_at']:,} images were not compared, because they are missing or "
-            "cannot be decoded."
+            f"{format_count(leaks['not_looked_at'], 'image was', 'images were')} not compared, "
+            "because they are missing or cannot be decoded."
         )
     return f"{heading}\n\n" + " ".join(lines)
 

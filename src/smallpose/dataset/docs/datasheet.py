@@ -5,6 +5,8 @@ Every number comes from the manifest.
 
 from typing import Any
 
+from smallpose.core.counts import format_count
+
 SECTIONS = (
     "Motivation",
     "Composition",
@@ -57,13 +59,14 @@ def _describe_composition(manifest: dict[str, Any]) -> str:
     num_people = _sum_over_sources(manifest, "people")
     num_images = _sum_over_sources(manifest, "images")
     samples = "; ".join(
-        f"{split} contains {s['images']:,} images, which are all {s['with_small']:,} with a small "
-        f"person and {s['drawn']:,} drawn from {s['pool']:,} others"
+        f"{split} contains {format_count(s['images'], 'image')}, which are all {s['with_small']:,} "
+        f"with a small person and {s['drawn']:,} drawn from {format_count(s['pool'], 'other')}"
         for split, s in manifest["selection"].items()
     )
     lines = [
-        f"- Instances: people in images, {num_people:,} people in {num_images:,} images, each "
-        "with a bounding box and up to 21 keypoints with visibility.",
+        f"- Instances: people in images, {format_count(num_people, 'person', 'people')} in "
+        f"{format_count(num_images, 'image')}, each with a bounding box and up to 21 keypoints "
+        "with visibility.",
         f"- Sizes: {small:,} small ({100 * small / people:.1f} %), {medium:,} medium, {large:,} "
         "large, by width × height of the box (limits 128 × 96 and 256 × 192 px²).",
         f"- Sample or all instances: a sample. {samples}.",
@@ -102,10 +105,13 @@ def _describe_collection(manifest: dict[str, Any]) -> str:
         "",
     ]
     for name, s in manifest["sources"].items():
-        line = f"- {name}: {s['images_read']:,} images and {s['people_read']:,} people read"
+        line = (
+            f"- {name}: {format_count(s['images_read'], 'image')} and "
+            f"{format_count(s['people_read'], 'person', 'people')} read"
+        )
         num_missing = s.get("images_missing", 0)
         if num_missing:
-            line += f", {num_missing:,} images missing or unreadable"
+            line += f", {format_count(num_missing, 'image')} missing or unreadable"
         if s["missing"]:
             line += f"; missing annotation files: {', '.join(s['missing'])}"
         lines.append(line + ".")

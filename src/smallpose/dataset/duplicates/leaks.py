@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from smallpose.core.counts import format_count
 from smallpose.core.instances import SOURCES, Images, concat_instances
 from smallpose.core.table import build_text_table, wrap_text
 from smallpose.dataset.built_set import BuiltSet
@@ -227,13 +228,13 @@ def format_leaks(leaks: LeakReport, max_rows: int = 20) -> str:
     """Format the report for a terminal, with the `max_rows` most similar leaks."""
     leaking = sorted(leaks.leaking_pairs, key=lambda p: (-p.similarity, p))
     lines = [
-        f"{len(leaks.names):,} images, {len(leaks.pairs):,} pairs of near-duplicates, "
-        f"{len(leaking):,} of them leaks between train and test."
+        f"{format_count(len(leaks.names), 'image')}, {format_count(len(leaks.pairs), 'pair')} of "
+        f"near-duplicates, {len(leaking):,} of them leaks between train and test."
     ]
     if leaks.missing:
         lines.append(
-            f"{len(leaks.missing):,} images are missing or cannot be decoded, and were not "
-            "compared."
+            f"{format_count(len(leaks.missing), 'image is', 'images are')} missing or cannot be "
+            "decoded, and were not compared."
         )
     if leaks.pairs:
         counts = _count_by_source(leaks, leaks.pairs)
@@ -249,8 +250,8 @@ def format_leaks(leaks: LeakReport, max_rows: int = 20) -> str:
         if len(leaking) > max_rows:
             lines.append(f"… and {len(leaking) - max_rows:,} more.")
         lines.append(
-            f"To remove the leaks, move {len(leaks.images_to_move):,} images from train to test, "
-            "or build again with `--leaks move`."
+            f"To remove the leaks, move {format_count(len(leaks.images_to_move), 'image')} from "
+            "train to test, or build again with `--leaks move`."
         )
     return wrap_text("\n\n".join(lines)) + "\n"
 

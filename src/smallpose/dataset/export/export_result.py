@@ -4,6 +4,7 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.dataset.built_set import BuiltSet
 from smallpose.dataset.place_images import place_image
@@ -32,15 +33,23 @@ class ExportResult:
 
     def to_lines(self) -> list[str]:
         """Return a summary, one sentence per line."""
-        head = f"{self.title}: {self.images:,} images, {self.people:,} annotations"
-        missing = [f"{self.missing:,} images are missing"] if self.missing else []
+        head = (
+            f"{self.title}: {format_count(self.images, 'image')}, "
+            f"{format_count(self.people, 'annotation')}"
+        )
+        missing = (
+            [f"{format_count(self.missing, 'image is', 'images are')} missing"]
+            if self.missing
+            else []
+        )
         return [head, *missing, *(self.losses or ["nothing is lost"])]
 
     def to_readme(self) -> str:
         """Return a README for the exported folder."""
         losses = "\n".join(f"- {line}" for line in self.to_lines()[1:])
         return (
-            f"# {self.title}\n\n{self.images:,} images, {self.people:,} annotations.\n\n"
+            f"# {self.title}\n\n{format_count(self.images, 'image')}, "
+            f"{format_count(self.people, 'annotation')}.\n\n"
             f"{self.usage.strip()}\n\n## What is lost in this format\n\n{losses}\n\n"
             "## Licences\n\nImages and labels remain under the licences of their sources, which "
             "the data card of the original data set lists.\n"

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.dataset.export.parquet import import_pyarrow
 
@@ -106,7 +107,9 @@ def _check_lists(where: str, name: str, lists: Any, width: int, pa: Any, pc: Any
     lengths = pc.unique(pc.list_value_length(lists)).to_pylist()
     if lengths not in ([], [width]):
         wrong = next(length for length in lengths if length != width)
-        raise InputError(where, f"a person has {wrong} values of {name!r}, not {width}", _REMEDY)
+        raise InputError(
+            where, f"a person has {format_count(wrong, 'value')} of {name!r}, not {width}", _REMEDY
+        )
     values = lists.flatten()
     is_finite = values.null_count == 0 and pc.all(pc.is_finite(values)).as_py() is not False
     _require(where, name, is_finite, "finite numbers")

@@ -11,6 +11,7 @@ from typing import IO
 import msgspec
 from msgspec import Raw
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.dataset.built_set import BuiltSet
 from smallpose.dataset.export.export_result import ExportResult, read_image_bytes
@@ -132,7 +133,7 @@ def convert_to_coco(folder: Path, split: str, path: Path) -> None:
         if num_samples != counts[name]:
             raise InputError(
                 str(folder / name),
-                f"contains {num_samples} samples instead of {counts[name]}",
+                f"contains {format_count(num_samples, 'sample')} instead of {counts[name]}",
                 "export the data set again",
             )
     categories = Raw((folder / "categories.json").read_bytes().strip())

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances, make_images, make_instances
 from smallpose.core.skeleton import Skeleton
@@ -64,10 +65,10 @@ def export_yolo(built: BuiltSet, out: Path, image_mode: str) -> ExportResult:
         f"coordinates have {DECIMALS} decimals relative to the side of the image: in an image of "
         "1,000 px, half a thousandth of a px",
         "ids, sources, box rules, areas, groups and tracks are not exported",
-        f"{num_lost_people:,} crowd regions and people without keypoints are left out, because "
-        "YOLO would treat them as people to detect",
-        f"{num_lost_points:,} keypoints outside their image are exported as unlabelled, because "
-        "Ultralytics skips images that have one",
+        f"{format_count(num_lost_people, 'crowd region')} and people without keypoints are left "
+        "out, because YOLO would treat them as people to detect",
+        f"{format_count(num_lost_points, 'keypoint')} outside their image are exported as "
+        "unlabelled, because Ultralytics skips images that have one",
     ]
     return result
 
@@ -193,6 +194,8 @@ def _parse_numbers(where: str, line: str, num_expected: int) -> NDArray[np.float
         raise InputError(where, "not all values are numbers", "correct the label") from None
     if len(values) != num_expected:
         raise InputError(
-            where, f"{len(values)} numbers instead of {num_expected}", "correct the label"
+            where,
+            f"{format_count(len(values), 'number')} instead of {num_expected}",
+            "correct the label",
         )
     return values

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.boxes import box_around_keypoints
+from smallpose.core.counts import format_count
 from smallpose.core.instances import Instances
 from smallpose.core.joint_order import match_joint_order
 from smallpose.core.predictions import Predictions
@@ -183,11 +184,15 @@ class FileAudit:
         others = len(self.people) - counted
         unjudged = counted - self.scores.num_judged
         text = (
-            f"{counted:,} people with joints, {len(self.suspects):,} of them suspect; "
-            f"{others:,} annotations without joints or of crowds were not checked."
+            f"{format_count(counted, 'person', 'people')} with joints, {len(self.suspects):,} of "
+            f"them suspect; {format_count(others, 'annotation')} without joints or of crowds were "
+            "not checked."
         )
         if unjudged:
-            text += f" {unjudged:,} poses have too few known joints and were checked by size alone."
+            text += (
+                f" {format_count(unjudged, 'pose has', 'poses have')} too few known joints and "
+                "were checked by size alone."
+            )
         return wrap_text(text)
 
     def _format_suspects(self, max_rows: int) -> list[str]:

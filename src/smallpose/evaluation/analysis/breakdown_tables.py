@@ -122,7 +122,7 @@ def _describe_protocol(protocol: str, max_detections: int | None) -> str:
     """Name the protocol that a breakdown follows, with its limit."""
     if max_detections is None:
         return f"protocol {protocol}"
-    return f"protocol {protocol}, the best {max_detections} detections of an image"
+    return f"protocol {protocol}, the best {format_count(max_detections, 'detection')} of an image"
 
 
 def _describe_crowding(truth: Instances) -> str:
@@ -133,7 +133,10 @@ def _describe_crowding(truth: Instances) -> str:
     num_published = sum(not math.isnan(value) for value in published)
     origin = "computed by Eq. 1"
     if num_published:
-        origin = f"as published in the file for {num_published:,} of {len(published):,} images"
+        origin = (
+            f"as published in the file for {num_published:,} of "
+            f"{format_count(len(published), 'image')}"
+        )
     return f"{levels}; {origin}"
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.interval import Interval
@@ -306,8 +307,8 @@ def _format_comparison(result: Comparison) -> str:
         table = format_table(heading, rows, counts)
         blocks.append("\n".join([f"AP of {other} against {base}", *table]))
     blocks.append(
-        f"* differs, p < {_SIGNIFICANCE} corrected over the table; {result.num_resamples:,} "
-        "resamples of images (or videos)\n"
+        f"* differs, p < {_SIGNIFICANCE} corrected over the table; "
+        f"{format_count(result.num_resamples, 'resample')} of images (or videos)\n"
         "detectable: the smallest true difference that data like these show in 80 % of all tries"
     )
     if result.notes:

@@ -390,7 +390,7 @@ def _format_diagnosis(result: Diagnosis) -> str:
         rows.append([f"without {fix}", *cells])
     title = f"what AP each kind of error costs; protocol {result.protocol}"
     if result.max_detections is not None:
-        title += f", the best {result.max_detections} detections of an image"
+        title += f", the best {format_count(result.max_detections, 'detection')} of an image"
     lines = [title, *format_table(heading, rows, left=1), ""]
     rows = []
     for kind in KINDS:

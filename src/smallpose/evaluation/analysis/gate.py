@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.student_t import compute_t_quantile
 from smallpose.evaluation.analysis.comparison import (
@@ -153,7 +154,7 @@ class Gate:
         more = f" (and {others} more)" if others and self.verdict != PASSED else ""
         verdict = f"verdict: {self.verdict} (exit {self.exit_code})"
         if self.verdict == PASSED and len(self.checks) > 1:
-            return f"{verdict}: all {len(self.checks)} checks"
+            return f"{verdict}: all {format_count(len(self.checks), 'check')}"
         return f"{verdict}: {deciding.reason}{more}"
 
 
@@ -261,7 +262,8 @@ def _check_difference(one: Difference, condition: Condition, num_checks: int) ->
         return decide(OPEN, f"{name}: there are no people of this class", None)
     if one.interval is None or one.error is None or one.clusters < MIN_TEST_CLUSTERS:
         reason = (
-            f"{name}: its people are in {one.clusters} images or videos, fewer than "
+            f"{name}: its people are in "
+            f"{format_count(one.clusters, 'image or video', 'images or videos')}, fewer than "
             f"{MIN_TEST_CLUSTERS}; use a larger test set"
         )
         return decide(OPEN, reason, None)

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from smallpose.core.counts import format_count
 from smallpose.evaluation.evaluate import Evaluation
 from smallpose.evaluation.matching.arrays import Floats, Ints, Mask
 from smallpose.evaluation.scoring.bootstrap import MIN_CLUSTERS, index_clusters
@@ -110,8 +111,9 @@ class HalfDetected:
         """Say why the limit cannot be told; "" where it can."""
         if self.people < MIN_PEOPLE or self.clusters < MIN_CLUSTERS:
             return (
-                f"only {self.people:,} people in {self.clusters:,} images (or videos) are counted, "
-                f"and {MIN_PEOPLE} people in {MIN_CLUSTERS} images are needed"
+                f"only {format_count(self.people, 'person', 'people')} in "
+                f"{format_count(self.clusters, 'image (or video)', 'images (or videos)')} are "
+                f"counted, and {MIN_PEOPLE} people in {MIN_CLUSTERS} images are needed"
             )
         if self.fall is not None:
             return (
@@ -174,9 +176,9 @@ class HalfDetected:
         if not self.is_inside or self.num_partial < MIN_PARTIAL * self.num_below:
             return ""
         return (
-            f"; of the {self.num_below:,} people below it {self.num_partial:,} have over "
-            f"{100 * MAX_OUTSIDE:.0f} % of their labelled joints outside the box, so they are "
-            "taller than it"
+            f"; of the {format_count(self.num_below, 'person', 'people')} below it "
+            f"{self.num_partial:,} have over {100 * MAX_OUTSIDE:.0f} % of their labelled joints "
+            "outside the box, so they are taller than it"
         )
 
     def _describe_tallest(self) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from smallpose.core.counts import format_count
 from smallpose.evaluation.analysis.comparison import MIN_TEST_CLUSTERS, Comparison, Difference
 from smallpose.evaluation.console_table import format_number
 from smallpose.evaluation.protocols import AP_NAMES
@@ -94,8 +95,8 @@ def _describe_headline(one: Difference, pair: _Pair) -> str:
     difference = format_number(one.difference, 3, sign=True)
     return (
         f"{names} cannot be told apart on these {pair.clusters} (difference in {one.name} "
-        f"({one.protocol}) {difference}, {_format_interval(one)}{_describe_correction(one, pair)}); "
-        f"{_describe_detectable(one)}"
+        f"({one.protocol}) {difference}, "
+        f"{_format_interval(one)}{_describe_correction(one, pair)}); {_describe_detectable(one)}"
     )
 
 
@@ -127,7 +128,10 @@ def _describe_correction(one: Difference, pair: _Pair) -> str:
     """Explain why a difference is not significant although its own interval excludes 0."""
     if one.interval is None or one.p_holm is None or one.interval.low <= 0 <= one.interval.high:
         return ""
-    return f" by itself, {_format_p_value(one.p_holm)} corrected for {pair.num_tests} comparisons"
+    return (
+        f" by itself, {_format_p_value(one.p_holm)} corrected for "
+        f"{format_count(pair.num_tests, 'comparison')}"
+    )
 
 
 def _describe_detectable(one: Difference) -> str:

@@ -5,7 +5,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import Any
 
-from smallpose.core.counts import format_count
+from smallpose.core.counts import format_count, format_phrase
 from smallpose.core.interval import Interval
 from smallpose.core.skeleton import Skeleton
 from smallpose.evaluation.annotators.agreement import Agreement
@@ -127,7 +127,9 @@ def _format_report(report: SigmaReport) -> str:
     if report.outliers:
         blocks.append("\n".join(_format_outliers(report)))
     sentences = [
-        f"left out: {count:,} {reason}" for reason, count in report.left_out.items() if count > 0
+        f"left out: {format_phrase(count, reason)}"
+        for reason, count in report.left_out.items()
+        if count > 0
     ]
     foot: list[str] = []
     for sentence in (*sentences, *(f"note: {note}" for note in report.notes)):

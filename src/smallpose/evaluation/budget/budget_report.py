@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from smallpose.core.counts import format_count, format_phrase
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
@@ -188,12 +189,13 @@ def _describe_answer(name: str, budget: Budget, report: BudgetReport) -> list[st
         )
     if budget.detected is not None and budget.within is not None:
         sentences.append(
-            f"Measured on {budget.people:,} people in {budget.clusters:,} images or videos: "
+            f"Measured on {format_count(budget.people, 'person', 'people')} in "
+            f"{format_count(budget.clusters, 'image or video', 'images or videos')}: "
             f"{100 * budget.detected:.1f} % were detected (OKS .1), {100 * budget.within:.1f} % "
             "are within the tolerance."
         )
     sentences += [
-        f"left out: {count:,} {reason}"
+        f"left out: {format_phrase(count, reason)}"
         for reason, count in report.left_out[name].items()
         if count > 0
     ]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from smallpose.core.counts import format_count
 from smallpose.core.interval import Interval
 from smallpose.evaluation.budget.error_model import (
     ErrorModel,
@@ -90,7 +91,8 @@ def solve_budget(people: People, target: float, num_resamples: int, seed: int) -
     num_clusters = len(np.unique(people.cluster))
     if len(people) < MIN_PEOPLE or num_clusters < MIN_CLUSTERS or not people.is_detected.any():
         reason = (
-            f"{len(people):,} people in {num_clusters:,} images or videos can be measured; "
+            f"{format_count(len(people), 'person', 'people')} in "
+            f"{format_count(num_clusters, 'image or video', 'images or videos')} can be measured; "
             f"{MIN_PEOPLE} people in {MIN_CLUSTERS} are needed"
         )
         if not people.is_detected.any() and len(people) >= MIN_PEOPLE:
@@ -253,9 +255,10 @@ def _explain(
     if refuted:
         worst = max(refuted, key=lambda one: abs(one.errors))
         return (
-            f"the fit is wrong for people it did not see: of {worst.people:,} people of "
-            f"{worst.low:.0f} to {worst.high:.0f} px, {100 * worst.observed:.0f} % are within the "
-            f"tolerance where it predicts {100 * worst.predicted:.0f} %"
+            "the fit is wrong for people it did not see: of "
+            f"{format_count(worst.people, 'person', 'people')} of {worst.low:.0f} to "
+            f"{worst.high:.0f} px, {100 * worst.observed:.0f} % are within the tolerance where it "
+            f"predicts {100 * worst.predicted:.0f} %"
         )
     if not is_unanswered:
         return ""

@@ -5,6 +5,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import Any
 
+from smallpose.core.counts import format_count
 from smallpose.evaluation.areas import OKS_AREAS
 from smallpose.evaluation.console_table import WIDTH, format_number, format_table
 
@@ -119,7 +120,8 @@ def _format_report(report: CeilingReport) -> str:
     area = report.settings["oks_area"]
     sentences = [
         *(f"{curve.label}: {curve.title}{names}" for curve, names in merged.items()),
-        f"{report.people:,} people, {report.placed:,} placements at each height; OKS scaled by "
+        f"{format_count(report.people, 'person', 'people')}, "
+        f"{format_count(report.placed, 'placement')} at each height; OKS scaled by "
         f"{OKS_AREAS[area]} (--oks-area {area}). All people are detected in their own box, unless "
         "the codec loses them.",
         *(f"note: {note}" for note in report.notes),

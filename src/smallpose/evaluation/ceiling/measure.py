@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.evaluation.areas import get_person_area
@@ -91,7 +92,8 @@ def measure_ceiling(
     if len(people) < MIN_PEOPLE:
         raise InputError(
             "smallpose ceiling",
-            f"only {len(people)} people have a box, an area and labelled joints",
+            f"only {format_count(len(people), 'person has', 'people have')} a box, an area and "
+            "labelled joints",
             f"give a file with {MIN_PEOPLE} or more",
         )
     causes = _list_causes(methods, joint_sigmas)
@@ -195,8 +197,9 @@ def _collect_notes(truth: Instances, people: Instances, sigmas: ArrayLike | None
     num_left_out = int(truth.is_counted.sum()) - len(people)
     if num_left_out > 0:
         notes.append(
-            f"{num_left_out:,} of {int(truth.is_counted.sum()):,} people are not in the curves: "
-            f"no labelled joint, box or area, or beyond a sample of {NUM_PLACED:,}"
+            f"{num_left_out:,} of {format_count(int(truth.is_counted.sum()), 'person', 'people')} "
+            "are not in the curves: no labelled joint, box or area, or beyond a sample of "
+            f"{NUM_PLACED:,}"
         )
     if has_whole_labels(truth):
         notes.append(

@@ -54,7 +54,7 @@ def format_split(split: "DifferenceSplit") -> str:
         f"only, {false['other_only']:,} of {split.other} only"
     )
     if split.num_resamples:
-        lines.append(f"intervals of the parts: {split.num_resamples:,} resamples")
+        lines.append(f"intervals of the parts: {format_count(split.num_resamples, 'resample')}")
     return "\n".join(lines)
 
 

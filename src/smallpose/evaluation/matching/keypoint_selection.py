@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
@@ -170,7 +171,10 @@ def choose_sigmas(truth: Skeleton, scored: Skeleton, sigmas: ArrayLike | None) -
     if values.shape == (len(truth),):
         values = values[truth.joint_indices(scored.joints)]
     elif values.shape != (len(scored),):
-        fault = f"{values.size} values, {scored.name} has {len(scored)} joints"
+        fault = (
+            f"{format_count(values.size, 'value')}, {scored.name} has "
+            f"{format_count(len(scored), 'joint')}"
+        )
     if fault is None and not (np.isfinite(values) & (values > 0)).all():
         fault = "a sigma is not above zero"
     if fault is not None:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.joint_names import parse_joint_name
 from smallpose.core.skeleton import Skeleton
@@ -91,7 +92,7 @@ def parse_measures(text: str, skeleton: Skeleton) -> tuple[Measure, ...]:
         )
     if len(words) > MAX_MEASURES:
         raise InputError(
-            f"--measure with {len(words)} measures",
+            f"--measure with {format_count(len(words), 'measure')}",
             f"more than {MAX_MEASURES}",
             "ask for fewer at a time",
         )

@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from smallpose.core.counts import format_count
+from smallpose.core.counts import format_count, format_share
 from smallpose.core.instances import Instances
 from smallpose.core.interval import Interval
 from smallpose.core.predictions import Predictions
@@ -138,8 +138,8 @@ def list_measure_notes(result: MeasureResult) -> list[str]:
     lost = labelled - everyone.read
     if labelled and lost >= MAX_UNREAD_SHARE * labelled:
         notes.append(
-            f"{lost:,} of {labelled:,} labelled people were not read: the numbers describe the "
-            "others, who are usually easier"
+            f"{format_share(lost, labelled, 'labelled person was', 'labelled people were')} not "
+            "read: the numbers describe the others, who are usually easier"
         )
     if result.measure.kind == "tilt" and everyone.steep_share >= 0.1:
         notes.append(

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.evaluation.matching.arrays import Ints
@@ -141,7 +142,7 @@ class _Table:
             if len(cells) != len(header):
                 raise InputError(
                     self.locate(index),
-                    f"has {len(cells)} cells, and the header has {len(header)}",
+                    f"has {format_count(len(cells), 'cell')}, and the header has {len(header)}",
                     "write one cell per column, in quotes where it has a separator",
                 )
         return header, list(zip(*lines[1:], strict=True))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.evaluation.analysis.labelled_images import sort_labels
 from smallpose.evaluation.matching.arrays import Ints
@@ -56,7 +57,8 @@ def make_slicings(attributes: Attributes, chosen: Sequence[tuple[str, ...]]) -> 
         if len(slicing.values) > MAX_SLICES:
             raise InputError(
                 f"{attributes.file}, column {slicing.name}",
-                f"has {len(slicing.values):,} different values; at most {MAX_SLICES} are scored",
+                f"has {format_count(len(slicing.values), 'different value')}; at most {MAX_SLICES} "
+                "are scored",
                 "name the columns to slice by, such as --slice-by weather",
             )
     return slicings

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from smallpose.core.counts import format_count
+from smallpose.core.counts import format_count, format_share
 from smallpose.core.instances import Instances
 from smallpose.evaluation.matching.arrays import Mask
 from smallpose.evaluation.video.video_frames import VideoFrames, measure_heads
@@ -81,8 +81,8 @@ def _describe_heads(truth: Instances, records: VideoRecords, frames: VideoFrames
     if not num_estimated:
         return []
     return [
-        f"{num_estimated:,} of {len(people):,} people have no bbox_head: the size of their head is "
-        "estimated, so AP and MOTA are not those of PoseTrack's own files"
+        f"{format_share(num_estimated, len(people), 'person has', 'people have')} no bbox_head: "
+        "the size of their head is estimated, so AP and MOTA are not those of PoseTrack's own files"
     ]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 
 Array = NDArray[Any]
@@ -115,7 +116,7 @@ def _read_constants(manifest: Any, folder: Path) -> dict[str, Array]:
             constants[record["name"]] = values.reshape(record["shape"]).astype(kept)
             start += count * stored.itemsize
         if start != len(content):
-            raise ValueError(f"{len(content):,} bytes instead of {start:,}")
+            raise ValueError(f"{format_count(len(content), 'byte')} instead of {start:,}")
     return constants
 
 

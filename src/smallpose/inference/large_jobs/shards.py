@@ -17,6 +17,7 @@ from typing import IO, Any
 import msgspec
 import numpy as np
 
+from smallpose.core.counts import format_share
 from smallpose.core.errors import InputError
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.joint_order import JointOrder, keep_joint_order
@@ -179,7 +180,10 @@ def process_shards(
     index, num_jobs = part
     missing = [n for n in range(index, num_shards, num_jobs) if n not in reports]
     if reports:
-        print_status(f"{folder}: {len(reports):,} of {num_shards:,} shards exist already")
+        print_status(
+            f"{folder}: {format_share(len(reports), num_shards, 'shard exists', 'shards exist')} "
+            "already"
+        )
     problems = [reason for report in reports.values() for reason in report.unreadable]
     _refuse_unreadable(worker, problems)
     new_reports = (run or partial(map, worker.process_shard))(missing)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_count
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.dataloading.affine import clip_to_pixels, compute_box_window
@@ -89,7 +90,7 @@ class ExportCheck:
         problems = []
         unpaired = max(self.num_people) - self.num_paired
         if unpaired > _MAX_SHARE * max(self.num_people):
-            problems.append(f"{unpaired:,} people have no counterpart")
+            problems.append(f"{format_count(unpaired, 'person has', 'people have')} no counterpart")
         if max(map(abs, self.shift_px)) > _MOVED_PX:
             x, y = self.shift_px
             problems.append(f"joints are shifted by ({x:+.2f}, {y:+.2f}) px of the input")

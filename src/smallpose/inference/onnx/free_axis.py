@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError, RunError
 
 Arrays = NDArray[Any]
@@ -142,7 +143,10 @@ def _find_wrong_output(
         if output.name in fixed or shape[0] == count:
             continue
         node = makers[output.name]
-        return f"{node.op_type} {node.name} returns {shape[0]} rows for the output {output.name}"
+        return (
+            f"{node.op_type} {node.name} returns {format_count(shape[0], 'row')} for the output "
+            f"{output.name}"
+        )
     return None
 
 

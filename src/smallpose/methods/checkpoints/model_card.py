@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 
 _Pair = tuple[int, int]
@@ -59,12 +60,12 @@ def _find_skeleton_problem(skeleton: _SkeletonRecord) -> str:
         return "its skeleton has no joints, or one of them twice"
     pairs = [*skeleton.edges, *(skeleton.swap or ())]
     if not all(0 <= end < count for pair in pairs for end in pair):
-        return f"an edge or a pair of its skeleton joins no two of {count} joints"
+        return f"an edge or a pair of its skeleton joins no two of {format_count(count, 'joint')}"
     sigmas = skeleton.sigmas
     if sigmas is None:
         return ""
     if len(sigmas) != count or not all(math.isfinite(s) and s > 0 for s in sigmas):
-        return f"its skeleton needs {count} sigmas above 0"
+        return f"its skeleton needs {format_count(count, 'sigma')} above 0"
     return ""
 
 

@@ -9,6 +9,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17, SKELETONS, Skeleton
 from smallpose.methods.base import PoseMethod
@@ -103,7 +104,8 @@ class Weights:
         if is_backbone:
             print_status(
                 f"{self.path}: a backbone alone; {len(expected.keys() - state.keys())} of "
-                f"{len(expected)} tensors keep their initial values"
+                f"{format_count(len(expected), 'tensor keeps', 'tensors keep')} their initial "
+                "values"
             )
         method.load_state_dict(expected | state)
 
@@ -117,7 +119,8 @@ class Weights:
         if len(kept) < len(state):
             num_dropped = len(state) - len(kept)
             print_status(
-                f"{self.path}: {num_dropped} tensors that fit its skeleton only are dropped"
+                f"{self.path}: {format_count(num_dropped, 'tensor is', 'tensors are')} dropped: "
+                "made for its skeleton only"
             )
         method.reset_skeleton_specific()
         return kept
@@ -146,7 +149,8 @@ class Weights:
         names = ", ".join(s.name for s in candidates) or "no known skeleton"
         raise InputError(
             str(self.path),
-            f"head expects {len(method.skeleton)} keypoints, file has {count} ({names})",
+            f"head expects {format_count(len(method.skeleton), 'keypoint')}, file has {count} "
+            f"({names})",
             "name its skeleton with --weights-skeleton NAME or FILE",
         )
 
@@ -190,15 +194,20 @@ class Weights:
         if missing and all(name.startswith(method.training_only) for name in missing):
             # Published files of RTMO lack what only training uses.
             print_status(
-                f"{self.path}: {len(missing)} tensors that only training uses are not in the "
-                "file and keep their initial values"
+                f"{self.path}: no values for {format_count(len(missing), 'tensor')} that only "
+                "training uses; initial values are kept"
             )
         elif missing:
             count = f"{len(missing)} of {len(required)}"
-            raise make_error(f"{count} tensors are missing, the first is {missing[0]!r}")
+            raise make_error(
+                f"{format_count(count, 'tensor is', 'tensors are')} missing, the first is "
+                f"{missing[0]!r}"
+            )
         unknown = [name for name in state if name not in expected]
         if unknown:
-            raise make_error(f"{len(unknown)} unknown tensors, the first is {unknown[0]!r}")
+            raise make_error(
+                f"{format_count(len(unknown), 'unknown tensor')}, the first is {unknown[0]!r}"
+            )
         for name, tensor in state.items():
             if tensor.shape != expected[name].shape:
                 shapes = f"{tuple(tensor.shape)} instead of {tuple(expected[name].shape)}"
@@ -293,6 +302,9 @@ def skeleton_to_json(skeleton: Skeleton) -> dict[str, Any]:
 
 def _describe_mismatch(expected: Skeleton, actual: Skeleton) -> str:
     if len(expected) != len(actual):
-        return f"head expects {len(expected)} keypoints, file has {len(actual)}"
+        return f"head expects {format_count(len(expected), 'keypoint')}, file has {len(actual)}"
     count = len(expected)
-    return f"head expects the {count} keypoints of {expected.name}, file has those of {actual.name}"
+    return (
+        f"head expects the {format_count(count, 'keypoint')} of {expected.name}, file has those of "
+        f"{actual.name}"
+    )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from smallpose.core.counts import format_count
 from smallpose.core.interval import Interval
 from smallpose.report.inputs.paper_values import Paper
 
@@ -213,7 +214,7 @@ class Finding:
             "lack a number": len(self.comparisons) - len(known),
         }
         words = ", ".join(f"{number} {word}" for word, number in counts.items() if number)
-        return f"{self.decisive}; of {len(self.comparisons)} comparisons {words}"
+        return f"{self.decisive}; of {format_count(len(self.comparisons), 'comparison')} {words}"
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to plain values for JSON."""

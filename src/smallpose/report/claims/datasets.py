@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_count
 from smallpose.core.instances import Instances
 from smallpose.core.interval import Interval
 from smallpose.core.sizes import SMALL_BELOW
@@ -84,10 +85,13 @@ class DatasetSource(ResultSource):
         if statistic == SMALL_SHARE:
             masks = _estimate_small_share(people, people.file_area)
             by_mask = f"; by mask {100 * masks.value:.1f} %" if masks.n else ""
-            return f"by box {value.value:.1f} %{by_mask}, of {people.is_counted.sum():,} people"
+            return (
+                f"by box {value.value:.1f} %{by_mask}, of "
+                f"{format_count(people.is_counted.sum(), 'person', 'people')}"
+            )
         if name == OWN:
             return f"{value.value:,.0f} in the built set"
-        return f"{value.value:,.0f}, of {people.is_counted.sum():,} people"
+        return f"{value.value:,.0f}, of {format_count(people.is_counted.sum(), 'person', 'people')}"
 
 
 def _estimate_count_variance(people: Instances) -> Estimate:

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from smallpose.core.counts import format_count
 from smallpose.core.interval import Interval
 from smallpose.report.cost.costs import SHOWN_CELLS, CostCell, MethodCost, find_frontier
 from smallpose.report.figures.style import (
@@ -51,7 +52,7 @@ def draw_cost_frontier(points: Sequence[CostPoint], styles: Sequence[SeriesStyle
         grid = figure.subplots(2, 2, sharey=True, sharex="row")
     for row, (get_value, unit) in enumerate(((_get_ms, "ms"), (_get_mb, "MB"))):
         for axes, cells, names in (
-            (grid[row, 0], BY_PEOPLE, [f"{n} people" if n > 1 else "1 person" for n in _NUMBERS]),
+            (grid[row, 0], BY_PEOPLE, [format_count(n, "person", "people") for n in _NUMBERS]),
             (grid[row, 1], BY_SIDE, [f"{side} px" for side in _SIDES]),
         ):
             _draw_panel(axes, points, styles, cells, get_value)

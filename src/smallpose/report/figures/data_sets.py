@@ -10,6 +10,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_count
 from smallpose.core.density import DENSITIES
 from smallpose.core.sizes import SIZES
 from smallpose.report.figures.style import (
@@ -121,7 +122,10 @@ def draw_crowding(
     for index, (name, crowd) in enumerate(sets.items()):
         mean = (means or {}).get(name) or crowd.estimate
         style = get_series_style(index)
-        label = f"{name} (mean {_format_interval(mean)}, {crowd.histogram.total:,} images)"
+        label = (
+            f"{name} (mean {_format_interval(mean)}, "
+            f"{format_count(crowd.histogram.total, 'image')})"
+        )
         draw_steps(axes, crowd.histogram.edges, shares[name], style, label, fill=len(sets) <= 2)
         y = top + headroom * (1 - (index + 0.5) / len(sets))
         axes.plot(
@@ -170,7 +174,9 @@ def draw_people_per_image(sets: Mapping[str, NDArray[np.int64]]) -> Figure:
         mean = float((counts * np.arange(len(counts))).sum() / max(images, 1))
         shares = 100 * counts[1:] / max(images, 1)
         style = get_series_style(index)
-        label = f"{name} (mean {mean:.1f}, maximum {len(counts) - 1}, {images:,} images)"
+        label = (
+            f"{name} (mean {mean:.1f}, maximum {len(counts) - 1}, {format_count(images, 'image')})"
+        )
         if is_cumulative:
             at_least = np.cumsum(shares[::-1])[::-1]
             x = np.arange(1, len(counts))

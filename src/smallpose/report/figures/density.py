@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from smallpose.core.counts import format_count
 from smallpose.core.density import DENSE_FROM, SPARSE_BELOW
 from smallpose.evaluation.analysis.binned_ap import Bin
 from smallpose.report.figures.style import (
@@ -86,7 +87,8 @@ def draw_ap_against_density(
     num_bins = max((len(b) for b in methods.values()), default=0)
     axes.set(xlim=(0, 1), ylim=(0, height), ylabel="AP (owned), points")
     axes.set_xlabel(
-        f"keypoint density (Eq. 3)\n{people:,} small people in {num_bins} bins of equally many; "
+        f"keypoint density (Eq. 3)\n{format_count(people, 'small person', 'small people')} in "
+        f"{format_count(num_bins, 'bin')} of equally many; "
         "whiskers: 95 % intervals",
         fontsize=8.5,
     )

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from smallpose.core.counts import format_count
 from smallpose.core.density import DENSE_FROM, SPARSE_BELOW
 from smallpose.evaluation.analysis.binned_ap import Bin
 from smallpose.evaluation.evaluate import Evaluation
@@ -101,7 +102,10 @@ def draw_ap_along_scale(name: str, bins: Sequence[Bin], ceiling: Sequence[Bin] =
         axes.set_xticks(ticks, [str(t) for t in ticks])
         axes.set_xticks([], minor=True)
     people = sum(b.people for b in bins)
-    title = f"{people:,} people in {len(bins)} bins{ceiling_label}"
+    title = (
+        f"{format_count(people, 'person', 'people')} in "
+        f"{format_count(len(bins), 'bin')}{ceiling_label}"
+    )
     axes.set_title(title, loc="left", fontsize=9, color=LIGHT.muted)
     return apply_theme(figure)
 

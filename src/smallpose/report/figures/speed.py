@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from smallpose.core.counts import format_count
 from smallpose.core.interval import Interval
 from smallpose.report.figures.style import (
     LIGHT,
@@ -70,7 +71,7 @@ def draw_latency_against_ap(
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel(
         f"ms per image of {first.people:.1f} people, {first.device}; median and quartiles of "
-        f"{first.images} images",
+        f"{format_count(first.images, 'image')}",
         fontsize=8.5,
     )
     add_legend_above(axes)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_count
 from smallpose.core.density import DENSITIES
 from smallpose.core.errors import SmallposeError
 from smallpose.core.instances import CUSTOM_SOURCE_JOINTS, SOURCES, Instances
@@ -98,7 +99,7 @@ def build_predictions_sheet(
         ranked = scored[np.argsort(-oks[scored], kind="stable")]
         people = _pick_evenly(ranked, num_columns)
         if len(people):
-            count = f"{len(scored):,} {'person' if len(scored) == 1 else 'people'}"
+            count = format_count(len(scored), "person", "people")
             rows.append(TileRow(title, note + count, make_tiles(truth, people, results, read)))
     return ContactSheet(
         name="predictions",

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from smallpose.core.counts import format_count
 from smallpose.core.density import DENSE_FROM, DENSITIES, SPARSE_BELOW
 from smallpose.core.instances import Instances
 from smallpose.evaluation.analysis.binned_ap import measure_density
@@ -43,7 +44,7 @@ def build_density_sheet(
             for tile in _make_density_tiles(truth, person, float(density[person]), read)
         ]
         if tiles:
-            note = f"{_LIMITS[code]} · {len(people):,} {'person' if len(people) == 1 else 'people'}"
+            note = f"{_LIMITS[code]} · {format_count(len(people), 'person', 'people')}"
             rows.append(TileRow(name, note, tuple(tiles)))
     return ContactSheet(
         name="densities",
@@ -66,7 +67,10 @@ def _make_density_tiles(
         replace(
             tile,
             caption=(f"KD {text}", tile.caption[0], f"{labelled}/{joints}"),
-            alt=f"{tile.alt}; keypoint density {text}, {labelled} of {joints} joints labelled",
+            alt=(
+                f"{tile.alt}; keypoint density {text}, {labelled} of "
+                f"{format_count(joints, 'joint')} labelled"
+            ),
         )
         for tile in make_label_tiles(truth, np.array([person]), read)
     ]

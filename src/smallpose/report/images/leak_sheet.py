@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.dataloading.images import ImageArray, read_image
 from smallpose.dataset.builder.leak_step import LEAKS_FILE
@@ -75,7 +76,7 @@ def draw_image_pairs(pairs: Sequence[Mapping[str, Any]], read: ReadSetImage, tar
         print_status("no near-duplicates to draw")
         return
     write_atomically(target, encode_image(_draw_pairs(shown, len(pairs)), "png"))
-    print_status(f"{target}: {len(shown):,} of {len(pairs):,} pairs")
+    print_status(f"{target}: {len(shown):,} of {format_count(len(pairs), 'pair')}")
 
 
 def _draw_pairs(shown: Sequence[_Pair], total: int) -> ImageArray:
@@ -84,7 +85,7 @@ def _draw_pairs(shown: Sequence[_Pair], total: int) -> ImageArray:
     width = 2 * _PAD + _PER_LINE * pair_w + (_PER_LINE - 1) * 4 * _GAP
     canvas = Image.new("RGB", (width, _TOP + lines * (pair_h + 2 * _GAP) + _PAD), (255, 255, 255))
     pen = ImageDraw.Draw(canvas)
-    title = f"Near-duplicates: {len(shown):,} of {total:,} pairs"
+    title = f"Near-duplicates: {len(shown):,} of {format_count(total, 'pair')}"
     pen.text((_PAD, _PAD), title, INK, font=load_font(36, bold=True))
     note = "Leaks between train and test first, then by similarity."
     pen.text((_PAD, _PAD + 46), note, QUIET, font=load_font(22))

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from smallpose.core.counts import format_count
 from smallpose.core.instances import Instances
 from smallpose.report.images.contact_sheet import (
     ContactSheet,
@@ -44,5 +45,5 @@ def build_worst_sheet(
         note="The scored people with the lowest OKS; of those without a detection the tallest come "
         "first. Below each: OKS, height of the box, id of the annotation, image.",
         panels=("ground truth", result.label),
-        rows=(TileRow(f"{len(tiles)} people", "", tuple(tiles)),),
+        rows=(TileRow(format_count(len(tiles), "person", "people"), "", tuple(tiles)),),
     )

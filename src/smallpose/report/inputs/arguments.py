@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.io.coco_results import is_result_file
 from smallpose.io.yolo_results import LABELS
@@ -71,7 +72,7 @@ def sort_arguments(paths: Sequence[Path], names: Sequence[str] = ()) -> ReportAr
     if len(entries) > MAX_RESULTS:
         raise InputError(
             "report",
-            f"{len(entries)} results, and a page shows {MAX_RESULTS}",
+            f"{format_count(len(entries), 'result')}, and a page shows {MAX_RESULTS}",
             f"pass at most {MAX_RESULTS} files",
         )
     return ReportArguments(truths[0], tuple(entries), _choose_names(entries, kinds, names))
@@ -156,7 +157,7 @@ def check_names(entries: Sequence[Path], names: Sequence[str]) -> tuple[str, ...
     if len(names) != len(entries):
         raise InputError(
             "--name",
-            f"{len(names)} names for {len(entries)} results",
+            f"{format_count(len(names), 'name')} for {format_count(len(entries), 'result')}",
             "give --name once for each result, in their order, or leave it out",
         )
     cleaned = tuple(check_name("--name", name) for name in names)

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct, ValidationError, convert
 from msgspec import field as json_field
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.interval import Interval
 from smallpose.core.skeleton import COCO17, SMALLPOSE
@@ -230,7 +231,9 @@ def _describe_own_set(file: _ResultFile, data: Path | None) -> str:
     if is_built and not has_other_joints:
         return ""
     num_joints = (
-        f"{len(settings['sigmas'])} joints" if settings.get("sigmas") else str(joints or "")
+        format_count(len(settings["sigmas"]), "joint")
+        if settings.get("sigmas")
+        else str(joints or "")
     )
     return " of ".join(part for part in (num_joints, data.name if data else "") if part)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import SmallposeError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
@@ -77,8 +78,8 @@ def list_selections(truth: Instances, leaking_images: Collection[str] = ()) -> l
     num_suspect, num_leaking = int(is_suspect.sum()), int(is_leaking.sum())
     selections = [Selection("all", "all people", truth)]
     without_suspects = _ignore_people(truth, is_suspect)
-    labels = f"{num_suspect:,} suspect label{'' if num_suspect == 1 else 's'}"
-    images = f"{num_leaking:,} image{'' if num_leaking == 1 else 's'} similar to training images"
+    labels = format_count(num_suspect, "suspect label")
+    images = f"{format_count(num_leaking, 'image')} similar to training images"
     if num_suspect:
         selections.append(Selection("labels", f"without {labels}", without_suspects))
     if num_leaking:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from smallpose._version import __version__
+from smallpose.core.counts import format_count
 from smallpose.core.interval import Interval
 from smallpose.core.table import Cell, Column, Table
 from smallpose.evaluation.protocols import CLASSES
@@ -176,7 +177,7 @@ def _build_metric_table(standings: Sequence[Standing], board: Board, metric: str
     )
     rows = tuple((s.row.name, s.rank, s.score, s.difference, s.verdict) for s in standings)
     people = _count_people(board, metric)
-    title = f"By {metric}: {MEANINGS[metric]} ({people:,} people)"
+    title = f"By {metric}: {MEANINGS[metric]} ({format_count(people, 'person', 'people')})"
     return Table(f"by_{metric.lower()}", title, columns, rows)
 
 
@@ -214,7 +215,7 @@ def _write_headline(standings: Sequence[Standing], board: Board) -> str:
     if not open_rows:
         is_behind = all(one.verdict not in (LEADER, CANNOT_TELL) for one in others)
         return f"{text}, ahead of all others" if is_behind and _all_decided(others) else text
-    names = "1 other" if len(open_rows) == 1 else f"{len(open_rows)} others"
+    names = format_count(len(open_rows), "other")
     return f"{text}; {names} cannot be told from it"
 
 
@@ -237,13 +238,13 @@ def _describe_board(board: Board) -> list[tuple[str, str]]:
         ("OKS sigmas", sigmas),
         ("ordered by", f"{rules.rank_by}, protocol {rules.protocol}"),
         ("detections per image", f"at most {rules.max_per_image}; under coco the best 20 count"),
-        ("intervals", f"{rules.num_resamples:,} resamples, seed {rules.seed}"),
+        ("intervals", f"{format_count(rules.num_resamples, 'resample')}, seed {rules.seed}"),
         *(
             (
                 f"training set {one.name}",
-                f"{one.num_images:,} images; of the test images it has {len(one.exact):,} as equal "
-                f"files and {len(one.near):,} as near-duplicates; {len(one.not_compared):,} were "
-                "not compared",
+                f"{format_count(one.num_images, 'image')}; of the test images it has "
+                f"{len(one.exact):,} as equal files and {len(one.near):,} as near-duplicates; "
+                f"{len(one.not_compared):,} were not compared",
             )
             for one in board.training_sets
         ),
@@ -281,7 +282,7 @@ def _describe_row(board: Board, row: Row) -> dict[str, Any]:
     facts: list[tuple[str, Cell]] = [
         ("file", row.file),
         ("SHA-256", row.sha256),
-        ("detections", f"{row.num_detections:,} in {row.num_images:,} images"),
+        ("detections", f"{row.num_detections:,} in {format_count(row.num_images, 'image')}"),
         ("trained on", _describe_training(row)),
         ("test images seen in training", _describe_seen(board, row)),
         *_describe_rest(board, row),
@@ -300,7 +301,10 @@ def _describe_rest(board: Board, row: Row) -> list[tuple[str, Cell]]:
     if rest is None:
         return [(heading, "unknown: add the result again with --replace")]
     value = _get_rest_score(board, row)
-    counts = f"{rest.num_people:,} people in {rest.num_images:,} images"
+    counts = (
+        f"{format_count(rest.num_people, 'person', 'people')} in "
+        f"{format_count(rest.num_images, 'image')}"
+    )
     return [(heading, f"{'–' if value is None else f'{value:.1f}'} ({counts})")]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.joint_order import list_joints
@@ -61,8 +62,8 @@ def _check_joints(
     if missing:
         raise InputError(
             str(path),
-            f"lacks {len(missing)} of the {len(required)} joints that the board scores: "
-            f"{list_joints(tuple(missing))}",
+            f"lacks {len(missing)} of the {format_count(len(required), 'joint')} that the board "
+            f"scores: {list_joints(tuple(missing))}",
             "predict all of them, or use a board that was started with --keypoints coco17",
         )
     faults = [finding for finding in check_joints(truth, predictions) if finding.is_fault]
@@ -91,8 +92,8 @@ def _check_coordinates(path: Path, truth: Instances, predictions: Predictions) -
         row = int(np.argmax(is_outside))
         raise InputError(
             str(path),
-            f"{int(is_outside.sum()):,} of {int(has_size.sum()):,} detections are entirely outside "
-            f"their image (first: {_describe_detection(truth, predictions, row)})",
+            f"{int(is_outside.sum()):,} of {format_count(int(has_size.sum()), 'detection')} are "
+            f"entirely outside their image (first: {_describe_detection(truth, predictions, row)})",
             "write pixels of the original images, not of resized ones or of crops",
         )
 
@@ -102,7 +103,8 @@ def _check_boxes(path: Path, predictions: Predictions) -> None:
     if is_negative.any():
         raise InputError(
             str(path),
-            f"{int(is_negative.sum()):,} boxes have a negative width or height",
+            f"{format_count(int(is_negative.sum()), 'box has', 'boxes have')} a negative width or "
+            "height",
             "write bbox as x, y, width, height",
         )
 
@@ -114,7 +116,8 @@ def _check_cap(path: Path, truth: Instances, predictions: Predictions, maximum: 
         image = truth.images.file_id_of[int(ids[most])]
         raise InputError(
             f"{path}, image {image}",
-            f"{int(counts[most]):,} detections, and the board allows {maximum} in an image",
+            f"{format_count(int(counts[most]), 'detection')}, and the board allows {maximum} in an "
+            "image",
             f"keep the {maximum} of the highest scores",
         )
 
@@ -129,8 +132,8 @@ def _check_duplicates(path: Path, truth: Instances, predictions: Predictions) ->
         row = int(first[np.argmax(counts > 1)])
         raise InputError(
             str(path),
-            f"{num_repeated:,} detections repeat another pose of their image "
-            f"(first: {_describe_detection(truth, predictions, row)})",
+            f"{format_count(num_repeated, 'detection repeats', 'detections repeat')} another pose "
+            f"of their image (first: {_describe_detection(truth, predictions, row)})",
             "write each detection once",
         )
 
@@ -140,8 +143,8 @@ def _check_scores(path: Path, predictions: Predictions) -> None:
     if len(scores) >= MIN_PEOPLE and np.ptp(scores) == 0:
         raise InputError(
             str(path),
-            f"all {len(scores):,} scores are {scores[0]:g}, so that AP depends on the order in the "
-            "file",
+            f"all {format_count(len(scores), 'score is', 'scores are')} {scores[0]:g}, so that AP "
+            "depends on the order in the file",
             "write how confident the model is of each detection",
         )
 
@@ -164,7 +167,8 @@ def _check_copied_labels(
     if num_people >= MIN_PEOPLE and num_copied >= MAX_COPIED * num_people:
         raise InputError(
             str(path),
-            f"the poses of {num_copied:,} of {num_people:,} people are their labels",
+            f"the poses of {num_copied:,} of {format_count(num_people, 'person', 'people')} are "
+            "their labels",
             "add what a model predicted from the images",
         )
 
@@ -174,7 +178,10 @@ def _describe_missing_images(truth: Instances, predictions: Predictions) -> list
     num_missing = len(np.setdiff1d(with_people, predictions.image_ids))
     if num_missing <= (1 - MIN_IMAGES) * len(with_people):
         return []
-    return [f"no detection in {num_missing:,} of the {len(with_people):,} images with people"]
+    return [
+        f"no detection in {num_missing:,} of the {format_count(len(with_people), 'image')} with "
+        "people"
+    ]
 
 
 def _describe_detection(truth: Instances, predictions: Predictions, row: int) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError, SmallposeError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
@@ -52,7 +53,7 @@ def compare_with_training_set(
     if not any(paths):
         raise InputError(
             f"--images {images}",
-            f"has none of the {len(paths):,} images of the ground truth",
+            f"has none of the {format_count(len(paths), 'image')} of the ground truth",
             "pass the folder that each file_name starts from",
         )
     training = _list_training_images(training_images)
@@ -85,7 +86,7 @@ def _list_training_images(folder: Path) -> list[Path]:
             f"--training-images {folder}", "has no images", "pass the folder of the images"
         )
     if videos:
-        count = f"{len(videos):,} video{'' if len(videos) == 1 else 's'}"
+        count = format_count(len(videos), "video")
         print_status(
             f"{folder}: {count} left out (first: {videos[0].name}); their frames were not "
             "compared: save those that you trained on as images"

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from PIL import Image
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import SmallposeError
 from smallpose.core.instances import Instances
 from smallpose.dataloading.images import NO_SUCH_IMAGE, ImageArray
@@ -56,8 +57,8 @@ def encode_images(truth: Instances, image: Ints, windows: Ints, read: ReadImage)
             pass
     if errors:
         print_status(
-            f"{len(errors):,} images cannot be read, and their people are shown without (first: "
-            f"{min(map(str, errors))})"
+            f"{format_count(len(errors), 'image')} cannot be read, and their people are shown "
+            f"without (first: {min(map(str, errors))})"
         )
     return out
 

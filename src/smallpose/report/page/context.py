@@ -9,6 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from smallpose._version import __version__
+from smallpose.core.counts import format_count
 from smallpose.core.instances import SOURCES
 from smallpose.core.table import Table
 from smallpose.report import figures
@@ -150,12 +151,15 @@ def build_people_context(data: ReportData, browser: BrowserData | None) -> dict[
 
 def _describe_people(browser: BrowserData) -> str:
     if browser.num_people == browser.num_scored:
-        return f"{browser.num_people:,} people of the test set, with the predictions of every run."
+        return (
+            f"{format_count(browser.num_people, 'person', 'people')} of the test set, with the "
+            "predictions of every run."
+        )
     label = browser.data["runs"][0]["label"]
     return (
-        f"{browser.num_people:,} of the {browser.num_scored:,} people of the test set: the "
-        f"{browser.num_people // 2:,} worst of {label} and a random sample of the others. Shares "
-        "below are of the people shown, not of the test set."
+        f"{browser.num_people:,} of the {format_count(browser.num_scored, 'person', 'people')} of "
+        f"the test set: the {browser.num_people // 2:,} worst of {label} and a random sample of "
+        "the others. Shares below are of the people shown, not of the test set."
     )
 
 
@@ -164,7 +168,7 @@ def _describe_false_positives(browser: BrowserData) -> str:
     if not total:
         return " No run has a false positive."
     part = f"the {shown:,} of the highest scores are" if shown < total else "all of them are"
-    return f" There are {total:,} false positives; {part} listed under “error”."
+    return f" There are {format_count(total, 'false positive')}; {part} listed under “error”."
 
 
 def _build_cards(data: ReportData) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from smallpose.core.counts import format_count
 from smallpose.core.sizes import SIZES
 from smallpose.core.table import Cell, Column, Table
 from smallpose.evaluation.analysis.binned_ap import Bin
@@ -75,7 +76,9 @@ def build_curve_section(
 
 
 def _describe_part(num_shown: int, num_runs: int) -> str:
-    return f"The best {num_shown} of {num_runs} runs. " if num_shown < num_runs else ""
+    return (
+        f"The best {num_shown} of {format_count(num_runs, 'run')}. " if num_shown < num_runs else ""
+    )
 
 
 def build_curve_table(runs: Sequence[Mapping[str, Any]]) -> Table:
@@ -116,9 +119,9 @@ def describe_partial_boxes(bins: Sequence[Sequence[Any]]) -> str:
     if limit is None:
         return ""
     return (
-        f" Of the {total_people:,} people up to {limit:.0f} px, {total_partial:,} have over "
-        f"{100 * MAX_OUTSIDE:.0f} % of their labelled joints outside the box: it holds the visible "
-        "part, so these people are taller than their box."
+        f" Of the {format_count(total_people, 'person', 'people')} up to {limit:.0f} px, "
+        f"{total_partial:,} have over {100 * MAX_OUTSIDE:.0f} % of their labelled joints outside "
+        "the box: it holds the visible part, so these people are taller than their box."
     )
 
 

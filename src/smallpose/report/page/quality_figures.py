@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from smallpose.core.counts import format_count
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.table import Cell, Column, Table
@@ -96,7 +97,8 @@ def report_quality(data: ReportData, scores: Mapping[int, RunScore]) -> QualityR
             title=f"AP along density, pixels and labels, per size ({label}), protocol owned",
             alt="AP (owned) by size and density class: "
             + "; ".join(
-                f"{one.size} {one.name} {100 * one.ap:.1f} of {one.people:,} people"
+                f"{one.size} {one.name} {100 * one.ap:.1f} of "
+                f"{format_count(one.people, 'person', 'people')}"
                 for one in densities.classes
                 if one.ap is not None
             ),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from smallpose.core.counts import format_count
 from smallpose.core.instances import Instances
 from smallpose.report import figures
 from smallpose.report.dataset_report import FigureSpec
@@ -120,7 +121,7 @@ def _list_groups(data: ReportData, scores: Mapping[int, RunScore]) -> list[SeedG
 
 def describe_part(num_shown: int, num_runs: int) -> str:
     """Say in a title that not all runs are in its figure; "" where they are."""
-    return f" ({num_shown} of {num_runs} runs)" if num_shown < num_runs else ""
+    return f" ({num_shown} of {format_count(num_runs, 'run')})" if num_shown < num_runs else ""
 
 
 def _pair_settings(

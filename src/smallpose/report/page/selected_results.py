@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from smallpose.core.counts import format_count
 from smallpose.core.skeleton import COCO17
 from smallpose.core.table import Table
 from smallpose.evaluation.evaluate import evaluate
@@ -29,8 +30,8 @@ def _build_tables(data: ReportData, selection: Selection) -> list[Table]:
             table,
             name=f"{table.name}_without_{selection.key}",
             title=f"{table.title}, {selection.label}",
-            note=f"{selection.num_people:,} people count here. {table.note} Intervals are in the "
-            "table of all people.",
+            note=f"{format_count(selection.num_people, 'person counts', 'people count')} here. "
+            f"{table.note} Intervals are in the table of all people.",
         )
         for table in paper_tables.build_all_results(group_scores(runs))
     ]

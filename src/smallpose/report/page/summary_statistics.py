@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from smallpose.core.counts import format_count
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.evaluation.analysis.half_detected import HalfDetected, locate_half
@@ -81,7 +82,9 @@ def compute_leads(
     for other in others:
         skeleton = get_predictions(other.first_run).skeleton
         if skeleton.name == best_skeleton.name:
-            leads.append(_compute_lead(best, other, f"the {len(best_skeleton)} joints"))
+            leads.append(
+                _compute_lead(best, other, f"the {format_count(len(best_skeleton), 'joint')}")
+            )
         elif "coco17" not in {skeleton.name, best_skeleton.name}:
             leads.append(None)
         else:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from smallpose.catalog.methods import read_catalog
+from smallpose.core.counts import format_count
 from smallpose.core.interval import Interval
 from smallpose.core.skeleton import COCO17, SMALLPOSE
 from smallpose.core.table import Cell, Column, Table
@@ -176,7 +177,7 @@ def describe_run(run: Run | SeedGroup) -> str:
         return "ours · untrained"
     words = ["ours", first.recipe]
     if first.recipe_fields.get("steps"):
-        words.append(f"{first.steps:,} steps")
+        words.append(format_count(first.steps, "step"))
     elif first.epochs is not None:
         words.append(f"{first.epochs:g} epoch{'' if first.epochs == 1 else 's'}")
     if len(group.runs) > 1:

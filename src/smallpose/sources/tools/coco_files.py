@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 
 from smallpose.core.boxes import BOX_RULES, box_around_keypoints, scale_boxes
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances, concat_instances
 from smallpose.io.coco_annotations import read_coco
@@ -204,8 +205,8 @@ def give_boxes(people: Instances) -> tuple[Instances, list[str]]:
     if not lacks_box.any():
         return people, []
     note = (
-        f"{int(lacks_box.sum()):,} people have no box; theirs is the box around their joints "
-        f"× {BOX_SCALE}"
+        f"{format_count(int(lacks_box.sum()), 'person has', 'people have')} no box; theirs is the "
+        f"box around their joints × {BOX_SCALE}"
     )
     box_rule = np.where(lacks_box, BOX_RULES.index("extent130"), people.box_rule)
     filled = replace(

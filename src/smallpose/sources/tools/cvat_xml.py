@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.sources.locate import find_files
 from smallpose.sources.source import Source
@@ -128,7 +129,7 @@ def _add_free_point(where: str, shape: Element, shapes: _Shapes, group: str) -> 
         num_points = shape.get("points", "").count(";") + 1
         raise InputError(
             where,
-            f"{num_points} points {label!r} without names of joints",
+            f"{format_count(num_points, 'point')} {label!r} without names of joints",
             "label people with a skeleton in CVAT, or export COCO Keypoints",
         )
     joints = shapes.points.setdefault(group, {})

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.sources.source import Source
 from smallpose.sources.tools.coco_files import find_coco_files
@@ -171,7 +172,8 @@ def _read_points(
     if len(one.points) != 2 * len(joints) or len(one.visibility) not in (0, len(joints)):
         raise InputError(
             where,
-            f"{len(one.points) // 2} points for {len(joints)} joints",
+            f"{format_count(len(one.points) // 2, 'point')} for "
+            f"{format_count(len(joints), 'joint')}",
             "export the COCO keypoints form, which keeps the order of joints",
         )
     visibility = one.visibility or [2] * len(joints)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import CUSTOM_SOURCE_JOINTS, Instances, custom_source
 from smallpose.core.skeleton import SMALLPOSE, Skeleton, find_joint_indices
@@ -87,11 +88,13 @@ def keep_joints(
     if len(dropped) > MAX_NAMES:
         note += f" and {len(dropped) - MAX_NAMES:,} more"
     if is_too_many:
-        note += f"; of {len(spelled):,} joints {len(kept)} are kept, which is K of Eq. 3"
+        note += (
+            f"; of {format_count(len(spelled), 'joint')} {len(kept)} are kept, which is K of Eq. 3"
+        )
     notes = [note]
     num_without = int(np.count_nonzero((people.num_keypoints > 0) & (num_kept == 0)))
     if num_without:
-        who = "1 person has" if num_without == 1 else f"{num_without:,} people have"
+        who = format_count(num_without, "person has", "people have")
         notes.append(
             f"{who} none of the kept joints, only joints left out, and no labelled keypoint in the "
             "set; give joints the names of the 21 (--map FILE.json for a folder)"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from smallpose.core.counts import format_count, format_phrase
 from smallpose.core.errors import InputError
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.skeleton import resolve_skeleton
@@ -77,10 +78,12 @@ class ReadingNotes:
 
     def describe(self) -> list[str]:
         """Return the notes; none where everything was used as it is."""
-        counted = ", ".join(f"{count:,} {what}" for what, count in self.left_out.items())
+        counted = ", ".join(format_phrase(count, what) for what, count in self.left_out.items())
         notes = [f"left out: {counted}"] if counted else []
         if self.placed:
-            notes.append(f"{self.placed:,} points went to the only box that contains them")
+            notes.append(
+                f"{format_count(self.placed, 'point')} went to the only box that contains them"
+            )
         return notes
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.sources.locate import find_files
 from smallpose.sources.source import Source
@@ -145,7 +146,10 @@ def _make_person(
         if shape.label in joints:
             raise InputError(str(path), f"two points {shape.label!r} of one person", _REMEDY)
         if len(shape.points) != 1:
-            what = f"the point {shape.label!r} has {len(shape.points)} positions instead of one"
+            what = (
+                f"the point {shape.label!r} has {format_count(len(shape.points), 'position')} "
+                "instead of one"
+            )
             raise InputError(str(path), what, "label the joint again")
         (x, y) = shape.points[0]
         joints[shape.label] = (x, y, 1 if shape.is_hidden else 2)

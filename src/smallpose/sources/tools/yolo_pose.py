@@ -12,6 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17
 from smallpose.sources.locate import find_files
@@ -167,7 +168,7 @@ def _read_joint_names(
         names = next(iter(names.values()))
     if isinstance(names, list):
         if len(names) != num_joints:
-            what = f"{len(names)} kpt_names for {num_joints} joints"
+            what = f"{len(names)} kpt_names for {format_count(num_joints, 'joint')}"
             raise InputError(str(path), what, "name each joint")
         return tuple(map(str, names)), ()
     if num_joints == len(COCO17):
@@ -275,7 +276,8 @@ def _parse_line(where: str, line: str, data: _DataFile) -> list[float]:
     if len(values) != due:
         raise InputError(
             where,
-            f"{len(values)} numbers instead of {due} (class, box, {data.num_joints} joints)",
+            f"{format_count(len(values), 'number')} instead of {due} (class, box, "
+            f"{format_count(data.num_joints, 'joint')})",
             "correct the label, or kpt_shape in data.yaml",
         )
     if not all(abs(value) < 1e6 for value in values):
