@@ -85,15 +85,17 @@ def load_batches(name: str, data: Path, count: int, workers: int) -> tuple[list[
         epoch += 1
     speed = sum(len(batch.crops) for batch in batches) / (time.monotonic() - start)
     loader.close()
-    return [count_all_regions(batch) for batch in batches[:count]], speed
+    return [count_images_without_labels(batch) for batch in batches[:count]], speed
 
 
-def count_all_regions(batch: Any) -> Any:
-    """Let losses count regions of unlabelled people too; MMPose's RTMO weighs them otherwise."""
+def count_images_without_labels(batch: Any) -> Any:
+    """Let losses count all of an image without labels, as MMPose does (docs/parity.md)."""
     if not isinstance(batch.keypoints, BatchPeople):
         return batch
     people = batch.people
-    mask = torch.ones_like(people.heatmap_mask)
+    has_labels = torch.zeros(len(people.heatmap_mask), dtype=torch.bool)
+    has_labels[people.image_index[(people.keypoints[..., 2] > 0).any(dim=1)]] = True
+    mask = torch.where(has_labels[:, None, None], people.heatmap_mask, 1.0)
     return batch._replace(people=people._replace(heatmap_mask=mask))
 
 

@@ -29,11 +29,15 @@ def split_people(people, method, image_index, size):
     is_taken &= (people["keypoints"][..., 2] > 0).any(1)
     points = people["keypoints"][is_taken]
     corners = people["corners"][is_taken]
+    # Our masks have a quarter of the sample's resolution.
+    unlabelled = 1 - people["heatmap_mask"][image_index]
+    invalid = unlabelled.repeat_interleave(4, dim=0).repeat_interleave(4, dim=1)
     return {
         "keypoints": points[..., :2],
         "visible": points[..., 2].clamp(max=1),
         "bboxes": torch.cat([corners.amin(1), corners.amax(1)], 1),
         "areas": people["area"][is_taken],
+        "invalid": invalid[: size[1], : size[0]],
     }
 
 
