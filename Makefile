@@ -43,11 +43,12 @@ bench: install
 	$(V)/python bench/run.py
 
 # The study of docs/which-model.md: make study DATA=… LSP=… COCO=/path/to/val2017 (each is optional,
-# one is needed), PEOPLE=400, JOBS=1, WORK=runs/study. Run it again to continue.
+# one is needed), PEOPLE=1000, MODELS=movenet-thunder,posenet, JOBS=1, WORK=runs/study. Run it again
+# to continue.
 study: install
 	$(V)/python bench/study/run.py $(if $(DATA),--data $(DATA)) $(if $(LSP),--lsp $(LSP)) \
 	  $(if $(COCO),--coco $(COCO)) $(if $(PEOPLE),--people $(PEOPLE)) $(if $(JOBS),--jobs $(JOBS)) \
-	  $(if $(WORK),--work $(WORK))
+	  $(if $(MODELS),--models $(MODELS)) $(if $(WORK),--work $(WORK))
 
 # A wheel for this kind of machine and every Python from 3.11 on, tried in a fresh environment of
 # each that is found. It is built from the source archive, so that nothing of this folder slips in.

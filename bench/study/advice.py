@@ -1,23 +1,32 @@
 """The five sentences of advice of `docs/which-model.md`, from numbers alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
-from study.words import (
-    SENSOR_WORDS,
+from study.lookup import (
+    MIN_AP,
+    SMALL_PX,
     Content,
+    Ends,
     find_best,
     find_differences,
-    format_points,
     get_main_set,
     get_value,
+    is_gain,
+    is_loss,
     is_sure,
-    join_few,
     list_main_variants,
 )
+from study.phrases import (
+    SENSOR_WORDS,
+    format_points,
+    format_range,
+    join_names,
+    join_words,
+)
+from study.plan import FRAME_WH, TILE_HEIGHTS
 
-Difference = Sequence[float | None]
-MIN_AP = 0.05  # below, no model is recommended
 NOT_MEASURED = "not measured here"
+MAX_DETAILS = 3  # of differences that are stated one by one where none could be shown
 
 
 def write_advice(content: Content) -> str:
@@ -34,33 +43,21 @@ def write_advice(content: Content) -> str:
 
 def advise_on_enlargement(content: Content) -> str:
     """Say what enlarging images does for models that find people themselves."""
-    one = content["sets"].get("coco", {"variants": {}})
-    texts = []
-    for model in content["models"]:
-        small, large = f"{model}, native", model
-        if small not in one["variants"]:
-            small, large = model, f"{model}, enlarged"
-        if large in one["variants"] and small in one["variants"]:
-            difference = find_differences(one, small, large, "clean")[32]
-            texts.append(f"`{model}` {describe_difference(difference)}")
+    effects = _list_effects(content, "coco", ("{}, native", "{}"), "clean")
+    title = choose_title(effects, "Enlarge small images", "Enlargement of small images")
     return (
-        "**Enlarge small images** before a model that finds people itself sees them: AP at 32 px "
-        f"with the image enlarged to 512 px minus without: {'; '.join(texts) or NOT_MEASURED}."
+        f"**{title}** to the size of the network's input, as the models that find people "
+        f"themselves do here. At {SMALL_PX} px on clean images: {describe_effects(effects)}."
     )
 
 
 def advise_on_tiles(content: Content) -> str:
     """Say what tiles do for small people in a larger image."""
-    one = content["sets"].get("coco", {"variants": {}})
-    texts = []
-    for model in content["models"]:
-        pair = f"{model}, frame", f"{model}, frame tiles"
-        if all(name in one["variants"] for name in pair):
-            difference = find_differences(one, *pair, "clean")[32]
-            texts.append(f"`{model}` {describe_difference(difference)}")
+    effects = _list_effects(content, "coco", ("{}, frame", "{}, tiled frame"), "clean")
+    title = choose_title(effects, "Search large images in tiles", "Tiles")
     return (
-        "**Search large images in tiles**: with people of 32 px in a frame of 640 × 480 px, AP "
-        f"with tiles minus without: {'; '.join(texts) or NOT_MEASURED}."
+        f"**{title}** (`--tile`). With people of {SMALL_PX} px in a frame of {FRAME_WH[0]} × "
+        f"{FRAME_WH[1]} px, tiles of {TILE_HEIGHTS * SMALL_PX} px: {describe_effects(effects)}."
     )
 
 
@@ -71,43 +68,27 @@ def advise_on_jpeg(content: Content) -> str:
     qualities = sorted({int(name.removeprefix("jpeg")) for name in sensors}, reverse=True)
     if not qualities:
         return f"**Avoid strong JPEG compression**: {NOT_MEASURED}."
-    texts, costly = [], []
-    for quality in qualities:
-        difference = find_differences(one, "clean", f"jpeg{quality}", "jpeg")[32]
-        texts.append(f"{quality}: {describe_difference(difference)}")
-        if is_sure(difference) and (difference[0] or 0) < 0:
-            costly.append(quality)
-    rule = "no loss could be shown at any quality"
-    if costly:
-        rule = f"quality {max(costly)} and less costs AP"
+    differences = {
+        quality: find_differences(one, "clean", f"jpeg{quality}", "jpeg")[SMALL_PX]
+        for quality in qualities
+    }
+    costly = [quality for quality in qualities if is_loss(differences[quality])]
+    texts = [f"{describe_difference(differences[q])} at {q}" for q in qualities]
+    rule = f"**Avoid JPEG of quality {max(costly)} and less**" if costly else "**JPEG**"
     return (
-        f"**Avoid JPEG at small heights**: {rule} at 32 px (`{model}`, AP by quality minus "
-        f"lossless: {'; '.join(texts)})."
+        f"{rule}. At {SMALL_PX} px, `{model}` changes by {join_words(texts)} (AP minus that of "
+        "lossless images)."
     )
 
 
 def advise_on_crops(content: Content) -> str:
     """Say what bicubic crops do."""
-    one = get_main_set(content)
-    texts, signs = [], set()
-    for model in content["models"]:
-        if f"{model}, cubic" not in one["variants"]:
-            continue
-        difference = find_differences(one, model, f"{model}, cubic", "camera")[32]
-        texts.append(f"`{model}` {describe_difference(difference)}")
-        if is_sure(difference):
-            signs.add((difference[0] or 0) > 0)
-    if not texts:
-        return f"**Bicubic crops**: {NOT_MEASURED}."
-    rules = {
-        frozenset(): "make no difference that could be shown",
-        frozenset({True}): "help some models and harm none",
-        frozenset({False}): "harm some models and help none",
-    }
-    rule = rules.get(frozenset(signs), "help some models and harm others")
+    name = next(key for key, one in content["sets"].items() if one is get_main_set(content))
+    effects = _list_effects(content, name, ("{}", "{}, cubic"), "camera")
+    title = choose_title(effects, "Enlarge crops bicubically", "Bicubic crops")
     return (
-        f"**Bicubic crops** {rule} at 32 px through the camera model (AP of cubic minus linear: "
-        f"{'; '.join(texts)})."
+        f"**{title}** (`--crop-interpolation cubic`). Against bilinear ones, at {SMALL_PX} px "
+        f"{SENSOR_WORDS['camera']}: {describe_effects(effects)}."
     )
 
 
@@ -123,19 +104,64 @@ def advise_on_models(content: Content) -> str:
         if value < MIN_AP:
             low.append(px)
             continue
-        also = f", or {join_few(ties)}" if ties else ""
+        also = f", or {join_names(ties, 'or')}" if ties else ""
         texts.append(f"{px} px `{best}` (AP {100 * value:.0f}){also}")
     none = f"; at {max(low)} px and less none has an AP of {100 * MIN_AP:.0f}" if low else ""
     where = f"{SENSOR_WORDS['camera']} on {one['title']}"
-    return (
-        f'**Choose by height** {where}: {"; ".join(texts)}{none}. After "or" are models that '
-        "cannot be told apart from the best."
-    )
+    note = ' After "or" are models that cannot be told apart from the best.'
+    has_ties = any(", or " in text for text in texts)
+    return f"**Choose by height**, {where}: {'; '.join(texts)}{none}.{note if has_ties else ''}"
 
 
-def describe_difference(difference: Difference) -> str:
+def _list_effects(
+    content: Content, name: str, forms: tuple[str, str], sensor: str
+) -> dict[str, Ends]:
+    """Return by model the AP at `SMALL_PX` of its second variant minus that of the first."""
+    one = content["sets"].get(name, {"variants": {}})
+    effects = {}
+    for model in content["models"]:
+        pair = [form.format(model) for form in forms]
+        if all(variant in one["variants"] for variant in pair):
+            difference = find_differences(one, *pair, sensor).get(SMALL_PX)
+            if difference is not None:
+                effects[model] = difference
+    return effects
+
+
+def choose_title(effects: Mapping[str, Ends], advice: str, topic: str) -> str:
+    """Return the advice where some model surely gains and none loses, or else the topic alone."""
+    has_gain = any(map(is_gain, effects.values()))
+    return advice if has_gain and not any(map(is_loss, effects.values())) else topic
+
+
+def describe_effects(effects: Mapping[str, Ends]) -> str:
+    """Describe who gains, who loses, and for whom no difference could be shown."""
+    if not effects:
+        return NOT_MEASURED
+    parts = []
+    sure = {name: ends for name, ends in effects.items() if is_sure(ends)}
+    if sure:
+        parts.append(
+            join_words(f"{format_points(ends, sign=True)} AP for `{n}`" for n, ends in sure.items())
+        )
+    unsure = {name: ends for name, ends in effects.items() if name not in sure}
+    if unsure:
+        parts.append(f"no difference that could be shown for {_list_unsure(unsure)}")
+    return "; ".join(parts)
+
+
+def _list_unsure(effects: Mapping[str, Ends]) -> str:
+    if len(effects) <= MAX_DETAILS:
+        return join_words(f"`{n}` ({format_points(e, sign=True)})" for n, e in effects.items())
+    values = format_range([ends[0] or 0.0 for ends in effects.values()], "+.1f")
+    ends = [end for one in effects.values() for end in one[1:] if end is not None]
+    reach = f", intervals within {format_range(ends, '+.1f')}" if ends else ""
+    return f"{join_names(list(effects))} ({values} AP{reach})"
+
+
+def describe_difference(difference: Ends) -> str:
     """Format a difference, with a word where its interval has 0 in it."""
     text = format_points(difference, sign=True)
-    return (
-        text if is_sure(difference) or difference[1] is None else f"{text}, not to be told from 0"
-    )
+    if is_sure(difference) or difference[1] is None:
+        return text
+    return f"{text}, not to be told from 0,"

@@ -61,13 +61,20 @@ class SetScorer:
         folder = re.sub(r"[^\w.-]+", "-", variant.name)
         return self.study_set.results / folder / f"{reduced.name}.json"
 
+    def select_shown(self, variant: Variant) -> Mask | None:
+        """Return (n,) who is shown to a variant; None for all."""
+        shown = self.study_set.select_shown(variant)
+        return None if shown.all() else shown
+
     def score_curves(self, variant: Variant) -> dict[str, Curve]:
         """Score all sensors of a variant that are finished at all its heights."""
+        shown = self.select_shown(variant)
         curves = {}
         for sensor in variant.sensors:
             sets = self.study_set.list_sets((sensor,), variant.heights)
             if all(self.get_path(variant, reduced).is_file() for reduced in sets):
-                curves[sensor] = Curve(tuple(self.score(variant, reduced) for reduced in sets))
+                points = tuple(self.score(variant, reduced, shown) for reduced in sets)
+                curves[sensor] = Curve(points)
         return curves
 
     def score(
@@ -80,7 +87,8 @@ class SetScorer:
     def are_sides_exchanged(self, variant: Variant) -> bool:
         """Return whether labelled people are found better with left and right exchanged."""
         (reduced,) = self.study_set.list_sets(("clean",), self.study_set.chosen.heights[-1:])
-        truth = reduced.truth
+        shown = self.study_set.select_shown(variant)
+        truth = reduced.truth.take_images(np.flatnonzero(shown))
         predictions = read_results(self.get_path(variant, reduced), truth)
         chosen = truth.take(np.flatnonzero(~truth.iscrowd))
         return check_sides(chosen, select_own_detections(truth, predictions)).is_refused
@@ -117,11 +125,24 @@ def describe_model(name: str, work: Path) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class ScoredVariant:
+    """A variant with its curves.
+
+    Args:
+        variant: what was called; those that share a name are one.
+        curves: by sensor.
+    """
+
+    variant: Variant
+    curves: dict[str, Curve]
+
+
 def score_set(study_set: StudySet, names: Sequence[str]) -> dict[str, Any]:
     """Score all variants of all models on a set of people."""
     scorer = SetScorer.create(study_set)
     chosen = study_set.chosen
-    curves: dict[str, dict[str, Curve]] = {}
+    all_scored: dict[str, ScoredVariant] = {}
     records: dict[str, dict[str, Any]] = {}
     refused = []
     for name in names:
@@ -132,8 +153,9 @@ def score_set(study_set: StudySet, names: Sequence[str]) -> dict[str, Any]:
             if variant.is_main and "clean" in scored and scorer.are_sides_exchanged(variant):
                 refused.append(name)
                 break
-            curves.setdefault(variant.name, {}).update(scored)
-            record = records.setdefault(variant.name, {})
+            all_scored.setdefault(variant.name, ScoredVariant(variant, {})).curves.update(scored)
+            num_people = int(study_set.select_shown(variant).sum())
+            record = records.setdefault(variant.name, {"people": num_people})
             record |= {sensor: describe_curve(curve) for sensor, curve in scored.items()}
             if variant.is_main:
                 record["parts"] = score_parts(scorer, variant, tuple(scored))
@@ -148,7 +170,7 @@ def score_set(study_set: StudySet, names: Sequence[str]) -> dict[str, Any]:
         "heights": list(chosen.heights),
         "refused": refused,
         "variants": records,
-        "differences": list_differences(curves, scorer.resamples.num_clusters),
+        "differences": list_differences(scorer, all_scored),
     }
 
 
@@ -170,38 +192,60 @@ def describe_curve(curve: Curve) -> dict[str, Any]:
 def score_parts(scorer: SetScorer, variant: Variant, sensors: Sequence[str]) -> dict[str, Any]:
     """Score people cut off by the frame, and whole ones, at the largest height."""
     parts: dict[str, Any] = {}
+    shown = scorer.study_set.select_shown(variant)
     for sensor in sensors:
         (reduced,) = scorer.study_set.list_sets((sensor,), scorer.study_set.chosen.heights[-1:])
         for part, mask in (("cut", scorer.is_cut), ("whole", ~scorer.is_cut)):
-            if mask.any():
-                point = scorer.score(variant, reduced, mask)
+            if (mask & shown).any():
+                point = scorer.score(variant, reduced, mask & shown)
                 parts.setdefault(sensor, {})[part] = encode(point.intervals["AP"])
     return parts
 
 
 def list_differences(
-    curves: dict[str, dict[str, Curve]], num_clusters: int
+    scorer: SetScorer, all_scored: dict[str, ScoredVariant]
 ) -> list[dict[str, Any]]:
-    """Return the paired differences of AP: second minus first, at the heights both have."""
+    """Return the paired differences of AP: second minus first, of the people both were shown.
+
+    They are computed at the heights both have, of each two models and each two variants of a model.
+    """
     rows = []
-    for (a, first), (b, second) in combinations(curves.items(), 2):
-        is_variant = a.split(",")[0] == b.split(",")[0]
-        if not is_variant and ("," in a or "," in b):
+    for first, second in combinations(all_scored.values(), 2):
+        names = first.variant.name, second.variant.name
+        is_variant = first.variant.model == second.variant.model
+        if not is_variant and not (first.variant.is_main and second.variant.is_main):
             continue
-        for sensor in first:
-            if sensor in second:
-                rows += _compare(a, b, sensor, (first[sensor], second[sensor]), num_clusters)
-    for name, by_sensor in curves.items():
-        if name == JPEG_MODEL and all(sensor in by_sensor for sensor in ("clean", *JPEG_SENSORS)):
-            for sensor in JPEG_SENSORS:
-                pair = (by_sensor["clean"], by_sensor[sensor])
-                rows += _compare("clean", sensor, "jpeg", pair, num_clusters)
-    return rows
+        for sensor in first.curves.keys() & second.curves.keys():
+            pair = _score_common(scorer, (first, second), sensor)
+            rows += _compare(*names, sensor, pair)
+    jpeg = all_scored.get(JPEG_MODEL)
+    if jpeg and all(sensor in jpeg.curves for sensor in ("clean", *JPEG_SENSORS)):
+        for sensor in JPEG_SENSORS:
+            pair = (jpeg.curves["clean"], jpeg.curves[sensor])
+            rows += _compare("clean", sensor, "jpeg", pair)
+    return sorted(rows, key=lambda row: (row["a"], row["b"], row["sensor"], row["px"]))
 
 
-def _compare(
-    a: str, b: str, sensor: str, pair: tuple[Curve, Curve], num_clusters: int
-) -> list[dict[str, Any]]:
+def _score_common(
+    scorer: SetScorer, pair: tuple[ScoredVariant, ScoredVariant], sensor: str
+) -> tuple[Curve, Curve]:
+    """Return both curves, of the people whom both were shown and the heights both have."""
+    first, second = (one.curves[sensor] for one in pair)
+    heights = {point.px for point in first.points} & {point.px for point in second.points}
+    num_people = min(first.points[0].num_people, second.points[0].num_people)
+    shown = [scorer.study_set.select_shown(one.variant) for one in pair]
+    common = shown[0] & shown[1]
+    curves = []
+    for one in pair:
+        points = [point for point in one.curves[sensor].points if point.px in heights]
+        if points[0].num_people > num_people:
+            sets = scorer.study_set.list_sets((sensor,), sorted(heights))
+            points = [scorer.score(one.variant, reduced, common) for reduced in sets]
+        curves.append(Curve(tuple(points)))
+    return curves[0], curves[1]
+
+
+def _compare(a: str, b: str, sensor: str, pair: tuple[Curve, Curve]) -> list[dict[str, Any]]:
     points = [{point.px: point for point in curve.points} for curve in pair]
     rows = []
     for px in sorted(points[0].keys() & points[1].keys()):
@@ -209,8 +253,8 @@ def _compare(
         value = second.values["AP"] - first.values["AP"]
         resampled = second.resampled["AP"] - first.resampled["AP"]
         interval = None
-        if num_clusters >= MIN_CLUSTERS:
-            interval = compute_difference_interval(value, resampled, num_clusters)
+        if first.num_clusters >= MIN_CLUSTERS:
+            interval = compute_difference_interval(value, resampled, first.num_clusters)
         difference = encode(interval or Interval(value))
         rows.append({"a": a, "b": b, "sensor": sensor, "px": px, "AP": difference})
     return rows

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from smallpose.report.figures import get_series_style, save_figure
 from smallpose.report.figures.style import LIGHT, apply_theme, create_axes
 from smallpose.system.files import write_atomically
-from study.words import SENSOR_WORDS, Content, get_main_set, list_main_variants
+from study.lookup import Content, get_main_set, list_fewer_people, list_main_variants
+from study.phrases import SENSOR_WORDS
 
 NAME = "study"
 SIZE_IN = (4.6, 7.6)  # narrow, so that type stays readable on a phone
@@ -39,9 +40,10 @@ def draw_study(content: Content) -> Figure:
         axes.set_xticks([], minor=True)
     second.set_xlabel("height of the people in the image, px", fontsize=9.5)
     handles, labels = first.get_legend_handles_labels()
+    fewer = list_fewer_people(one, names)
     figure.legend(
         handles,
-        labels,
+        [f"{name} ({fewer[name]})" if name in fewer else name for name in labels],
         loc="lower left",
         bbox_to_anchor=(0.03, 0.915),
         ncols=2,
@@ -100,7 +102,9 @@ def write_figure(content: Content, folder: Path) -> None:
     """Write the figure as PNG and SVG."""
     one = get_main_set(content)
     title = "AP of the same people by height"
-    caption = f"{one['people']:,} people of {one['title']}; 95 % intervals"
+    fewer = list_fewer_people(one, list_main_variants(content, one))
+    brackets = ", or as in brackets" if fewer else ""
+    caption = f"{one['people']:,} people of {one['title']}{brackets}; 95 % intervals"
     save_figure(draw_study(content), folder, NAME, title, caption)
     path = folder / f"{NAME}.svg"
     svg = path.read_text().rstrip()

@@ -6,13 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from smallpose.core.instances import Images
 from smallpose.core.predictions import Predictions
+from smallpose.dataloading.full_image.letterbox import Letterbox
 from smallpose.dataloading.images import ImageArray, ImageReader
 from smallpose.external.movenet import MoveNet
+from smallpose.external.openpose_thin import OpenPoseThin
+from smallpose.external.posenet import PoseNet
 from smallpose.inference import InferenceOptions, predict_people
 from smallpose.inference.boxes import convert_to_boxes
 from smallpose.io.coco_results import read_results, write_results
@@ -23,9 +26,10 @@ from smallpose.resolution.reduced_set import ImageReducer, ReducedSet, find_exis
 from smallpose.resolution.results_folder import open_results
 from smallpose.resolution.sensor import parse_sensor
 from study.people import PeopleSet
-from study.plan import FRAME_WH, LARGE_SIDE, Variant
+from study.plan import FRAME_WH, TILE_HEIGHTS, Variant
 
 SEED = 0
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -35,11 +39,13 @@ class VariantModel:
     Args:
         variant: what is called.
         method: the published model.
+        is_shown: (n,) who of the chosen people is shown.
         detected: folder of MoveNet's results on the same images, for its boxes.
     """
 
     variant: Variant
     method: PoseMethod
+    is_shown: Mask
     detected: Path
 
     @property
@@ -50,7 +56,9 @@ class VariantModel:
     @property
     def identity(self) -> dict[str, Any]:
         """Return what must be the same for finished results to be kept."""
-        return {"variant": self.name}
+        if self.is_shown.all():
+            return {"variant": self.name}
+        return {"variant": self.name, "people": int(self.is_shown.sum())}
 
     def predict(self, reduced: ReducedSet, out: Path) -> None:
         """Predict the people of the images and write them with the names of their joints."""
@@ -58,18 +66,21 @@ class VariantModel:
         write_results(predictions, out, reduced.truth.category_id, keypoint_names=True)
 
     def predict_set(self, reduced: ReducedSet) -> Predictions:
-        """Predict the people of the images."""
+        """Predict the people of the images that are shown."""
         read = ImageReader(reduced.images).read
-        people, boxes = reduced.truth, None
+        people = reduced.truth.take_images(np.flatnonzero(self.is_shown))
+        boxes = None
         options = InferenceOptions(crop_interpolation=self.variant.interpolation)
-        if self.variant.image == "frame tiles":
-            options = replace(options, smallest=reduced.px)
+        if self.variant.image == "tiled frame":
+            options = replace(options, tile=TILE_HEIGHTS * reduced.px)
         if self.variant.boxes == "movenet":
             detected = read_results(self.detected / f"{reduced.name}.json", reduced.truth)
-            boxes = convert_to_boxes(detected, people.images)
+            is_shown = np.isin(detected.image_ids, people.images.ids)
+            boxes = convert_to_boxes(detected.take(is_shown), people.images)
         if not self.variant.image:
             return predict_people(self.method, people, boxes, read, options)
-        method = Native() if self.variant.image == "native" else self.method
+        is_native = self.variant.image == "native"
+        method = NATIVE[self.variant.model]() if is_native else self.method
         prepare = PREPARE[self.variant.image]
         images: dict[str, PreparedImage] = {}
         for name in people.images.file_names:
@@ -87,22 +98,11 @@ class PreparedImage:
 
     Args:
         pixels: (h, w, 3) uint8 RGB.
-        factor: by which it was enlarged.
         offset: (2,) x, y of its corner in the frame, px.
     """
 
     pixels: ImageArray
-    factor: float = 1.0
     offset: tuple[int, int] = (0, 0)
-
-
-def enlarge(image: ImageArray) -> PreparedImage:
-    """Enlarge an image bicubically to `LARGE_SIDE`; larger ones stay."""
-    height, width = image.shape[:2]
-    factor = max(LARGE_SIDE / max(height, width), 1.0)
-    size = (round(width * factor), round(height * factor))
-    pixels = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
-    return PreparedImage(np.asarray(pixels, np.uint8), factor)
 
 
 def put_in_frame(image: ImageArray) -> PreparedImage:
@@ -112,38 +112,61 @@ def put_in_frame(image: ImageArray) -> PreparedImage:
     pixels = np.full((frame_wh[1], frame_wh[0], 3), 114, dtype=np.uint8)
     x, y = (frame_wh[0] - width) // 2, (frame_wh[1] - height) // 2
     pixels[y : y + height, x : x + width] = image
-    return PreparedImage(pixels, 1.0, (x, y))
+    return PreparedImage(pixels, (x, y))
 
 
 PREPARE: dict[str, Callable[[ImageArray], PreparedImage]] = {
     "native": PreparedImage,
-    "enlarged": enlarge,
     "frame": put_in_frame,
-    "frame tiles": put_in_frame,
+    "tiled frame": put_in_frame,
 }
 
 
-class Native(MoveNet):
+class NativeMoveNet(MoveNet):
     """MoveNet on the image as it is, in one pass, without enlarging it to its input size."""
 
-    def _detect_people(self, image: ImageArray) -> Detections:
+    def detect_in_image(self, image: ImageArray) -> Detections:
+        """Detect the people of an image."""
         return self._run_pass(image, max(image.shape[:2]))
+
+
+class NativePoseNet(PoseNet):
+    """PoseNet on the image as it is."""
+
+    def fit_image(self, image_wh: tuple[int, int]) -> Letterbox:
+        """Pad the image, at its own size."""
+        self.input_wh = (max(image_wh), max(image_wh))
+        return super().fit_image(image_wh)
+
+
+class NativeOpenPoseThin(OpenPoseThin):
+    """OpenPose on the image as it is."""
+
+    def detect_in_image(self, image: ImageArray) -> Detections:
+        """Detect the people of an image."""
+        self.input_wh = (max(image.shape[:2]), max(image.shape[:2]))
+        return super().detect_in_image(image)
+
+
+NATIVE: dict[str, Callable[[], PoseMethod]] = {
+    "movenet": NativeMoveNet,
+    "posenet": NativePoseNet,
+    "openpose-thin": NativeOpenPoseThin,
+}
 
 
 def map_back(
     predictions: Predictions, images: Images, prepared: dict[str, PreparedImage]
 ) -> Predictions:
-    """Map predictions in prepared images back; pixel centres are at integers."""
+    """Map predictions in prepared images back."""
     rows = [images.row_of[i] for i in predictions.image_ids.tolist()]
     of = [prepared[images.file_names[row]] for row in rows]
-    factors = np.array([one.factor for one in of]).reshape(-1, 1)
     offsets = np.array([one.offset for one in of], dtype=np.float64).reshape(-1, 2)
     keypoints = predictions.keypoints.copy()
-    points = keypoints[:, :, :2] - offsets[:, None]
-    keypoints[:, :, :2] = (points + 0.5) / factors[:, None] - 0.5
+    keypoints[:, :, :2] -= offsets[:, None]
     boxes = predictions.boxes_xywh.copy()
     boxes[:, :2] -= offsets
-    return replace(predictions, keypoints=keypoints, boxes_xywh=boxes / factors)
+    return replace(predictions, keypoints=keypoints, boxes_xywh=boxes)
 
 
 def _replace_sizes(images: Images, prepared: dict[str, PreparedImage]) -> Images:
@@ -159,12 +182,14 @@ class StudySet:
     Args:
         people: the labels and images.
         chosen: those who are shown.
+        has_image: (m,) images that exist.
         reducer: that writes the images.
         folder: of images and results.
     """
 
     people: PeopleSet
     chosen: ChosenPeople
+    has_image: Mask
     reducer: ImageReducer
     folder: Path
 
@@ -172,6 +197,18 @@ class StudySet:
     def results(self) -> Path:
         """Return the folder of the results of all variants."""
         return self.folder / "results"
+
+    def select_shown(self, variant: Variant) -> Mask:
+        """Return (n,) who of the chosen people a variant is shown: the first of the sample.
+
+        Those of a smaller number are among those of a larger one.
+        """
+        if not variant.max_people:
+            return np.ones(len(self.chosen), dtype=bool)
+        first = choose_people(
+            self.chosen.truth, self.chosen.heights, variant.max_people, SEED, self.has_image
+        )
+        return np.isin(self.chosen.rows, first.rows)
 
     def list_sets(self, sensors: Sequence[str], heights: Sequence[int] = ()) -> list[ReducedSet]:
         """List the sets of images of these sensors, heights rising."""
@@ -197,7 +234,7 @@ def open_study_set(
     folder = work / f"{people.name}-{len(chosen)}"
     folder.mkdir(parents=True, exist_ok=True)
     # PNG is read by any program, so that the images serve models outside of this package, too.
-    return StudySet(people, chosen, ImageReducer(chosen, people.reader, SEED), folder)
+    return StudySet(people, chosen, has_image, ImageReducer(chosen, people.reader, SEED), folder)
 
 
 def measure_variant(
@@ -208,7 +245,8 @@ def measure_variant(
     Args:
         deadline: of `time.monotonic`, after which no further height is begun.
     """
-    model = VariantModel(variant, method, study_set.results / "movenet")
+    shown = study_set.select_shown(variant)
+    model = VariantModel(variant, method, shown, study_set.results / "movenet")
     folder = open_results(study_set.folder, model, study_set.chosen, SEED)
     for reduced in study_set.list_sets(variant.sensors, variant.heights):
         if folder.has(reduced) or time.monotonic() > deadline:

@@ -7,14 +7,9 @@ from pathlib import Path
 from smallpose.core.errors import InputError
 from smallpose.system.files import write_atomically
 from study.advice import write_advice
-from study.words import (
-    Content,
-    write_answer,
-    write_limits,
-    write_second_table,
-    write_table,
-    write_verdicts,
-)
+from study.lookup import Content
+from study.tables import write_second_table, write_table
+from study.words import write_answer, write_limits, write_verdicts
 
 PAGE = "which-model.md"
 _PART = "<!-- study: {name} -->\n(.*?)<!-- end -->"

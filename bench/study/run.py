@@ -4,7 +4,8 @@
 
 Shows the same people at falling heights to each published model that can be had here, and writes
 docs/study.json (numbers alone), the figure and the parts of docs/which-model.md. What is finished
-is kept: the same command continues. Under two CPU hours with the default numbers of people.
+is kept: the same command continues. The plan with its processor time is printed first; DATA and LSP
+together, or COCO alone, take under two hours of one core.
 """
 
 import argparse
@@ -22,7 +23,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from smallpose.core.errors import SmallposeError  # noqa: E402
-from study.plan import COCO_HEIGHTS, LSP_HEIGHTS, MODELS, list_variants  # noqa: E402
+from study.plan import COCO_HEIGHTS, LSP_HEIGHTS, MAX_PEOPLE, MODELS, list_variants  # noqa: E402
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -36,7 +37,9 @@ def parse_arguments() -> argparse.Namespace:
         help="LSP-extended: joints.mat and images/ (default: its part in the test data)",
     )
     parser.add_argument("--work", type=Path, default=Path("runs/study"))
-    parser.add_argument("--people", type=int, default=400, help="largest number of people of a set")
+    parser.add_argument(
+        "--people", type=int, default=1000, help="largest number of people of a set"
+    )
     parser.add_argument("--models", default=",".join(MODELS), help="names, with commas between")
     parser.add_argument("--jobs", type=int, default=1, help="models that are measured at a time")
     parser.add_argument("--minutes", type=float, default=1e6, help="after which nothing is begun")
@@ -58,11 +61,13 @@ def open_sets(args: argparse.Namespace) -> list:
     sets = []
     if args.coco or args.data:
         people = open_coco(args.coco) if args.coco else open_val_parts(args.data, args.work)
-        sets.append(open_study_set(people, COCO_HEIGHTS, args.people, args.work))
+        most = min(args.people, MAX_PEOPLE["coco"])
+        sets.append(open_study_set(people, COCO_HEIGHTS, most, args.work))
     lsp = args.lsp or (args.data / "other" / "lspet400" if args.data else None)
     if lsp is not None and (lsp / "joints.mat").is_file():
         people = open_lsp(lsp, args.work)
-        sets.append(open_study_set(people, LSP_HEIGHTS, args.people, args.work))
+        most = min(args.people, MAX_PEOPLE["lsp"])
+        sets.append(open_study_set(people, LSP_HEIGHTS, most, args.work))
     return sets
 
 
@@ -127,6 +132,22 @@ def run_children(args: argparse.Namespace, names: list[str]) -> None:
         list(pool.map(lambda name: run_child(name, "--extras"), names))
 
 
+def print_plan(args: argparse.Namespace, sets: list, names: list[str]) -> None:
+    """Print who is shown to which model, and the processor time that it will take."""
+    from smallpose.external import EXTERNAL
+    from study.estimate import PlannedSet, describe_plan, read_milliseconds
+
+    planned = [
+        PlannedSet(one.people.name, one.chosen.num_eligible, one.chosen.heights) for one in sets
+    ]
+    needs_boxes = {name: EXTERNAL[name].needs_boxes for name in names}
+    ms = read_milliseconds(names, args.work / "models", args.out)
+    for study_set in sets:
+        print(f"{study_set.people.title}: {study_set.chosen.describe()}", flush=True)
+    for line in describe_plan(planned, needs_boxes, ms, args.people):
+        print(line, flush=True)
+
+
 def main() -> None:
     """Measure what is missing, then collect the numbers and write the page."""
     args = parse_arguments()
@@ -135,9 +156,7 @@ def main() -> None:
         return
     start = time.monotonic()
     names = list_models(args)
-    for study_set in open_sets(args):
-        print(f"{study_set.people.title}: {study_set.chosen.describe()}", flush=True)
-    print(f"models: {', '.join(names)}; at most {args.jobs} at a time", flush=True)
+    print_plan(args, open_sets(args), names)
     if args.only != "collect":
         run_children(args, names)
         print(f"measured after {(time.monotonic() - start) / 60:.1f} min", flush=True)

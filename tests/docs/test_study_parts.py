@@ -16,7 +16,8 @@ pytest.importorskip("torch")
 pytest.importorskip("cv2")
 from smallpose.core.errors import InputError  # noqa: E402
 from smallpose.core.predictions import make_predictions  # noqa: E402
-from study import measure, page, people, sides  # noqa: E402
+from smallpose.io.coco_results import write_results  # noqa: E402
+from study import collect, measure, page, people, plan, sides  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def test_a_model_that_finds_too_few_people_is_not_judged(drawn):
     assert check.found == 0 and not check.is_refused and not check.is_told
 
 
-@pytest.mark.parametrize("name", ["enlarged", "frame", "native"])
+@pytest.mark.parametrize("name", ["frame", "native"])
 def test_predictions_in_prepared_images_map_back(name):
     """A mark in the image is found at its place, to half a pixel of the smaller image."""
     image = np.zeros((60, 90, 3), dtype=np.uint8)
@@ -77,6 +78,53 @@ def test_labels_of_lsp_become_people_of_shared_joints(real, tmp_path):
     inside = (points >= boxes[:, None, :2]) & (points <= (boxes[:, :2] + boxes[:, 2:])[:, None])
     assert inside.all(axis=2)[is_labelled].mean() > 0.99
     np.testing.assert_allclose(truth.file_area, people.LSP_AREA * boxes[:, 2] * boxes[:, 3])
+
+
+@pytest.fixture
+def study_set(real, tmp_path):
+    """Return 40 people of LSP-extended."""
+    one = people.open_lsp(real / "other" / "lspet400", tmp_path)
+    return measure.open_study_set(one, (32, 128), 40, tmp_path)
+
+
+def test_a_variant_of_fewer_people_is_shown_the_first_of_them(study_set, tmp_path, monkeypatch):
+    variant = plan.Variant(model="posenet", max_people=10)
+    shown = study_set.select_shown(variant)
+    smaller = measure.open_study_set(study_set.people, (32, 128), 10, tmp_path)
+    assert study_set.chosen.rows[shown].tolist() == smaller.chosen.rows.tolist()
+    given = []
+    monkeypatch.setattr(measure, "predict_people", lambda *args: given.append(args[1]))
+    model = measure.VariantModel(variant, None, shown, tmp_path)
+    (reduced,) = study_set.list_sets(("clean",), (32,))
+    model.predict_set(reduced)
+    (truth,) = given
+    assert truth.images.ids.tolist() == reduced.truth.images.ids[shown].tolist()
+    assert (~truth.iscrowd).sum() == 10
+
+
+def test_models_are_compared_on_the_people_whom_both_were_shown(study_set, monkeypatch):
+    """A model is right on the first ten people alone, another is shown those and is right."""
+    monkeypatch.setattr(plan, "MODEL_PEOPLE", {"posenet": 10})
+    shown = study_set.select_shown(plan.Variant(model="posenet", max_people=10))
+    for reduced in study_set.list_sets(("clean",)):
+        truth = reduced.truth.take(np.flatnonzero(~reduced.truth.iscrowd))
+        wrong = truth.keypoints + np.where(shown[truth.image_rows], 0, 200)[:, None, None]
+        for name, rows in (("movenet-thunder", slice(None)), ("posenet", shown)):
+            predictions = make_predictions(
+                truth.skeleton,
+                truth.images.ids[truth.image_rows][rows],
+                wrong[rows],
+                np.ones(len(truth))[rows],
+                truth.boxes_xywh[rows],
+            )
+            path = study_set.results / name / f"{reduced.name}.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_results(predictions, path, truth.category_id, keypoint_names=True)
+    scored = collect.score_set(study_set, ["movenet-thunder", "posenet"])
+    thunder, posenet = (scored["variants"][name] for name in ("movenet-thunder", "posenet"))
+    assert (thunder["people"], posenet["people"]) == (40, 10)
+    assert thunder["clean"]["AP"][0][0] < 0.5 < posenet["clean"]["AP"][0][0] == 1.0
+    assert [row["AP"][0] for row in scored["differences"]] == [0.0, 0.0]
 
 
 @pytest.mark.long
