@@ -81,6 +81,8 @@ CALLS = {
     "features run21 --data t.json --images gone --out f.png": "--images gone: no such folder",
     "features run21 --data t.json --images good --out f.doc": "--out f.doc: is not a known format",
     "weights get hrnet": "weights hrnet: no such model; try hrnet_w",
+    "weights get posenet --package gone.tgz": "--package gone.tgz: no such file; check the path",
+    "weights get hrnet_w32 --package t.json": "hrnet_w32 is no model whose weights lie in",
 }
 
 

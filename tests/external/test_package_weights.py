@@ -4,7 +4,9 @@ import hashlib
 import io
 import json
 import os
+import signal
 import tarfile
+import tempfile
 import zipfile
 from dataclasses import replace
 
@@ -12,7 +14,7 @@ import pytest
 
 from smallpose.cli.main import main
 from smallpose.core.errors import InputError, RefusedError
-from smallpose.external import EXTERNAL
+from smallpose.external import EXTERNAL, package_weights
 from smallpose.external.external_model import ExternalModel
 from smallpose.external.package_weights import (
     PackageMember,
@@ -220,6 +222,23 @@ def test_weights_are_read_out_of_a_package_that_the_user_brought(
     assert main(["weights", "get", "posenet", "--package", str(package)]) == 3
     assert main(["weights", "get", "posenet", "--package", str(tmp_path / "none.tgz")]) == 2
     assert main(["weights", "get", "hrnet_w32", "--package", str(package)]) == 2
+
+
+def test_sigterm_during_a_download_leaves_no_folder(weights, tmp_path, monkeypatch):
+    folders = []
+
+    def stop(_, folder):
+        folders.append(folder)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(package_weights, "download_package", stop)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as ending:
+        find_weights(weights)
+    assert ending.value.code == 128 + signal.SIGTERM
+    assert folders and not folders[0].exists() and not weights.cache_path.exists()
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_a_file_that_does_not_exist_is_named(weights, tmp_path):

