@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 GOLDEN = Path(__file__).parent / "golden"
+DIRECTORIES = pytest.StashKey[dict[Path, pytest.Dir]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -21,6 +22,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [item for item, long in zip(items, is_long, strict=True) if long != is_long_run]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item, long in zip(items, is_long, strict=True) if long == is_long_run]
+
+
+def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Dir:
+    """Return one node for each directory, however often it is collected.
+
+    pytest 9.1 ties the fixtures of a conftest.py to the first node of its directory. After a file
+    above it on the command line there is a second node, in which they are not found.
+    """
+    nodes = parent.session.stash.setdefault(DIRECTORIES, {})
+    if path not in nodes:
+        nodes[path] = pytest.Dir.from_parent(parent, path=path)
+    return nodes[path]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,13 +4,13 @@ import argparse
 from typing import TYPE_CHECKING
 
 from smallpose.cli.predict_outputs import (
-    get_image_list_path,
     print_joint_order,
     print_low_scores,
     write_method_environment,
 )
 from smallpose.core.counts import format_count, format_share
 from smallpose.core.errors import InputError
+from smallpose.io.predicted_images import get_image_list_path
 
 if TYPE_CHECKING:
     from smallpose.inference.large_jobs.shards import ShardWorker

@@ -30,6 +30,7 @@ from smallpose.evaluation.notes import (
     describe_limit,
     describe_regions,
     describe_scarce_classes,
+    describe_undetected_images,
     describe_unlabelled_images,
     merge_notes,
 )
@@ -173,6 +174,7 @@ def summarize_matches(
         [
             *collect_notes(scored, predictions.notes, config, boxes),
             *describe_unlabelled_images(counts, scored.truth, config),
+            *describe_undetected_images(counts, predictions.notes),
         ],
         list_detected_people(scored, groups, matches),
         collect_data_facts(scored, groups, boxes, predictions.has_boxes),

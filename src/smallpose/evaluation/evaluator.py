@@ -33,7 +33,11 @@ from smallpose.evaluation.matching.keypoint_selection import (
 )
 from smallpose.evaluation.matching.native import concat_candidates
 from smallpose.evaluation.matching.oks import find_candidates
-from smallpose.evaluation.notes import collect_notes, describe_unlabelled_images
+from smallpose.evaluation.notes import (
+    collect_notes,
+    describe_undetected_images,
+    describe_unlabelled_images,
+)
 from smallpose.evaluation.scoring.count_matches import count_matches
 from smallpose.evaluation.scoring.detected_people import list_detected_people
 from smallpose.evaluation.scoring.precision_recall import THRESHOLDS
@@ -180,6 +184,7 @@ class Evaluator:
             [
                 *collect_notes(scored, self._notes, self.config, boxes),
                 *describe_unlabelled_images(counts, self.truth, self.config),
+                *describe_undetected_images(counts, self._notes),
             ],
             list_detected_people(scored, groups, matches),
             collect_data_facts(scored, groups, boxes, self._has_boxes),

@@ -10,6 +10,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
@@ -28,6 +29,7 @@ from smallpose.io.joint_order_check import (
     list_sampled_rows,
 )
 from smallpose.io.json_text import UnsupportedJson
+from smallpose.io.predicted_images import describe_unpredicted_images, get_image_list_path
 from smallpose.io.unknown_images import UnknownImages
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 # With more people in an image, `evaluate` is better: it knows which candidates are hopeless.
 MAX_PEOPLE_IN_IMAGE = 1000
+_NO_IDS = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,18 @@ class FileEvaluation:
 
 @dataclass(frozen=True)
 class _Chunk:
-    """What is kept of a chunk of the file; `sampled` are detections that tell the joints' order."""
+    """What is kept of a chunk of the file.
+
+    Args:
+        sampled: detections that tell the joints' order.
+        image_ids: of the detections, where a list of images lies beside the file.
+    """
 
     piece: Piece
     has_boxes: bool
     is_whole: bool
     sampled: Predictions
+    image_ids: NDArray[np.int64]
 
 
 def evaluate_file(
@@ -117,6 +126,7 @@ def _score_chunks(
         return None
     evaluator = Evaluator(truth, **options)
     sampled_images = list_sampled_images(truth)
+    has_image_list = get_image_list_path(Path(path)).is_file()
     lock = Lock()
 
     def search_chunk(predictions: Predictions) -> _Chunk:
@@ -131,6 +141,7 @@ def _score_chunks(
             has_boxes=predictions.has_boxes,
             is_whole=are_whole(predictions),
             sampled=predictions.take(list_sampled_rows(predictions, sampled_images)),
+            image_ids=predictions.image_ids.copy() if has_image_list else _NO_IDS,
         )
 
     results = map_results(path, truth, search_chunk)
@@ -139,7 +150,9 @@ def _score_chunks(
     for chunk in results.values:
         evaluator.add_piece(chunk.piece)
     order_note = describe_other_order(truth, _concat([chunk.sampled for chunk in results.values]))
-    evaluator.add_notes([*results.notes, *([order_note] if order_note else [])])
+    detected_ids = np.concatenate([chunk.image_ids for chunk in results.values])
+    unpredicted = describe_unpredicted_images(path, truth, detected_ids)
+    evaluator.add_notes([*results.notes, *unpredicted, *([order_note] if order_note else [])])
     num_detections = sum(len(chunk.piece.scores) for chunk in results.values)
     is_whole = all(chunk.is_whole for chunk in results.values)
     return evaluator, is_whole and num_detections >= MIN_DETECTIONS

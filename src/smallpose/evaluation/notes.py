@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from smallpose.core.counts import format_count
+from smallpose.core.counts import format_count, format_share
 from smallpose.core.density import DENSITIES
 from smallpose.core.distinct import is_member
 from smallpose.core.instances import Instances
@@ -19,9 +19,11 @@ from smallpose.evaluation.metric_names import Metrics, name_curve_metrics
 from smallpose.evaluation.protocols import CLASSES
 from smallpose.evaluation.scoring.match_counts import MatchCounts
 from smallpose.evaluation.sigma_file import JointSigmas
+from smallpose.io.predicted_images import UNPREDICTED
 
 _LIMIT = "coco's limit of"
 _REPEATED = "have a region to ignore (iscrowd 1) in their place"
+_MIN_UNDETECTED = 5  # images
 _MIN_UNLABELLED = 5  # images
 _MAX_UNLABELLED_SHARE = 0.3  # of all images
 _NO_DETECTION = "there is no detection in any image: nobody was found"
@@ -248,6 +250,28 @@ def describe_unlabelled_images(
     return [
         f"{note}; if nobody has labelled them, leave them out of the labels' images and add "
         "--unknown-images drop"
+    ]
+
+
+def describe_undetected_images(counts: MatchCounts, notes: Iterable[str]) -> list[str]:
+    """Say that most images with people have no detection, as if they had not been predicted.
+
+    Args:
+        notes: those so far; one that names images that were not predicted is enough.
+    """
+    has_people = counts.num_people[:, 0] > 0
+    num_with_people = int(np.count_nonzero(has_people))
+    num_missing = int(np.count_nonzero(has_people & (counts.num_detections == 0)))
+    if num_missing < _MIN_UNDETECTED or 2 * num_missing <= num_with_people:
+        return []
+    if not counts.num_detections.any() or any(UNPREDICTED in note for note in notes):
+        return []
+    images = format_share(
+        num_missing, num_with_people, "image with people has", "images with people have"
+    )
+    return [
+        f"{images} no detection, and all people in them count as missed; if these images were not "
+        "predicted (every N-th frame, a part of a set), leave them out of the labels' images"
     ]
 
 

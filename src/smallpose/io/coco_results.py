@@ -1,6 +1,7 @@
 """Read and write COCO keypoint results: a list of records, one per detection."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from smallpose.io.coco_results_slow import (
 )
 from smallpose.io.joint_order_check import add_order_note
 from smallpose.io.json_blocks import decode_blocks, guess_skeleton
+from smallpose.io.predicted_images import describe_unpredicted_images
 from smallpose.io.unknown_images import UnknownImages
 from smallpose.system.files import read_bytes, read_if_gzip, write_atomically
 
@@ -47,6 +49,9 @@ def read_results(
     predictions = read_results_fast(path, truth, data, unknown_images)
     if predictions is None:
         predictions = read_results_slow(path, truth, data, unknown_images)
+    notes = describe_unpredicted_images(path, truth, predictions.image_ids)
+    if notes:
+        predictions = replace(predictions, notes=(*predictions.notes, *notes))
     return add_order_note(truth, predictions)
 
 

@@ -1,0 +1,74 @@
+"""Find labelled images that were never predicted, by the list that `predict` writes.
+
+Results name images by their detections alone, so an image without any looks like one that was never
+predicted, and its people count as missed.
+"""
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from smallpose.core.counts import format_count, format_share
+from smallpose.core.distinct import is_member
+from smallpose.core.errors import InputError
+from smallpose.core.instances import Instances
+from smallpose.io.image_lookup import ImageLookup
+from smallpose.system.files import read_bytes
+
+UNPREDICTED = "not predicted (its list"  # in the note
+_MAX_NAMES = 3
+
+
+class _Image(msgspec.Struct):
+    file_name: str
+
+
+class _ImageList(msgspec.Struct):
+    images: list[_Image]
+
+
+def get_image_list_path(results: Path) -> Path:
+    """Return the path of the list of images that `predict` writes beside results."""
+    return results.with_name(f"{results.stem}.images.json")
+
+
+def describe_unpredicted_images(
+    results: Path | str, truth: Instances, image_ids: NDArray[np.int64]
+) -> tuple[str, ...]:
+    """Say how many images with people are not among those that were predicted; () for none.
+
+    Args:
+        results: their file; without a list of images beside it nothing is said.
+        image_ids: of the detections. Where one of them is not in the list, the list is of other
+            results.
+    """
+    path = get_image_list_path(Path(results))
+    if not path.is_file():
+        return ()
+    try:
+        names = [
+            one.file_name for one in msgspec.json.decode(read_bytes(path), type=_ImageList).images
+        ]
+        lookup = ImageLookup(truth.images, goes_by_names=True)
+        found = {lookup.find_id_if_known(None, name, str(path)) for name in names}
+    except (InputError, msgspec.MsgspecError):
+        return ()
+    predicted = np.array(sorted(one for one in found if one is not None), dtype=np.int64)
+    if not is_member(np.unique(image_ids), predicted).all():
+        return ()
+    ids = np.unique(truth.images.ids[truth.image_rows[truth.is_counted]])
+    missing = ids[~is_member(ids, predicted)]
+    if not len(missing):
+        return ()
+    listed = ", ".join(
+        truth.images.file_names[truth.images.row_of[one]] for one in missing[:_MAX_NAMES].tolist()
+    )
+    more = f" and {len(missing) - _MAX_NAMES:,} more" if len(missing) > _MAX_NAMES else ""
+    share = format_share(len(missing), len(ids), "image with people was", "images with people were")
+    return (
+        f"{share} {UNPREDICTED}, {path.name}, has {format_count(len(names), 'image')}), so their "
+        f"people count as missed: {listed}{more}; predict these images, too, or leave them out of "
+        "the labels' images",
+    )

@@ -1,0 +1,110 @@
+"""Labelled images that were never predicted are told from images without detections."""
+
+import json
+
+import numpy as np
+import pytest
+
+import smallpose
+from smallpose.cli.main import main
+from smallpose.core.skeleton import COCO17
+from smallpose.evaluation.file_evaluator import evaluate_file
+
+NUM_IMAGES = 10
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Labels of ten frames, and results of every other one that `predict` was given."""
+    names = [f"clip/{index:06d}.jpg" for index in range(NUM_IMAGES)]
+    images = smallpose.make_images(range(1, NUM_IMAGES + 1), names)
+    boxes = np.tile([[10.0, 10, 80, 160]], (NUM_IMAGES, 1))
+    points = np.random.default_rng(0).uniform(10, 90, (NUM_IMAGES, 17, 3))
+    points[:, :, 2] = 2
+    truth = smallpose.make_instances(COCO17, images, np.arange(NUM_IMAGES), boxes, points)
+    smallpose.write_coco(truth, tmp_path / "labels.json")
+    write_results(tmp_path, points, rows=range(0, NUM_IMAGES, 2))
+    write_list(tmp_path, names[::2])
+    return tmp_path
+
+
+def write_results(folder, points, rows):
+    results = [
+        {
+            "image_id": 100 + row,
+            "file_name": f"clip/{row:06d}.jpg",
+            "category_id": 1,
+            "keypoints": points[row].ravel().tolist(),
+            "score": 0.5,
+        }
+        for row in rows
+    ]
+    (folder / "found.json").write_text(json.dumps(results))
+
+
+def write_list(folder, names):
+    images = [{"id": i, "file_name": name} for i, name in enumerate(names)]
+    content = {"images": images, "annotations": [], "categories": []}
+    (folder / "found.images.json").write_text(json.dumps(content))
+
+
+def find_note(notes):
+    found = [note for note in notes if "not predicted" in note]
+    assert len(found) <= 1
+    return found[0] if found else ""
+
+
+def test_images_that_were_not_predicted_are_counted_and_named(files):
+    truth = smallpose.read_coco(files / "labels.json")
+    predictions = smallpose.read_results(files / "found.json", truth)
+    note = find_note(predictions.notes)
+    assert note.startswith(
+        "5 of 10 images with people were not predicted (its list, found.images.json, has 5 "
+    )
+    assert "clip/000001.jpg, clip/000003.jpg, clip/000005.jpg and 2 more" in note
+    # In chunks, as a whole, and on the command line.
+    for whole in (False, True):
+        result = evaluate_file(truth, files / "found.json", keep_predictions=whole).result
+        assert find_note(result.notes) == note
+    words = [str(files / "labels.json"), str(files / "found.json")]
+    assert main(["evaluate", *words, "--json", str(files / "o.json")]) == 0
+    assert find_note(json.loads((files / "o.json").read_text())["notes"]) == note
+
+
+def test_images_without_detections_are_not_named_if_they_were_predicted(files):
+    write_list(files, [f"{index:06d}.jpg" for index in range(NUM_IMAGES)])
+    truth = smallpose.read_coco(files / "labels.json")
+    assert not find_note(smallpose.read_results(files / "found.json", truth).notes)
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"images": [{"id": 1}]}'])
+def test_lists_of_other_results_and_other_files_say_nothing(files, content):
+    truth = smallpose.read_coco(files / "labels.json")
+    write_list(files, ["clip/000001.jpg"])  # has none of the images with results
+    assert not find_note(smallpose.read_results(files / "found.json", truth).notes)
+    (files / "found.images.json").write_text(content)
+    assert not find_note(smallpose.read_results(files / "found.json", truth).notes)
+    (files / "found.images.json").unlink()
+    assert not find_note(smallpose.read_results(files / "found.json", truth).notes)
+
+
+def test_images_without_people_may_be_left_out(files):
+    labels = json.loads((files / "labels.json").read_text())
+    labels["annotations"] = [one for one in labels["annotations"] if one["image_id"] % 2]
+    (files / "labels.json").write_text(json.dumps(labels))
+    truth = smallpose.read_coco(files / "labels.json")
+    assert not find_note(smallpose.read_results(files / "found.json", truth).notes)
+
+
+def test_without_a_list_most_images_without_detections_are_a_remark(files):
+    truth = smallpose.read_coco(files / "labels.json")
+    (files / "found.images.json").unlink()
+    points = truth.keypoints
+    for num_predicted, is_noted in ((5, False), (4, True), (1, True), (0, False)):
+        write_results(files, points, rows=range(num_predicted))
+        for whole in (False, True):
+            result = evaluate_file(truth, files / "found.json", keep_predictions=whole).result
+            notes = [note for note in result.notes if "no detection, and all people" in note]
+            assert len(notes) == is_noted
+            count = f"{NUM_IMAGES - num_predicted} of 10 images with people have"
+            assert not notes or notes[0].startswith(count)
