@@ -19,7 +19,6 @@ from smallpose.cli.predict_checks import (
 )
 from smallpose.cli.predict_options import AUTO_TILE, add_predict_options
 from smallpose.cli.predict_outputs import (
-    get_image_list_path,
     print_joint_order,
     print_low_scores,
     print_rounded_sides,
@@ -31,6 +30,7 @@ from smallpose.cli.predict_shards import predict_in_shards
 from smallpose.cli.predict_video import check_video_arguments, predict_media
 from smallpose.cli.train import set_torch_threads
 from smallpose.core.counts import format_count
+from smallpose.io.predicted_images import get_image_list_path
 
 if TYPE_CHECKING:
     from numpy import float64

@@ -93,8 +93,3 @@ def print_small_people(
     )
     if warning:
         print_status(f"warning: {warning}")
-
-
-def get_image_list_path(out: Path) -> Path:
-    """Return the path of the list of images beside results."""
-    return out.with_name(f"{out.stem}.images.json")
