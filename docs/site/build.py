@@ -53,6 +53,7 @@ GROUPS = {
         "difference",
         "gate",
         "report",
+        "cost",
         "leaderboard",
         "cluster",
         "parquet",
