@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from smallpose.models.codecs.udp_heatmap import (
-    _blur_maps,
+    blur_maps,
     decode_udp_heatmaps,
     encode_udp_heatmaps,
 )
@@ -66,7 +66,7 @@ def test_heatmaps_without_a_peak_are_decoded_outside_the_crop_and_finite():
 def test_the_blur_before_decoding_is_bit_equal_to_opencvs():
     maps = torch.randn(2, 3, 64, 48)
     expected = [cv2.GaussianBlur(np.pad(m, 5), (11, 11), 0) for m in maps.flatten(0, 1).numpy()]
-    blurred = _blur_maps(maps, 11).flatten(0, 1).numpy()
+    blurred = blur_maps(maps, 11).flatten(0, 1).numpy()
     assert (blurred == np.stack(expected)[:, 5:-5, 5:-5]).all()
 
 
