@@ -144,7 +144,7 @@ def test_check_remarks_that_people_were_merged_into_one_pose(tmp_path, capsys):
     path.write_text(json.dumps(file))
     assert main(["check", str(path)]) == 0
     out = capsys.readouterr().out
-    assert "poses lie in several boxes that have no pose" in out
+    assert "pose lies in several boxes that have no pose" in out
     assert "id 2 over 2 boxes in a.png" in out
 
 

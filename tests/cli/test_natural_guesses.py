@@ -54,7 +54,7 @@ def test_results_in_compare_can_be_named(folder, capsys):
     assert main([*call, "--name", "before", "--name", "after", "--json", "-"]) == 0
     assert {"before", "after"} <= set(json.loads(capsys.readouterr().out)["results"])
     for names, message in (
-        (["one"], "1 names for 2 results; give --name once for each result"),
+        (["one"], "1 name for 2 results; give --name once for each result"),
         (["one", "one"], "'one': names two results"),
     ):
         words = [word for name in names for word in ("--name", name)]

@@ -127,7 +127,7 @@ def test_wrong_input_is_one_line(files, capsys, monkeypatch, words, message):
     ("content", "message"),
     [
         ('{"sigmas": [0.1], "joints": ["nose"]}', "no sigma for joint 'left_eye'; add it"),
-        ('{"sigmas": [0.1], "joints": []}', "1 sigmas and 0 joints; give as many of each"),
+        ('{"sigmas": [0.1], "joints": []}', "1 sigma and 0 joints; give as many of each"),
         ("[0.1, 0.2]", "2 values"),
         ('{"sigma": 1}', "sigmas"),
     ],

@@ -146,7 +146,7 @@ def test_joints_without_sigmas_are_refused_before_training(home: Path, tmp_path,
     assert "give 19 sigmas with --sigmas FILE" in " ".join(capsys.readouterr().err.split())
     (tmp_path / "few.json").write_text("[0.1]")
     assert main([*words, str(tmp_path / "r"), "--sigmas", str(tmp_path / "few.json")]) == 2
-    assert "1 sigmas for 19 joints" in capsys.readouterr().err
+    assert "1 sigma for 19 joints" in capsys.readouterr().err
 
 
 def test_the_page_of_joints_lists_the_21_and_which_source_labels_them():

@@ -126,7 +126,7 @@ def test_identical_repeats_are_merged_and_counted(tmp_path):
         save(tmp_path, make_coco(make_person(), make_person(), images=[image, image]))
     )
     assert (len(people), len(people.images)) == (1, 1)
-    assert people.notes == ("1 repeated images merged", "1 repeated annotations merged")
+    assert people.notes == ("1 repeated image merged", "1 repeated annotation merged")
 
 
 def test_repeats_that_differ_are_an_error_that_names_both(tmp_path):

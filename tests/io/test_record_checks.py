@@ -92,7 +92,7 @@ def test_images_of_one_name_are_named_with_their_ids():
     people = make_instances(
         COCO17, again, people.image_rows, people.boxes_xywh, people.keypoints, file_area=people.area
     )
-    assert "True 1 file names are of several images (first: 0.jpg, ids 1, 2)" in format_findings(
+    assert "True 1 file name is of several images (first: 0.jpg, ids 1, 2)" in format_findings(
         people
     )
 

@@ -32,7 +32,7 @@ def test_known_joints_have_their_sigmas(tmp_path):
         ('{"joints": ["nose", "nose"]}', "names the joint 'nose' twice"),
         ('{"joints": ["nose", "Nose"]}', "names the joint 'nose' twice, also as 'Nose'"),
         ('{"joints": ["nose", "fin"]}', "no OKS sigma is known for joint 'fin'"),
-        ('{"joints": ["nose", "fin"], "sigmas": [0.1]}', "1 sigmas for 2 joints"),
+        ('{"joints": ["nose", "fin"], "sigmas": [0.1]}', "1 sigma for 2 joints"),
         ('{"joints": ["nose", "left_ear"], "edges": [[0, 2]]}', "joins no two of 2 joints"),
         ('{"joints": ["nose", "left_ear"], "swap": [["nose", "ear"]]}', "names no two of 2 joints"),
         ('{"joints": ["nose", "left_ear"], "swap": [[0, 2]]}', "names no two of 2 joints"),

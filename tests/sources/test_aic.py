@@ -83,7 +83,7 @@ def test_identical_images_are_merged_and_counted(tmp_path, write_json):
     write_json(tmp_path / VAL, [entry(), entry()])
     people = read_aic(tmp_path).people
     assert (len(people.images), len(people)) == (1, 1)
-    assert "1 repeated images merged" in people.notes[0]
+    assert "1 repeated image merged" in people.notes[0]
 
 
 @pytest.mark.parametrize(

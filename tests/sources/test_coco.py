@@ -80,8 +80,8 @@ def test_repeats_are_merged_and_counted(tmp_path, write_json):
     write_json(tmp_path / VAL, coco([image(), image()], [person(), person()]))
     people = read_coco(tmp_path).people
     assert (len(people.images), len(people)) == (1, 1)
-    assert "1 repeated images merged" in people.notes[0]
-    assert "1 repeated annotations merged" in people.notes[1]
+    assert "1 repeated image merged" in people.notes[0]
+    assert "1 repeated annotation merged" in people.notes[1]
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,7 @@ def test_identical_frames_are_merged_and_counted(tmp_path, write_json):
     write_json(tmp_path / LIST.format(1), lists(frame("0.jpg", person()), frame("0.jpg", person())))
     people = read_hieve(tmp_path).people
     assert len(people) == 1
-    assert "1 repeated frames merged" in people.notes
+    assert "1 repeated frame merged" in people.notes
 
 
 def without(record, key):
@@ -264,7 +264,7 @@ def test_an_xml_file_that_names_another_frame_is_counted(tmp_path):
     write_xml(tmp_path, filename="4.jpg")
     source = read_hieve(tmp_path)
     assert source.people.images.source_ids == ("1/000000",)
-    assert any("1 label files name another frame" in note for note in source.people.notes)
+    assert any("1 label file has the name of another frame" in note for note in source.people.notes)
 
 
 def test_an_unknown_key_is_counted_and_an_unknown_joint_is_refused(tmp_path, refuses):

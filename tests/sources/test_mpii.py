@@ -125,7 +125,7 @@ def test_test_images_are_left_out_and_counted_and_empty_training_images_stay(tmp
     assert source.people.images.source_ids == ("1", "2")
     assert source.people.image_rows.tolist() == [1]
     assert source.splits == ("", "")
-    assert "1 test images left out" in source.people.notes[0]
+    assert "1 test image left out" in source.people.notes[0]
 
 
 def test_a_video_is_a_group_and_an_image_without_one_is_a_group_of_its_own(tmp_path):

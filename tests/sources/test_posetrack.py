@@ -147,7 +147,7 @@ def test_repeats_are_merged_and_counted(tmp_path, write_json):
     people = read_posetrack(tmp_path).people
     assert (len(people.images), len(people)) == (1, 1)
     assert set(people.notes) == {
-        "1 repeated images merged",
+        "1 repeated image merged",
         "2 repeated annotations merged",
     }
 

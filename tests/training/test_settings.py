@@ -55,7 +55,7 @@ def test_an_image_of_the_test_set_is_refused_by_name_and_by_origin(folder):
         replace(test, images=replace(test.images, file_names=names)),
         folder / "annotations" / "test.json",
     )
-    with pytest.raises(InputError, match="1 training images are also in"):
+    with pytest.raises(InputError, match="1 training image is also in"):
         read_setting_data(folder, "B")
     images = replace(
         test.images,
@@ -74,7 +74,7 @@ def test_an_image_of_the_test_set_is_refused_by_id_and_by_its_bytes(folder):
     ids[2] = train.images.ids[0]
     with_shared_id = replace(test, images=replace(test.images, ids=ids))
     write_coco(with_shared_id, folder / "annotations" / "test.json")
-    with pytest.raises(InputError, match=f"1 training images are also in .* the first {ids[2]}"):
+    with pytest.raises(InputError, match=f"1 training image is also in .* the first {ids[2]}"):
         read_setting_data(folder, "B")
     write_coco(test, folder / "annotations" / "test.json")
     names = (*train.images.file_names, *test.images.file_names)
@@ -84,5 +84,5 @@ def test_an_image_of_the_test_set_is_refused_by_id_and_by_its_bytes(folder):
     assert len(read_setting_data(folder, "B").train) == 8
     pictures[names[5]] = pictures[names[1]]
     (folder / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(InputError, match=f"1 training images .* the first {names[1]}"):
+    with pytest.raises(InputError, match=f"1 training image .* the first {names[1]}"):
         read_setting_data(folder, "B")

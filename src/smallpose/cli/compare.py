@@ -87,6 +87,7 @@ def run_command(args: argparse.Namespace) -> int:
     from smallpose.evaluation.analysis.verdict import describe_verdicts
     from smallpose.io.coco_annotations import read_coco
     from smallpose.io.coco_results import read_results
+    from smallpose.io.frame_groups import group_listed_frames
     from smallpose.io.result_environment import read_environment
     from smallpose.system.files import write_atomically
     from smallpose.system.progress import print_written
@@ -104,7 +105,7 @@ def run_command(args: argparse.Namespace) -> int:
     if args.junit and not conditions:
         raise InputError("--junit", "there is no gate to report", "add --max-drop, as in AP_S=.01")
     names = _name_results(paths, args.name or ())
-    truth = read_coco(args.truth, category=args.category)
+    truth = group_listed_frames(read_coco(args.truth, category=args.category), paths)
     use_run_sigmas(options, truth, paths)
     predictions = {
         name: read_results(path, truth, unknown_images=args.unknown_images)

@@ -262,11 +262,24 @@ def _check_arguments(args: argparse.Namespace) -> None:
 def _read_inputs(args: argparse.Namespace) -> _Inputs:
     truth, predictions, options = _read_by_rules(args, read_scoring_options(args))
     use_run_sigmas(options, truth, [args.predictions])
+    truth = _group_frames(args, truth)
     if args.swap is not None:
         from smallpose.io.joint_pairs import set_pairs_of_people
 
         truth = set_pairs_of_people(truth, args.swap)
     return _Inputs(truth, predictions, options, _parse_measures(args, truth))
+
+
+def _group_frames(args: argparse.Namespace, truth: "Instances") -> "Instances":
+    """Let intervals resample videos, where images are known to be frames of them."""
+    from smallpose.io.frame_groups import group_frames, group_listed_frames
+
+    if args.video:
+        from smallpose.io.track_records import read_video_records
+
+        videos = read_video_records(args.truth, truth).videos
+        truth = group_frames(truth, videos, "they are frames by their names (--video)")
+    return group_listed_frames(truth, [args.predictions])
 
 
 def _build_sections(

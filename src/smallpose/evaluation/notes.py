@@ -19,6 +19,7 @@ from smallpose.evaluation.metric_names import Metrics, name_curve_metrics
 from smallpose.evaluation.protocols import CLASSES
 from smallpose.evaluation.scoring.match_counts import MatchCounts
 from smallpose.evaluation.sigma_file import JointSigmas
+from smallpose.io.frame_groups import describe_possible_frames
 from smallpose.io.predicted_images import UNPREDICTED
 
 _LIMIT = "coco's limit of"
@@ -63,6 +64,7 @@ def collect_notes(
         notes += config.sigmas.describe()
     notes += _describe_odd_people(scored)
     notes += _describe_areas(scored, config) + _describe_density(scored)
+    notes += describe_possible_frames(scored.truth.images)
     return notes + _describe_detection_boxes(detection_boxes)
 
 

@@ -16,9 +16,8 @@ from smallpose.core.instances import Images
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import Skeleton
 from smallpose.io.coco_results import build_result_records, wrap_named_results
+from smallpose.io.frame_groups import FRAMES_NAME
 from smallpose.system.files import write_atomically_with
-
-FRAMES_NAME = "frames.json"
 
 
 class ResultPart(NamedTuple):

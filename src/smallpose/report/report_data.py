@@ -18,6 +18,7 @@ from smallpose.dataset.image_folder import ImageFolder, open_image_folder
 from smallpose.evaluation.run_sigmas import set_known_sigmas
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.coco_results import read_results
+from smallpose.io.frame_groups import group_listed_frames
 from smallpose.io.unknown_images import UnknownImages
 from smallpose.report.dataset_report import SPLITS, DatasetReport, count_datasets
 from smallpose.report.inputs.arguments import ReportArguments, sort_arguments
@@ -148,6 +149,7 @@ def read_report_data(
         truth = set_known_sigmas(
             read_coco(arguments.truth, category=category), sigmas, arguments.entries
         )
+        truth = group_listed_frames(truth, arguments.entries)
         return _read_results_of_truth(arguments, arguments.truth, truth, images, unknown_images)
     runs = read_runs(arguments.entries)
     runs = [replace(run, name=name) for run, name in zip(runs, arguments.names, strict=True)]

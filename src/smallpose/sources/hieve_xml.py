@@ -81,7 +81,7 @@ def read_frame_files(
 def _to_frame(number: int, frame_file: _FrameFile, where: str, note_counts: Counter[str]) -> Frame:
     if frame_file.filename and parse_frame_number(frame_file.filename, where) != number:
         note_counts[
-            "label files name another frame than their file name; the file name was used"
+            "label files have the name of another frame inside; the file name was used"
         ] += 1
     size = frame_file.size or _Size()
     frame = Frame(

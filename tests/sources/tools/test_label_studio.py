@@ -110,7 +110,7 @@ def test_other_rectangles_and_further_annotations_are_left_out_and_counted(folde
     path.write_text(json.dumps([task | {"annotations": [skipped, *task["annotations"], better]}]))
     people = read(folder)
     assert people.keypoints[:, 0, 0].tolist() == [44]
-    assert people.notes[0] == "left out: 1 further annotations of tasks"
+    assert people.notes[0] == "left out: 1 further annotation of tasks"
     write(folder, results)
     assert read(folder).notes[0] == "left out: 1 rectangles 'car'"
     assert read(folder, ("car",)).boxes_xywh.tolist() == [[0, 0, 200, 100]]

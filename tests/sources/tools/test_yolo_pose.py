@@ -102,7 +102,7 @@ def test_the_names_of_joints_that_sleap_io_writes_are_read(one):
 def test_lines_of_other_classes_are_left_out_and_counted(one):
     data = NAMES.replace("[person]", "{0: person, 1: dog}")
     people = read_mapped_coco("shop", one(LINE + LINE.replace("0 ", "1 ", 1), data), {}).people
-    assert len(people) == 1 and people.notes == ("left out: 1 lines of class 1",)
+    assert len(people) == 1 and people.notes == ("left out: 1 line of class 1",)
 
 
 @pytest.mark.parametrize(

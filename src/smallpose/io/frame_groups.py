@@ -1,0 +1,111 @@
+"""Group the images of a ground truth by their video, where its file does not.
+
+Frames of one video resemble each other. Intervals resample images by their `group`, so frames
+without one would count as independent images, and their intervals would be too narrow.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+import msgspec
+import numpy as np
+
+from smallpose.core.counts import format_count
+from smallpose.core.errors import InputError
+from smallpose.core.instances import Images, Instances
+from smallpose.io.image_lookup import ImageLookup
+from smallpose.system.files import read_bytes
+
+FRAMES_NAME = "frames.json"  # which `predict` writes for videos
+MIN_FRAMES = 10  # images of a folder that look like frames of one video
+MAX_IMAGES = 2000
+MAX_MEAN_STEP = 60  # of their numbers; ids of photographs are further apart
+_NUMBERED = re.compile(r"(.*?)(\d+)")
+
+
+class _Frame(msgspec.Struct):
+    video: str
+    file_name: str
+
+
+def group_frames(truth: Instances, videos: Sequence[str], reason: str) -> Instances:
+    """Give images that have no group the video that they are frames of.
+
+    Args:
+        videos: (m,) name of each image's video; "" for none.
+        reason: why they are taken to be frames, for the note.
+    Returns: the same table where any image has a group, or none has a video.
+    """
+    if any(truth.images.groups) or not any(videos):
+        return truth
+    num_videos = len(set(filter(None, videos)))
+    note = (
+        f"intervals resample {format_count(num_videos, 'video')} instead of "
+        f"{format_count(sum(map(bool, videos)), 'image')}: {reason}"
+    )
+    images = replace(truth.images, groups=tuple(videos))
+    return replace(truth, images=images, notes=(*truth.notes, note))
+
+
+def group_listed_frames(truth: Instances, results: Iterable[Path]) -> Instances:
+    """Group the images that `frames.json` beside some results names as frames of videos."""
+    folders = {path if path.is_dir() else path.parent for path in results}
+    paths = sorted(path for folder in folders if (path := folder / FRAMES_NAME).is_file())
+    if not paths or any(truth.images.groups):
+        return truth
+    videos: dict[int, str] = {}
+    lookup = ImageLookup(truth.images, goes_by_names=True)
+    for path in paths:
+        try:
+            frames = msgspec.json.decode(read_bytes(path), type=list[_Frame])
+            for frame in frames:
+                image_id = lookup.find_id_if_known(None, frame.file_name, str(path))
+                if image_id is not None:
+                    videos[image_id] = frame.video
+        except (InputError, msgspec.MsgspecError):
+            continue
+    names = _spread_to_folders(truth.images, videos)
+    return group_frames(truth, names, f"they are frames by {FRAMES_NAME} beside the results")
+
+
+def _spread_to_folders(images: Images, videos: dict[int, str]) -> list[str]:
+    """Return the video of each image: its own, else that of another image of its folder."""
+    folders = [str(PurePosixPath(name).parent) for name in images.file_names]
+    own = [videos.get(one, "") for one in images.ids.tolist()]
+    by_folder = {folder: video for folder, video in zip(folders, own, strict=True) if video}
+    return [video or by_folder.get(folder, "") for video, folder in zip(own, folders, strict=True)]
+
+
+def describe_possible_frames(images: Images) -> list[str]:
+    """Say where images without a group are numbered as closely as frames of a video.
+
+    Sets of more than `MAX_IMAGES` are taken to have groups where they are due.
+    """
+    if any(images.groups) or len(images) > MAX_IMAGES:
+        return []
+    numbers: dict[str, list[int]] = {}
+    for name in images.file_names:
+        path = PurePosixPath(name.replace("\\", "/"))
+        match = _NUMBERED.fullmatch(path.stem)
+        if match and path.parent.name:
+            numbers.setdefault(f"{path.parent}/{match[1]}", []).append(int(match[2]))
+    counts = Counter(
+        {
+            name: len(members)
+            for name, members in numbers.items()
+            if len(members) >= MIN_FRAMES
+            and np.ptp(np.array(members)) <= MAX_MEAN_STEP * (len(members) - 1)
+        }
+    )
+    num_images = counts.total()
+    if 2 * num_images <= len(images):
+        return []
+    folder = str(PurePosixPath(counts.most_common(1)[0][0] + "0").parent)
+    return [
+        f"{num_images:,} of {format_count(len(images), 'image')} are numbered as frames of videos "
+        f"are ({folder}): if they are, they are not independent, and the intervals here are too "
+        "narrow; give images of one video the same 'group', or evaluate with --video"
+    ]

@@ -1,0 +1,108 @@
+"""Frames of one video are no independent images: they are grouped, or a note says so."""
+
+import json
+
+import numpy as np
+import pytest
+
+import smallpose
+from smallpose.cli.main import main
+from smallpose.core.skeleton import COCO17
+from smallpose.io.frame_groups import describe_possible_frames, group_listed_frames
+
+
+def make_truth(names, groups=()):
+    groups = groups or [""] * len(names)
+    images = smallpose.make_images(range(1, len(names) + 1), names, groups=groups)
+    n = 4 * len(names)
+    rng = np.random.default_rng(0)
+    height = rng.uniform(20, 200, n)
+    boxes = np.stack([np.tile([0.0, 200, 400, 600], n // 4), np.zeros(n), height, height], axis=1)
+    points = np.full((n, 17, 3), 2.0)
+    points[:, :, :2] = boxes[:, None, :2] + rng.uniform(0, 1, (n, 17, 2)) * height[:, None, None]
+    return smallpose.make_instances(COCO17, images, np.repeat(range(len(names)), 4), boxes, points)
+
+
+def name_frames(numbers, folder="drone"):
+    return [f"{folder}/{number:06d}.jpg" for number in numbers]
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Labels of every sixth frame of a video, and results in all of them."""
+    truth = make_truth(name_frames(range(0, 120, 6)))
+    smallpose.write_coco(truth, tmp_path / "labels.json")
+    points = truth.keypoints + np.random.default_rng(1).normal(0, 2, truth.keypoints.shape)
+    ids = truth.images.ids[truth.image_rows]
+    scores = np.random.default_rng(2).uniform(0, 1, len(truth))
+    predictions = smallpose.make_predictions(COCO17, ids, points, scores, truth.boxes_xywh)
+    (tmp_path / "clip").mkdir()
+    smallpose.write_results(predictions, tmp_path / "clip" / "found.json")
+    results = json.loads((tmp_path / "clip" / "found.json").read_text())
+    results = [one | {"track_id": row % 4} for row, one in enumerate(results)]
+    (tmp_path / "clip" / "found.json").write_text(json.dumps(results))
+    return tmp_path
+
+
+def run(files, *words):
+    paths = [str(files / "labels.json"), str(files / "clip" / "found.json")]
+    assert main(["evaluate", *paths, "--json", str(files / "o.json"), *map(str, words)]) == 0
+    return json.loads((files / "o.json").read_text())
+
+
+def test_a_note_says_that_numbered_images_may_be_frames(files):
+    content = run(files, "--intervals", 50)
+    (note,) = [note for note in content["notes"] if "numbered as frames" in note]
+    assert note.startswith("20 of 20 images") and "(drone)" in note
+    assert content["intervals"]["coco"]["AP"] is not None
+
+
+def test_with_video_intervals_resample_videos_and_one_video_has_none(files):
+    content = run(files, "--intervals", 50, "--video")
+    assert content["intervals"]["coco"]["AP"] is None
+    assert any("resample 1 video instead of 20 images" in note for note in content["notes"])
+    assert not any("numbered as frames" in note for note in content["notes"])
+    half = content["half_detected_px"]
+    assert half["low"] is half["high"] is None and "1 image (or video)" in half["sentence"]
+
+
+def test_the_list_of_frames_beside_results_groups_them_without_video(files):
+    frames = [
+        {"image_id": i, "index": i, "time": 0.0, "video": "drone.mp4", "file_name": name}
+        for i, name in enumerate(name_frames(range(0, 120, 5)))
+    ]
+    (files / "clip" / "frames.json").write_text(json.dumps(frames))
+    content = run(files, "--intervals", 50)
+    assert content["intervals"]["coco"]["AP"] is None
+    assert any("by frames.json beside the results" in note for note in content["notes"])
+
+
+def test_groups_of_the_file_stay_and_broken_lists_say_nothing(tmp_path):
+    truth = make_truth(name_frames(range(12)), groups=["a", "b"] * 6)
+    (tmp_path / "frames.json").write_text(
+        json.dumps([{"video": "x.mp4", "file_name": "drone/000001.jpg"}])
+    )
+    assert group_listed_frames(truth, [tmp_path / "found.json"]) is truth
+    plain = make_truth(name_frames(range(12)))
+    grouped = group_listed_frames(plain, [tmp_path / "found.json"])
+    assert set(grouped.images.groups) == {"x.mp4"}
+    for content in ("", "{}", "[1]"):
+        (tmp_path / "frames.json").write_text(content)
+        assert not any(group_listed_frames(plain, [tmp_path / "found.json"]).images.groups)
+
+
+@pytest.mark.parametrize(
+    ("names", "is_noted"),
+    [
+        (name_frames(range(0, 60, 6)), True),
+        ([f"clips/a_{number}.png" for number in range(10)], True),
+        (name_frames(range(9)), False),  # too few
+        ([f"{number:06d}.jpg" for number in range(30)], False),  # in no folder
+        (name_frames([139, 285, 632, 724, 776, 785, 802, 872, 885, 1000, 9000], "val2017"), False),
+        (name_frames(range(10)) + [f"p/{chr(97 + i)}.jpg" for i in range(12)], False),  # a part
+    ],
+)
+def test_numbers_as_close_as_those_of_frames_are_told_from_ids(names, is_noted):
+    assert bool(describe_possible_frames(make_truth(names).images)) == is_noted
+    groups = ["video"] * len(names)
+    assert not describe_possible_frames(make_truth(names, groups).images)
