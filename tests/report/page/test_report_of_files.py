@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from smallpose.cli.main import main
+from smallpose.core.interval import Interval
 from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17, map_joints
 from smallpose.evaluation.analysis.comparison import compare
@@ -19,8 +20,10 @@ from smallpose.evaluation.difference.split_table import LABELS
 from smallpose.evaluation.evaluate import evaluate
 from smallpose.io.coco_annotations import read_coco, write_coco
 from smallpose.io.coco_results import read_results, write_results
-from smallpose.report.inputs.scores import group_scores
+from smallpose.report.inputs.scores import SeedGroup, group_scores
 from smallpose.report.page.result_figures import make_result_figures
+from smallpose.report.page.summary import _describe_lead
+from smallpose.report.page.summary_statistics import Lead, compute_leads
 from smallpose.report.report_data import read_report_data
 from smallpose.report.tables.paper_tables import build_table5
 
@@ -81,6 +84,41 @@ def test_the_lead_of_the_best_is_that_of_compare(files: list[Path], report: Path
     expected = next(d for d in differences if d.name == "AP_S")
     text = (report / "tables" / "summary.csv").read_text()
     assert f"{100 * (expected.difference or 0):.4g}"[:4] in text
+
+
+def test_p_values_of_leads_are_those_of_compare(files: list[Path]):
+    data = read_report_data(files)
+    truth = data.test
+    assert truth is not None
+    good, bad = (SeedGroup((data.runs[i],), (data.scores[i],)) for i in (0, 1))
+    predictions = {id(data.runs[i]): result.predictions for i, result in data.results.items()}
+    (lead,) = compute_leads(truth, good, [bad], lambda run: predictions[id(run)])
+    results = {file.stem: read_results(file, truth) for file in files[1:]}
+    num_resamples = len(data.scores[0].resamples["owned"]["AP"])
+    differences = compare(truth, results, num_resamples=num_resamples).differences
+    expected = {(d.protocol, d.name): d.p_holm for d in differences if d.p_holm is not None}
+    assert lead is not None and lead.num_tests == len(expected)
+    for p, name, verdict in (
+        (lead.p, "AP_S", lead.verdict),
+        (lead.p_everyone, "AP", lead.verdict_everyone),
+    ):
+        corrected = expected.get(("owned", name))  # None where few images have such people
+        assert (p is None) == (corrected is None)
+        assert p is None or p == pytest.approx(corrected, rel=0.1, abs=1e-9)
+        is_shown = corrected is not None and corrected < 0.05
+        assert verdict == ("ahead" if is_shown else "cannot tell")
+
+
+@pytest.mark.parametrize(
+    ("p", "verdict"), [(None, "cannot tell"), (0.07, "cannot tell"), (0.04, "ahead")]
+)
+def test_an_interval_without_zero_is_no_verdict_by_itself(p, verdict):
+    lead = Lead(9.8, 1.4, 18.7, "the 17 joints", Interval(15.1, 9.3, 21.1), p, 0.001, 4)
+    assert (lead.verdict, lead.verdict_everyone) == (verdict, "ahead")
+    text = _describe_lead(lead, "MMPose")
+    assert text.startswith("Over all people it is ahead of MMPose by 15.1 AP (95 %: +9.3 to +21.1)")
+    assert ("by itself, p = 0.07 corrected for 4 comparisons" in text) == (p == 0.07)
+    assert ("On small people it is ahead" in text) == (verdict == "ahead")
 
 
 def test_the_parts_of_the_lead_are_those_of_compare(files: list[Path], report: Path):

@@ -259,13 +259,22 @@ def _test_difference(
         return values
     known = resamples[np.isfinite(resamples)]
     error = compute_standard_error(known, num_with_people)
-    p = None
-    if num_with_people >= MIN_TEST_CLUSTERS:
-        t = difference / error if error else 0.0
-        p = compute_two_sided_p(t, num_with_people - 1)
+    p = compute_p_value(difference, error, num_with_people)
     return replace(
         values, interval=interval, p=p, detectable=float(_DETECTABLE * error), error=error
     )
+
+
+def compute_p_value(difference: float, error: float, num_with_people: int) -> float | None:
+    """Return the two-sided p-value of a difference; None where too few clusters have a person.
+
+    Args:
+        error: standard error of the difference.
+        num_with_people: clusters that contain a person of the class.
+    """
+    if num_with_people < MIN_TEST_CLUSTERS:
+        return None
+    return compute_two_sided_p(difference / error if error else 0.0, num_with_people - 1)
 
 
 def apply_holm_correction(p: Sequence[float]) -> list[float]:

@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from smallpose.core.counts import format_count
 from smallpose.core.instances import Instances
+from smallpose.core.interval import Interval
 from smallpose.core.table import Cell, Column, Table
 from smallpose.evaluation.analysis.half_detected import HalfDetected
 from smallpose.report import figures
@@ -185,15 +187,45 @@ def _describe_best_run(best: RunSummary, runs: Sequence[RunSummary], scores_text
 
 
 def _describe_lead(lead: Lead, label: str) -> str:
+    """Describe the lead over all people, and on small people alone."""
+    return f"{_describe_lead_over_all(lead, label)} {_describe_lead_on_small(lead, label)}".strip()
+
+
+def _describe_lead_over_all(lead: Lead, label: str) -> str:
+    if lead.everyone is None or not lead.everyone.has_ends:
+        return ""
+    ends = f"{lead.everyone.low:+.1f} to {lead.everyone.high:+.1f}"
+    if lead.verdict_everyone == "cannot tell":
+        correction = _describe_correction(lead.everyone, lead.p_everyone, lead.num_tests)
+        return (
+            f"Whether it is better than {label} over all people cannot be told "
+            f"({lead.everyone.value:+.1f} AP, 95 %: {ends}{correction})."
+        )
+    return (
+        f"Over all people it is {lead.verdict_everyone} of {label} by "
+        f"{abs(lead.everyone.value):.1f} AP (95 %: {ends}) on {lead.joints}."
+    )
+
+
+def _describe_lead_on_small(lead: Lead, label: str) -> str:
     if lead.verdict == "cannot tell":
+        of_small = Interval(lead.difference, lead.low, lead.high)
+        correction = _describe_correction(of_small, lead.p, lead.num_tests)
         return (
             f"Whether it is better on small people than {label} cannot be told "
-            f"({lead.difference:+.1f} AP, 95 %: {lead.ends})."
+            f"({lead.difference:+.1f} AP, 95 %: {lead.ends}{correction})."
         )
     return (
         f"On small people it is {lead.verdict} of {label} by {abs(lead.difference):.1f} AP "
         f"(95 %: {lead.ends}) on {lead.joints}."
     )
+
+
+def _describe_correction(lead: Interval, p: float | None, num_tests: int) -> str:
+    """Explain why a lead is not told although its own interval excludes 0."""
+    if p is None or lead.low <= 0 <= lead.high:
+        return ""
+    return f" by itself, p = {p:.2g} corrected for {format_count(num_tests, 'comparison')}"
 
 
 _COLUMNS = (
@@ -211,10 +243,9 @@ _NOTE = (
     "height is named where the share detected falls again among tall people, where the 95 % "
     "interval contains the heights of over half of the people, or where there are too few. The "
     "lead of the best run is measured on the same images and the same joints by protocol owned, so "
-    "it can differ from the difference in AP_S. A lead whose 95 % interval contains 0 proves "
-    "nothing. Each interval is of one lead by itself: smallpose compare corrects for all "
-    "comparisons of its table, so it can find that two runs cannot be told apart where the "
-    "interval here just excludes 0."
+    "it can differ from the difference in AP_S. The verdict follows the rule of smallpose compare: "
+    "p < .05 after a correction for all comparisons of these runs. The intervals are of each lead "
+    "by itself, so one can exclude 0 where the verdict is that this cannot be told."
 )
 _SEEDS_NOTE = (
     " Of several seeds AP_S and leads are means, and the height is that of the middle one."
