@@ -4,10 +4,12 @@
 
 DIR has `joints.mat` and `images/`, or some of them, of the Leeds Sports Pose Extended Training
 Dataset (Johnson and Everingham 2011; 10,000 photographs of 14 joints, labelled by crowd workers;
-for research). RUN is a run on the synthetic data. For each size and seed, so many images are drawn
-to train on; all are tested on the same others. The arms have the same cost, counted in samples and
-steps (`compute_cost`), so that the comparison does not depend on what else the machine does. FILE
-receives a line of JSON for each training, and `--summarize` prints the table of such a file.
+for research). RUN is a run on the synthetic data. `--people FILE` names the images to use, one a
+line, so that a test can have other people than the tuning. For each size and seed, so many images
+are drawn to train on; all are tested on the same others. The arms have the same cost, counted in
+samples and steps (`compute_cost`), so that the comparison does not depend on what else the machine
+does. FILE receives a line of JSON for each training, seed after seed; started again with the same
+FILE, what it has is not repeated. `--summarize` prints the table of such a file.
 """
 
 import argparse
@@ -41,7 +43,7 @@ JOINTS = [
 ]
 MIN_JOINTS = 10  # a person with fewer labelled joints is left out
 MARGIN = 0.15  # of the box around the joints, at every side
-NUM_TEST = 300
+NUM_TEST = 600
 NEVER = "1000000000"
 ARMS = {"own": True, "quick": True, "nothing": False}  # whether they start from the weights
 # CPU time that a step takes beyond that of its samples, in samples: of the optimizer and the calls.
@@ -71,7 +73,10 @@ def compute_cost(size, steps, batch_size):
 
 
 def plan_jobs(sizes, seeds):
-    """Return the jobs, the longest first; the arms of a size have the cost of `own`."""
+    """Return the jobs, seed after seed; the arms of a size have the cost of `own`.
+
+    Those from nothing come last: in a part of the jobs, the others are complete.
+    """
     method = create_method(METHOD)
     quick = method.recipes["quick"]
     jobs = []
@@ -83,19 +88,20 @@ def plan_jobs(sizes, seeds):
             for arm in ARMS:
                 overrides = () if arm == "own" else (("steps", str(steps)),)
                 jobs.append(Job(size, seed, arm, cost, overrides))
-    return sorted(jobs, key=lambda job: -job.cost)
+    return sorted(jobs, key=lambda job: (not ARMS[job.arm], job.seed, job.cost))
 
 
-def read_people(folder):
+def read_people(folder, wanted=None):
     """Return (n, 14, 3) x, y, v of well labelled people, and the names of their images.
 
-    People whose image is not in the folder are left out.
+    People whose image is not in the folder, or not among the names that are wanted, are left out.
     """
     joints = scipy.io.loadmat(folder / "joints.mat")["joints"].transpose(2, 0, 1).astype(float)
     is_labelled = (joints[:, :, 2] > 0).sum(axis=1) >= MIN_JOINTS
     names = np.array([f"im{row + 1:05d}.jpg" for row in range(len(joints))])
     present = [path.name for path in (folder / "images").iterdir()]
-    rows = np.flatnonzero(is_labelled & np.isin(names, present))
+    is_present = np.isin(names, present if wanted is None else list({*present} & wanted))
+    rows = np.flatnonzero(is_labelled & is_present)
     joints[joints[:, :, 2] == 0] = 0
     joints[:, :, 2] *= 2
     return joints[rows], names[rows].tolist()
@@ -116,9 +122,9 @@ def write_part(folder, part, people, names, source):
     write_coco(table, folder / "annotations" / f"{part}.json")
 
 
-def write_set(folder, lsp, size, seed):
+def write_set(folder, source, size, seed):
     """Write the people of a size and a seed, and those of the test, as a built set."""
-    people, names = read_people(lsp)
+    lsp, people, names = source
     order = np.random.default_rng(0).permutation(len(names))
     test, rest = order[:NUM_TEST], order[NUM_TEST:]
     rows = np.random.default_rng(seed + 1).choice(rest, size, replace=False)
@@ -144,12 +150,16 @@ class StepClock:
         Trainer.run_epoch = run_timed_epoch
 
 
-def run_job(job, lsp, weights, clock):
-    """Train and test; return AP, AP50, steps and CPU seconds."""
+def run_job(job, source, weights, clock):
+    """Train and test; return AP, AP50, steps and CPU seconds.
+
+    Args:
+        source: the folder, and what `read_people` returns for it.
+    """
     clock.seconds = 0.0
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "set"
-        write_set(data, lsp, job.size, job.seed)
+        write_set(data, source, job.size, job.seed)
         config = TrainingConfig(
             method=METHOD,
             data=data,
@@ -173,38 +183,41 @@ def run_job(job, lsp, weights, clock):
     }
 
 
-def run_jobs(queue, lsp, weights, out):
+def read_rows(out):
+    """Return the lines of a file of results; none of a file that does not exist."""
+    return [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+
+
+def run_jobs(queue, source, weights, out):
     """Run jobs until there are no more, and append each as a line to the file."""
     torch.set_num_threads(1)
     clock = StepClock()
     for job in iter(queue.get, None):
-        line = json.dumps(run_job(job, lsp, weights, clock)) + "\n"
+        line = json.dumps(run_job(job, source, weights, clock)) + "\n"
         with out.open("a") as file:  # a short line is written in one piece
             file.write(line)
         print(line, end="", flush=True)
 
 
 def summarize(out):
-    """Print means, paired differences and in how many seeds `own` is better."""
-    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    """Print, for each size and other arm, means, paired differences and where `own` is better."""
+    rows = read_rows(out)
     scores = {(row["size"], row["seed"], row["arm"]): 100 * row["AP"] for row in rows}
+    seconds = {(row["size"], row["seed"], row["arm"]): row["cpu_s"] for row in rows}
     for size in sorted({row["size"] for row in rows}):
-        seeds = sorted({s for n, s, _ in scores if n == size})
-        seeds = [s for s in seeds if all((size, s, arm) in scores for arm in ARMS)]
-        if not seeds:
-            continue
-        by_arm = {arm: np.array([scores[size, s, arm] for s in seeds]) for arm in ARMS}
-        seconds = {
-            arm: np.mean([r["cpu_s"] for r in rows if r["size"] == size and r["arm"] == arm])
-            for arm in ARMS
-        }
-        print(f"{size} people, {len(seeds)} seeds")
-        for arm, values in by_arm.items():
-            difference = by_arm["own"] - values
+        for arm in [arm for arm in ARMS if arm != "own"]:
+            pairs = [(own, (*own[:2], arm)) for own in sorted(scores) if own[::2] == (size, "own")]
+            pairs = [(own, other) for own, other in pairs if other in scores]
+            if not pairs:
+                continue
+            ap = np.array([[scores[key] for key in pair] for pair in pairs])
+            cpu_s = np.mean([[seconds[key] for key in pair] for pair in pairs], axis=0)
+            difference = ap[:, 0] - ap[:, 1]
             print(
-                f"  {arm:<8} AP {values.mean():5.2f}  {seconds[arm]:6.1f} CPU s  own better in "
-                f"{(difference > 0).sum()} of {len(seeds)}, by {difference.mean():+.2f} "
-                f"({difference.min():+.2f} to {difference.max():+.2f})"
+                f"{size} people: own {ap[:, 0].mean():.2f} in {cpu_s[0]:.1f} CPU s, {arm} "
+                f"{ap[:, 1].mean():.2f} in {cpu_s[1]:.1f}; own better in {(difference > 0).sum()} "
+                f"of {len(pairs)}, by {difference.mean():+.2f} ({difference.min():+.2f} to "
+                f"{difference.max():+.2f})"
             )
 
 
@@ -213,7 +226,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--lsp", type=Path, help="Folder with joints.mat and images/.")
     parser.add_argument("--weights", help="Run on the synthetic data.")
+    parser.add_argument("--people", type=Path, help="Names of the images to use, one a line.")
     parser.add_argument("--sizes", default="40,200,1000", help="People to train on.")
+    parser.add_argument("--arms", default=",".join(ARMS), help="Which of them are trained.")
     parser.add_argument("--seeds", type=int, default=10, help="Seeds of each size.")
     parser.add_argument("--first-seed", type=int, default=0, help="First of the seeds.")
     parser.add_argument("--processes", type=int, default=1, help="Trainings at the same time.")
@@ -225,12 +240,16 @@ def main():
         return
     sizes = [int(size) for size in args.sizes.split(",")]
     seeds = range(args.first_seed, args.first_seed + args.seeds)
+    wanted = set(args.people.read_text().split()) if args.people else None
+    source = (args.lsp, *read_people(args.lsp, wanted))
+    done = {(row["size"], row["seed"], row["arm"]) for row in read_rows(args.out)}
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
     for job in plan_jobs(sizes, seeds):
-        queue.put(job)
+        if job[:3] not in done and job.arm in args.arms.split(","):
+            queue.put(job)
     workers = [
-        context.Process(target=run_jobs, args=(queue, args.lsp, args.weights, args.out))
+        context.Process(target=run_jobs, args=(queue, source, args.weights, args.out))
         for _ in range(args.processes)
     ]
     for worker in workers:

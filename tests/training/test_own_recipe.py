@@ -29,15 +29,15 @@ def test_every_tiny_method_has_the_recipe_and_it_follows_the_size(name):
     # A larger set is visited less often.
     visits = [r.steps * r.batch_size / n for r, n in zip(recipes, sizes, strict=True)]
     assert visits[0] > visits[2] > visits[4] > visits[5]
-    assert recipes[0].backbone_rate == 0 < recipes[1].backbone_rate < 1
+    assert [recipe.backbone_rate for recipe in recipes] == [0, 1, 1, 1, 1, 1]
+    # Few samples move the weights little; many are learned as quickly as by the quick recipe.
     quick = method.recipes["quick"]
-    from_nothing = create_own_recipe(method, OwnData(200, has_weights=False))
-    assert from_nothing.learning_rate == quick.learning_rate == recipes[2].learning_rate
+    shares = [recipe.learning_rate / quick.learning_rate for recipe in recipes]
+    assert shares == pytest.approx([0.1, 0.1, 0.5, 1, 1, 1])
+    assert all(recipe.augment == quick.augment for recipe in recipes)
+    from_nothing = create_own_recipe(method, OwnData(40, has_weights=False))
+    assert from_nothing.learning_rate == quick.learning_rate
     assert from_nothing.backbone_rate == 1
-    assert from_nothing.augment == quick.augment
-    if method.card.paradigm == "top-down":
-        stronger = recipes[2].augment
-        assert stronger.rotate_deg >= 40 and stronger.scale >= max(0.25, quick.augment.scale)
 
 
 def test_published_weights_are_tuned_more_slowly():
@@ -47,7 +47,7 @@ def test_published_weights_are_tuned_more_slowly():
     slower = create_own_recipe(method, OwnData(200, has_weights=True))
     assert slower.learning_rate < rate
     from_nothing = create_own_recipe(method, OwnData(200, has_weights=False))
-    assert from_nothing.learning_rate == rate
+    assert from_nothing.learning_rate == method.recipes["quick"].learning_rate
 
 
 def test_the_cosine_of_full_image_methods_falls_from_the_slower_rate_of_published_weights():
@@ -113,7 +113,7 @@ def test_the_command_prints_the_recipe_and_resumes_with_it(eight, tmp_path, caps
     assert "recipe own for 8 samples, from random weights: 2 steps of 4, learning" in printed
     weights = ["--weights", tmp_path / "a", "--out", tmp_path / "b"]
     assert main([*map(str, [*words[:-2], *weights]), "steps=2", "batch_size=4"]) == 0
-    assert "from weights: 2 steps of 4, learning rate 0.005, backbone frozen" in (
+    assert "from weights: 2 steps of 4, learning rate 0.0005, backbone frozen" in (
         capsys.readouterr().err
     )
     first, second = (
@@ -128,7 +128,7 @@ def test_the_recipe_is_shown_for_a_set(eight, capsys):
     words = ["train", TINY, "--recipe", "own", "--show-recipe"]
     assert main([*words, "--data", str(eight), "batch_size=3"]) == 0
     shown = capsys.readouterr().out
-    assert "recipe own:" in shown and "steps = 200" in shown and "batch_size = 3" in shown
+    assert "recipe own:" in shown and "steps = 100" in shown and "batch_size = 3" in shown
     assert main(words) == 2
     assert "add --data SET" in capsys.readouterr().err
 
