@@ -168,7 +168,7 @@ def test_an_image_listed_twice_keeps_the_people_of_both_once(tmp_path):
     people = parse_mpii(tmp_path).people
     assert (len(people.images), len(people)) == (1, 2)
     assert "1 image is listed twice" in people.notes[0]
-    assert "1 identical ones merged" in people.notes[0]
+    assert "1 identical one merged" in people.notes[0]
 
 
 def test_cells_instead_of_struct_arrays_are_looked_through(tmp_path):

@@ -189,10 +189,8 @@ def _compare_scoring(
         differences.append("sigmas: not COCO's")
     limit = settings["max_detections"]
     if limit != MAX_DETECTIONS:
-        limit = "all" if limit is None else f"{limit:,}"
-        differences.append(
-            f"cap: {format_count(limit, 'detection')} per image (COCO counts {MAX_DETECTIONS})"
-        )
+        counted = "all detections" if limit is None else format_count(limit, "detection")
+        differences.append(f"cap: {counted} per image (COCO counts {MAX_DETECTIONS})")
     sizes = (settings["size_area"], tuple(settings["size_limits"]))
     if sizes not in (("box", PAPER_LIMITS), ("file", COCO_SIZE_LIMITS)):
         ends = " and ".join(f"{limit:,.0f}" for limit in sizes[1])

@@ -102,11 +102,13 @@ def format_interval(interval: Interval | None) -> str:
 def _format_settings(settings: Mapping[str, Any]) -> list[str]:
     limits = " and ".join(f"{limit:,.0f}" for limit in settings["size_limits"])
     max_detections = settings["max_detections"]
-    num_counted = "all" if max_detections is None else max_detections
+    counted = "all detections"
+    if max_detections is not None:
+        counted = format_count(max_detections, "detection")
     return [
         f"Keypoints: {settings['keypoints']}. Area of detections: {settings['detection_area']}.",
         f"Small and medium people are below {limits} px². K of the keypoint density: "
         f"{settings['density_joints']}.",
-        f"The protocol coco counts {format_count(num_counted, 'detection')} per image.",
+        f"The protocol coco counts {counted} per image.",
         format_comparability(settings["comparable_to"]),
     ]

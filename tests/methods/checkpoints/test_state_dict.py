@@ -115,7 +115,7 @@ def test_part_of_a_head_is_refused_even_for_training(tmp_path):
     state = _make_state(RESNET)
     del state["head.final_layer.bias"]
     torch.save(state, tmp_path / "m.pth")
-    with pytest.raises(InputError, match=r"1 of \d+ tensors are missing"):
+    with pytest.raises(InputError, match=r"1 of \d+ tensors is missing"):
         create_method(RESNET, weights=tmp_path / "m.pth", partial=True)
 
 

@@ -243,7 +243,7 @@ def test_joints_of_whole_bodies_in_fields_of_their_own_are_named(
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("found.json", '[{"image_id": 1, "keypoints": [1, 2, 2]}]', "a list of 1 entries"),
+        ("found.json", '[{"image_id": 1, "keypoints": [1, 2, 2]}]', "a list of 1 entry"),
         ("deep/er/all.json", '{"images": []}', r"has no \*\.json"),
         ("all.json", "", "the file is empty"),
         ("all.json", "[1", "broken JSON"),

@@ -61,7 +61,7 @@ def test_points_of_a_group_are_a_person_and_other_shapes_are_counted(tmp_path, s
     people = read(write(tmp_path, *points, BOX.format(4), car)).people
     assert people.keypoints.tolist() == [[[40.5, 15.25, 2], [25, 50, 1]]]
     assert people.boxes_xywh.tolist() == [[20, 10, 40, 80]]
-    assert people.notes == ("left out: 1 shapes box 'car'",)
+    assert people.notes == ("left out: 1 shape box 'car'",)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_datumaro_crowds_are_regions_to_ignore(tmp_path, save_image):
 @pytest.mark.parametrize(
     ("annotations", "said"),
     [
-        ([POINTS | {"points": [1.0, 2.0]}], "1 points for 2 joints"),
+        ([POINTS | {"points": [1.0, 2.0]}], "1 point for 2 joints"),
         ([POINTS | {"visibility": [2, 5]}], "visibility 5"),
         ([POINTS, POINTS], "group 8 has several poses"),
     ],

@@ -112,7 +112,7 @@ def test_other_rectangles_and_further_annotations_are_left_out_and_counted(folde
     assert people.keypoints[:, 0, 0].tolist() == [44]
     assert people.notes[0] == "left out: 1 further annotation of tasks"
     write(folder, results)
-    assert read(folder).notes[0] == "left out: 1 rectangles 'car'"
+    assert read(folder).notes[0] == "left out: 1 rectangle 'car'"
     assert read(folder, ("car",)).boxes_xywh.tolist() == [[0, 0, 200, 100]]
 
 

@@ -56,7 +56,7 @@ def test_people_are_groups_of_points_and_a_rectangle(tmp_path, save_image):
     assert source.image_files[0].path == tmp_path / "a.jpg"
     assert people.images.width.tolist() == [160]
     text = "; ".join(people.notes)
-    assert "1 shapes of type circle" in text and "1 shapes 'car'" in text
+    assert "1 shape of type circle" in text and "1 shape 'car'" in text
 
 
 def test_x_anylabeling_marks_hidden_joints_and_writes_four_corners(tmp_path, save_image):

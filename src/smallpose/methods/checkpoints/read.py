@@ -9,7 +9,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from smallpose.core.counts import format_count
+from smallpose.core.counts import format_count, format_share
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17, SKELETONS, Skeleton
 from smallpose.methods.base import PoseMethod
@@ -198,11 +198,8 @@ class Weights:
                 "training uses; initial values are kept"
             )
         elif missing:
-            count = f"{len(missing)} of {len(required)}"
-            raise make_error(
-                f"{format_count(count, 'tensor is', 'tensors are')} missing, the first is "
-                f"{missing[0]!r}"
-            )
+            share = format_share(len(missing), len(required), "tensor is", "tensors are")
+            raise make_error(f"{share} missing, the first is {missing[0]!r}")
         unknown = [name for name in state if name not in expected]
         if unknown:
             raise make_error(

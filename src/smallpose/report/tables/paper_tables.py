@@ -177,7 +177,7 @@ def describe_run(run: Run | SeedGroup) -> str:
         return "ours · untrained"
     words = ["ours", first.recipe]
     if first.recipe_fields.get("steps"):
-        words.append(format_count(first.steps, "step"))
+        words.append(format_count(first.steps or 0, "step"))
     elif first.epochs is not None:
         words.append(f"{first.epochs:g} epoch{'' if first.epochs == 1 else 's'}")
     if len(group.runs) > 1:
