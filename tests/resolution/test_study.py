@@ -157,7 +157,7 @@ def test_a_failed_program_is_told_with_its_last_lines_and_resumed(
     assert not (out / "curve.json").exists()
     marker.touch()
     assert run(scenes, out, *words, "--command", command) == 0
-    assert "1 finished heights are kept" in capsys.readouterr().err
+    assert "1 finished height is kept" in capsys.readouterr().err
     assert finished.stat().st_mtime_ns == before and (out / "curve.json").is_file()
 
 

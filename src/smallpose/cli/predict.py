@@ -21,6 +21,7 @@ from smallpose.cli.predict_options import AUTO_TILE, add_predict_options
 from smallpose.cli.predict_outputs import (
     print_joint_order,
     print_low_scores,
+    print_missing_frame,
     print_rounded_sides,
     print_small_people,
     read_resolved_curve,
@@ -101,6 +102,7 @@ def run_command(args: argparse.Namespace) -> None:
     resolved = read_resolved_curve(args)
     method = _load_method(args)
     check_calibrated_weights(args, options.calibration, method)
+    print_missing_frame(resolved, method)
     detector = _load_detector(args, options)
     print_rounded_sides(detector.method if detector else method, options)
     if has_videos:

@@ -77,6 +77,16 @@ def read_resolved_curve(args: argparse.Namespace) -> "ResolvedHeight | None":
     return read_resolved_height(path, (Path(args.weights or "").name, args.method))
 
 
+def print_missing_frame(resolved: "ResolvedHeight | None", method: "PoseMethod") -> None:
+    """Say what the curve of a model that looks at whole images means without frames."""
+    from smallpose.methods.full_image import FullImageMethod
+    from smallpose.resolution.frame import describe_missing_frame
+    from smallpose.system.progress import print_status
+
+    if resolved and not resolved.frame and isinstance(method, FullImageMethod):
+        print_status(f"{resolved.path}: {describe_missing_frame([resolved.model])}")
+
+
 def print_small_people(
     resolved: "ResolvedHeight | None", predicted_px: "list[Floats]", labelled_px: "Floats"
 ) -> None:

@@ -145,6 +145,15 @@ def _add_people_options(group: argparse._ArgumentGroup) -> None:
     )
     add_option(
         group,
+        "--frame",
+        default_text="none: the whole image shrinks with the person",
+        metavar="same|WxH",
+        help="Put each reduced image into a grey frame of the original's size, or of W x H px: "
+        "people farther away from the same camera. It matters to models that find people "
+        "themselves.",
+    )
+    add_option(
+        group,
         "--reach",
         type=_parse_ap,
         default=0.2,
@@ -282,6 +291,7 @@ def _measure(args: argparse.Namespace) -> "Study":
     from smallpose.dataloading.images import ImageReader, open_set_images, use_one_opencv_thread
     from smallpose.evaluation.run_sigmas import set_known_sigmas
     from smallpose.io.coco_annotations import read_coco
+    from smallpose.resolution.frame import parse_frame
     from smallpose.resolution.models import ModelOptions, create_models
     from smallpose.resolution.people import choose_people
     from smallpose.resolution.preloaded_images import preload_images
@@ -291,6 +301,7 @@ def _measure(args: argparse.Namespace) -> "Study":
     from smallpose.system.progress import print_status
 
     sensors = [parse_sensor(text) for text in dict.fromkeys(args.sensor)]
+    frame = parse_frame(args.frame) if args.frame else None
     runs = [Path(word) for word in (*args.models, args.weights) if word]
     truth = set_known_sigmas(read_coco(args.truth, category=args.category), args.sigmas, runs)
     for note in truth.notes:
@@ -335,6 +346,7 @@ def _measure(args: argparse.Namespace) -> "Study":
             num_resamples=args.intervals,
             keep_images=args.keep_images,
             level=args.reach,
+            frame=frame,
         )
         return measure_curves(people, preloaded, models, config)
 

@@ -37,6 +37,11 @@ class CommandModel:
         """Return what must be the same for its results to be kept."""
         return {"command": list(self.words)}
 
+    @property
+    def takes_boxes(self) -> bool:
+        """Return whether it is given the boxes; what it does with them is its own affair."""
+        return any("{boxes}" in word for word in self.words)
+
     def predict(self, reduced: ReducedSet, out: Path) -> None:
         """Run the program, which writes `out`; what it prints goes to a log beside it.
 

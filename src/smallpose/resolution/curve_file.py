@@ -101,6 +101,16 @@ class CeilingRecord(Struct):
     AP: float | None = None
 
 
+class SettingsRecord(Struct):
+    """How the curves were measured.
+
+    Args:
+        frame: around each reduced image, as `--frame` has it; "" for none.
+    """
+
+    frame: str = ""
+
+
 class CurveFile(Struct):
     """The content of `curve.json`."""
 
@@ -109,6 +119,7 @@ class CurveFile(Struct):
     parts: dict[str, PartRecord] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     ceiling: list[CeilingRecord] = field(default_factory=list)
+    settings: SettingsRecord = field(default_factory=SettingsRecord)
 
 
 def read_curve_file(folder: Path, name: str = NAME) -> CurveFile:

@@ -13,6 +13,7 @@ from smallpose.core.counts import format_count
 from smallpose.core.interval import Interval
 from smallpose.core.table import Cell, Column, Table
 from smallpose.evaluation.scoring.bootstrap import MIN_CLUSTERS, compute_difference_interval
+from smallpose.resolution.frame import Frame, describe_missing_frame
 from smallpose.resolution.half_height import (
     HalfHeight,
     LevelHeight,
@@ -130,6 +131,8 @@ class Study:
         ceiling: the best AP that joints in whole pixels leave, by height.
         level: the AP, 0 to 1, whose height is given beside that of half the AP.
         parts: curves of parts of the people.
+        frame: around each reduced image, or None.
+        whole_image_models: names of those that are given no boxes.
     """
 
     people: ChosenPeople
@@ -142,6 +145,8 @@ class Study:
     ceiling: dict[int, float] = field(default_factory=dict)
     level: float = LEVEL
     parts: "tuple[PeoplePart, ...]" = ()
+    frame: Frame | None = None
+    whole_image_models: tuple[str, ...] = ()
 
     @property
     def num_clusters(self) -> int:
@@ -179,6 +184,10 @@ class Study:
         """Return what a reader must know, as sentences."""
         notes = [self.people.describe() + "."]
         notes += [f"{sensor.describe()}." for sensor in self.sensors]
+        if self.frame is not None:
+            notes.append(f"{self.frame.describe()}.")
+        elif self.whole_image_models:
+            notes.append(describe_missing_frame(self.whole_image_models))
         notes.append(NEIGHBOURS)
         if self.has_intervals:
             notes.append(
@@ -228,6 +237,7 @@ class Study:
                 "seed": self.seed,
                 "clusters": self.num_clusters,
                 "protocol": "owned",
+                "frame": "" if self.frame is None else self.frame.name,
             },
             "notes": self.notes,
         }

@@ -57,6 +57,11 @@ class MethodModel:
         """Return whether it takes the boxes; a full-image method detects people itself."""
         return not isinstance(self.method, FullImageMethod)
 
+    @property
+    def takes_boxes(self) -> bool:
+        """Return whether it is given the boxes."""
+        return self.is_top_down
+
     def predict(self, reduced: ReducedSet, out: Path) -> None:
         """Predict the people of the images and write them with the names of their joints."""
         reader = ImageReader(reduced.images)

@@ -1,8 +1,9 @@
 """The models of a curve: methods, runs and programs, each with a name.
 
 A model has a `name`, an `identity` (what must be the same for finished results to be kept) and
-`predict(reduced, out)`, which writes COCO results for the images of a `ReducedSet`. Another kind of
-model is one more file with these three, and one more case in `create_models`.
+`takes_boxes`, and `predict(reduced, out)`, which writes COCO results for the images of a
+`ReducedSet`. Another kind of model is one more file with these four, and one more case in
+`create_models`.
 """
 
 import re
@@ -32,6 +33,10 @@ class Model(Protocol):
     @property
     def identity(self) -> dict[str, Any]:
         """Return what must be the same for finished results to be kept."""
+
+    @property
+    def takes_boxes(self) -> bool:
+        """Return whether it is given the people's boxes; others look at whole images."""
 
     def predict(self, reduced: ReducedSet, out: Path) -> None:
         """Write COCO results for the images of the set, with the ids of its boxes."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.instances import Images, Instances, make_images
+from smallpose.resolution.frame import compute_offsets
 from smallpose.resolution.people import ChosenPeople
 
 Floats = NDArray[np.float64]
@@ -34,27 +35,36 @@ def compute_reduced_sizes(people: ChosenPeople, sizes_wh: Sizes, px: int) -> Siz
 
 
 def reduce_labels(
-    people: ChosenPeople, sizes_wh: Sizes, reduced_wh: Sizes, suffix: str
+    people: ChosenPeople,
+    sizes_wh: Sizes,
+    reduced_wh: Sizes,
+    suffix: str,
+    frame_wh: Sizes | None = None,
 ) -> Instances:
     """Return the labels of the reduced images: ids 1 to n of the images are the chosen people.
 
     Args:
         sizes_wh, reduced_wh: (n, 2) size of each person's image before and after.
         suffix: of the file names.
+        frame_wh: (n, 2) size of the frame in which each reduced image lies.
     """
+    if frame_wh is None:
+        frame_wh = reduced_wh
     truth = people.truth
     rows, image_rows, is_chosen = _list_people_of_images(people)
     table = truth.take(rows)
     factors = (reduced_wh / sizes_wh)[image_rows]
     keypoints = table.keypoints.copy()
     is_labelled = keypoints[:, :, 2] > 0
-    points = (keypoints[:, :, :2] + 0.5) * factors[:, None] - 0.5
+    offsets = compute_offsets(frame_wh, reduced_wh)[image_rows]
+    points = (keypoints[:, :, :2] + 0.5) * factors[:, None] - 0.5 + offsets[:, None]
     keypoints[:, :, :2] = np.where(is_labelled[:, :, None], points, 0.0)
     boxes = table.boxes_xywh * np.tile(factors, 2)
+    boxes[:, :2] += offsets
     area_factor = factors.prod(axis=1)
     return replace(
         table,
-        images=_make_reduced_images(people, reduced_wh, suffix),
+        images=_make_images(people, frame_wh, suffix),
         image_rows=image_rows,
         ids=np.arange(1, len(rows) + 1),
         text_ids=(),
@@ -87,7 +97,7 @@ def _list_people_of_images(
     return rows, image_rows, rows == people.rows[image_rows]
 
 
-def _make_reduced_images(people: ChosenPeople, reduced_wh: Sizes, suffix: str) -> Images:
+def _make_images(people: ChosenPeople, sizes_wh: Sizes, suffix: str) -> Images:
     ids = np.arange(1, len(people) + 1)
     names = [f"{i:06d}{suffix}" for i in ids.tolist()]
-    return make_images(ids, names, reduced_wh[:, 0], reduced_wh[:, 1], groups=people.groups)
+    return make_images(ids, names, sizes_wh[:, 0], sizes_wh[:, 1], groups=people.groups)

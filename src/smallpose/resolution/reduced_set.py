@@ -14,6 +14,7 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.dataloading.images import ImageArray, ImageReader, check_image_size, read_image_size
 from smallpose.io.coco_annotations import write_coco
+from smallpose.resolution.frame import Frame, place_in_frame
 from smallpose.resolution.people import ChosenPeople
 from smallpose.resolution.reduced_labels import compute_reduced_sizes, reduce_labels
 from smallpose.resolution.sensor import Sensor
@@ -31,12 +32,14 @@ class ReducedSet:
         truth: labels; image i + 1 is that of the i-th chosen person.
         sensor: the sensor model.
         px: height of the chosen people.
+        reduced_wh: (n, 2) size of each image, without a frame around it.
     """
 
     folder: Path
     truth: Instances
     sensor: Sensor
     px: int
+    reduced_wh: NDArray[np.int64]
 
     @property
     def name(self) -> str:
@@ -72,6 +75,7 @@ class ImageReducer:
         reader: of the images.
         seed: of the noise.
         num_threads: that write images.
+        frame: around each reduced image, or None.
         lossless: ending of files without JPEG: ".bmp" is written and read fastest, and ".png" is
             read by any program.
     """
@@ -83,7 +87,9 @@ class ImageReducer:
         seed: int = 0,
         num_threads: int = 1,
         lossless: str = ".png",
+        frame: Frame | None = None,
     ) -> None:
+        self.frame = frame
         self.lossless = lossless
         self.people, self.reader, self.seed, self.num_threads = people, reader, seed, num_threads
         self.image_rows = people.truth.image_rows[people.rows]
@@ -95,8 +101,13 @@ class ImageReducer:
         """Return the set of a sensor and height, with its labels, not yet written."""
         reduced_wh = compute_reduced_sizes(self.people, self.sizes_wh, px)
         suffix = ".jpg" if sensor.jpeg else self.lossless
-        truth = reduce_labels(self.people, self.sizes_wh, reduced_wh, suffix)
-        return ReducedSet(root / f"{sensor.name}-{px:04d}", truth, sensor, px)
+        name = f"{sensor.name}-{px:04d}"
+        frame_wh = reduced_wh
+        if self.frame is not None:
+            frame_wh = self.frame.compute_sizes(self.sizes_wh, reduced_wh)
+            name += f"-in-{self.frame.name}"
+        truth = reduce_labels(self.people, self.sizes_wh, reduced_wh, suffix, frame_wh)
+        return ReducedSet(root / name, truth, sensor, px, reduced_wh)
 
     def write_set(self, reduced: ReducedSet) -> None:
         """Write the images, the labels, and last the boxes; an existing set is replaced."""
@@ -116,8 +127,10 @@ class ImageReducer:
         image = self._read(int(self.image_rows[indices[0]]))
         images = reduced.truth.images
         for index in indices.tolist():
-            size_wh = int(images.width[index]), int(images.height[index])
-            pixels = reduced.sensor.reduce(image, size_wh, [self.seed, index, reduced.px])
+            width, height = reduced.reduced_wh[index].tolist()
+            pixels = reduced.sensor.reduce(image, (width, height), [self.seed, index, reduced.px])
+            frame_wh = int(images.width[index]), int(images.height[index])
+            pixels = place_in_frame(pixels, frame_wh)
             path = reduced.images / images.file_names[index]
             path.write_bytes(reduced.sensor.encode(pixels, path.suffix))
 

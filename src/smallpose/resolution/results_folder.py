@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from smallpose.core.errors import InputError
+from smallpose.resolution.frame import Frame
 from smallpose.resolution.models import Model
 from smallpose.resolution.people import ChosenPeople
 from smallpose.resolution.reduced_set import ReducedSet
@@ -45,7 +46,9 @@ class ResultsFolder:
         part.replace(self.get_path(reduced))
 
 
-def open_results(out: Path, model: Model, people: ChosenPeople, seed: int) -> ResultsFolder:
+def open_results(
+    out: Path, model: Model, people: ChosenPeople, seed: int, frame: Frame | None = None
+) -> ResultsFolder:
     """Open the folder of a model's results, which must be of the same model and people.
 
     A model without an accepted height gives its place to another of the same name.
@@ -54,13 +57,20 @@ def open_results(out: Path, model: Model, people: ChosenPeople, seed: int) -> Re
     """
     folder = out / "results" / re.sub(r"[^\w.-]+", "-", model.name)
     about = {"name": model.name, "model": model.identity, "people": hash_people(people, seed)}
+    about["frame"] = "" if frame is None else frame.name
     path = folder / ABOUT
     if not path.is_file() or not _has_results(folder):
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps(about, indent=1) + "\n")
         return ResultsFolder(folder)
     stored = msgspec.json.decode(read_bytes(path), type=dict[str, Any])
-    for key, what in (("name", "model"), ("model", "model"), ("people", "people or seed")):
+    stored.setdefault("frame", "")  # earlier results have none
+    for key, what in (
+        ("name", "model"),
+        ("model", "model"),
+        ("people", "people or seed"),
+        ("frame", "frame"),
+    ):
         if stored.get(key) != about[key]:
             raise InputError(
                 str(folder),

@@ -24,6 +24,7 @@ class ResolvedHeight:
         model, sensor: of the curve, by its names.
         largest: height at which the whole AP was measured, px.
         path: of the curve.
+        frame: around each reduced image, "" for none.
     """
 
     px: float
@@ -31,6 +32,7 @@ class ResolvedHeight:
     sensor: str
     largest: float
     path: Path
+    frame: str = ""
 
 
 def find_curve(curve: Path | None, weights: Path | str | None) -> Path | None:
@@ -52,7 +54,8 @@ def read_resolved_height(path: Path, names: Sequence[str]) -> ResolvedHeight | N
 
     Raises: InputError when the file has several models and none of these names.
     """
-    models = read_curve_file(path.parent, path.name).models
+    content = read_curve_file(path.parent, path.name)
+    models = content.models
     model = next((name for name in names if name in models), "")
     if not model and len(models) > 1:
         raise InputError(
@@ -65,7 +68,8 @@ def read_resolved_height(path: Path, names: Sequence[str]) -> ResolvedHeight | N
     for sensor in [name for name in _SENSORS if name in sensors] or list(sensors)[:1]:
         px = _get_half_height(sensors[sensor])
         if px is not None:
-            return ResolvedHeight(px, model, sensor, sensors[sensor].heights[-1].px, path)
+            largest = sensors[sensor].heights[-1].px
+            return ResolvedHeight(px, model, sensor, largest, path, content.settings.frame)
     return None
 
 

@@ -23,6 +23,7 @@ from smallpose.evaluation.ceiling.whole_pixels import predict_whole_pixels
 from smallpose.io.coco_results import read_results
 from smallpose.resolution.command import CommandModel
 from smallpose.resolution.curves import LEVEL, Curve, Study
+from smallpose.resolution.frame import Frame
 from smallpose.resolution.models import Model
 from smallpose.resolution.parts import PeoplePart, find_cut_people
 from smallpose.resolution.people import ChosenPeople
@@ -55,6 +56,7 @@ class StudyConfig:
         keep_images: keep the reduced images.
         num_threads: that make images.
         level: the AP, 0 to 1, whose height is given beside that of half the AP.
+        frame: around each reduced image, or None.
     """
 
     out: Path
@@ -64,6 +66,7 @@ class StudyConfig:
     keep_images: bool = False
     num_threads: int = 2
     level: float = LEVEL
+    frame: Frame | None = None
 
 
 @dataclass
@@ -94,9 +97,13 @@ def measure_curves(
     with hold_lock(config.out / ".lock"):
         has_programs = any(isinstance(model, CommandModel) for model in models)
         lossless = ".png" if has_programs else ".bmp"
-        reducer = ImageReducer(people, reader, config.seed, config.num_threads, lossless)
+        reducer = ImageReducer(
+            people, reader, config.seed, config.num_threads, lossless, config.frame
+        )
         sets = _describe_sets(reducer, config)
-        folders = {m.name: open_results(config.out, m, people, config.seed) for m in models}
+        folders = {
+            m.name: open_results(config.out, m, people, config.seed, config.frame) for m in models
+        }
         _write_people(people, config.out)
         _run_models(reducer, sets, models, folders, config, clock)
         resamples = draw_resamples(people.groups, config.num_resamples, config.seed)
@@ -115,6 +122,8 @@ def measure_curves(
         ceiling=ceiling,
         level=config.level,
         parts=parts,
+        frame=config.frame,
+        whole_image_models=tuple(model.name for model in models if not model.takes_boxes),
     )
 
 
