@@ -5,6 +5,7 @@ first used, so that a command starts as fast as the modules it needs.
 """
 
 from importlib import import_module
+from inspect import isfunction, signature
 from typing import Any
 
 from smallpose._version import __version__
@@ -35,6 +36,16 @@ _LAZY_EXPORTS = {
     "train": "smallpose.training.run",
 }
 
+# What has errors that may name an argument outside its own signature, and where that is from.
+_OPTIONS_FROM = {
+    "Evaluator": "evaluate",
+    "check_drops": "compare",
+    "compare": "evaluate",
+    "diagnose": "evaluate",
+    "split_difference": "evaluate",
+    "train": "TrainingConfig",
+}
+
 __all__ = ["__version__", *sorted(_LAZY_EXPORTS)]
 
 
@@ -47,8 +58,18 @@ def __getattr__(name: str) -> Any:
         from smallpose.system.packages import explain_import_error
 
         raise explain_import_error(f"smallpose.{name}", error) from None
+    if isfunction(value) or name in _OPTIONS_FROM:
+        value = _name_arguments(name, value)
     globals()[name] = value
     return value
+
+
+def _name_arguments(name: str, value: Any) -> Any:
+    from smallpose.core.argument_errors import name_arguments, name_arguments_of_class
+
+    others = _OPTIONS_FROM.get(name)
+    more = tuple(signature(__getattr__(others)).parameters.values()) if others else ()
+    return (name_arguments if isfunction(value) else name_arguments_of_class)(value, more)
 
 
 def __dir__() -> list[str]:

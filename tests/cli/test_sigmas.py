@@ -129,7 +129,10 @@ def test_wrong_input_is_one_line(files, capsys, monkeypatch, words, message):
         ('{"sigmas": [0.1], "joints": ["nose"]}', "no sigma for joint 'left_eye'; add it"),
         ('{"sigmas": [0.1], "joints": []}', "1 sigma and 0 joints; give as many of each"),
         ("[0.1, 0.2]", "2 values"),
-        ('{"sigma": 1}', "sigmas"),
+        ('{"sigma": 1}', "no sigma for joint 'nose'; add it to the file, as in {\"nose\": 0.05"),
+        ('{"sigmas": [1]}', 'write [0.026, …] in the order of the joints, {"nose": 0.026, …}, or'),
+        ('{"nose": "wide"}', "s.json, nose: a text"),
+        ('{"nose": 1, "nose": 2}', "key 'nose' occurs twice"),
     ],
 )
 def test_wrong_sigma_files_are_one_line(files, capsys, content, message):
@@ -137,3 +140,19 @@ def test_wrong_sigma_files_are_one_line(files, capsys, content, message):
     words = ["evaluate", files / "a.json", files / "results.json", "--sigmas", files / "s.json"]
     assert main([str(word) for word in words]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_names_with_numbers_in_any_order_are_the_list_of_sigmas(files, capsys):
+    sigmas = [round(0.03 + 0.01 * k, 3) for k in range(17)]
+    by_name = dict(zip(COCO17.joints[::-1], sigmas[::-1], strict=True))
+    tables = []
+    for content in (sigmas, by_name, by_name | {"tail": 0.5}):
+        (files / "s.json").write_text(json.dumps(content))
+        words = ["evaluate", files / "a.json", files / "results.json", "--sigmas", files / "s.json"]
+        assert main([str(word) for word in [*words, "--json", files / "out.json"]]) == 0
+        capsys.readouterr()
+        tables.append(json.loads((files / "out.json").read_text())["protocols"])
+    assert tables[0] == tables[1] == tables[2]
+    words = ["evaluate", files / "a.json", files / "results.json", "--json", files / "out.json"]
+    assert main([str(word) for word in words]) == 0
+    assert json.loads((files / "out.json").read_text())["protocols"] != tables[0]

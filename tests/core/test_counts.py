@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 import smallpose
-from smallpose.core.counts import format_count, format_phrase, format_share
+from smallpose.core.counts import (
+    choose_verb,
+    format_count,
+    format_part,
+    format_phrase,
+    format_share,
+)
 
 ROOT = Path(smallpose.__file__).parent
 
@@ -127,3 +133,26 @@ def test_nouns_and_verbs_agree():
     )
     assert format_phrase(3, "labelled joints of people") == "3 labelled joints of people"
     assert format_phrase(1, "labelled joints of people") == "1 labelled joint of people"
+
+
+def test_no_bare_count_is_followed_by_a_plural_verb():
+    """As in "{n:,} have"; `choose_verb` and `format_part` are for such clauses."""
+    by_hand = re.compile(
+        r"(?<! of )\{(?:num_\w+|len\([^{}]*\)|[\w.]*\.num_\w+)(?::,)?\} (?:are|have|were|lie)\b"
+    )
+    # The counts there are above 1 by a check before, or of joints of a skeleton.
+    allowed = {"cli/train.py", "evaluation/comparability.py"}
+    problems = [
+        f"{file.relative_to(ROOT)}: {match[0]}"
+        for file in sorted(ROOT.rglob("*.py"))
+        for match in by_hand.finditer(file.read_text())
+        if file.relative_to(ROOT).as_posix() not in allowed
+    ]
+    assert not problems, "\n".join(problems)
+
+
+def test_parts_and_verbs_agree():
+    assert choose_verb(1, "were") == "was" and choose_verb(0, "were") == "were"
+    assert format_part(2, 3, "below it", "have") == "of the 3 people below it, 2 have"
+    assert format_part(1, 1, "below it", "have") == "the one person below it has"
+    assert format_part(0, 1, "below it", "have") == "of the 1 person below it, 0 have"

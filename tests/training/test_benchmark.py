@@ -136,6 +136,35 @@ def test_commands_call_train(jobs):
     assert benchmark.LOG == "train.log"
 
 
+def test_sigmas_and_pairs_of_joints_of_ones_own_reach_every_run(tmp_path):
+    sigmas = tmp_path / "sigmas.json"
+    sigmas.write_text('{"paw": 0.1}')
+    pairs = (("near_paw", "far_paw"), ("near_ear", "far_ear"))
+    own = {"settings": ["B"], "seeds": [0], "sigmas": sigmas}
+    jobs = make_benchmark(tmp_path, **own, swap=pairs).plan_jobs()
+    for job in jobs:
+        command = job.build_command("cpu")
+        assert command[command.index("--sigmas") + 1] == str(sigmas)
+        words = command[command.index("--swap") + 1]
+        assert words == "near_paw:far_paw,near_ear:far_ear"
+    without = make_benchmark(tmp_path, **own, swap=()).plan_jobs()[0].build_command("cpu")
+    assert without[without.index("--swap") + 1] == "none"
+
+    write_job_files(jobs)
+    for job in jobs:
+        (job.folder / "state.pt").write_text("x")
+    write_job_files(jobs)
+    sigmas.write_text('{"paw": 0.2}')
+    with pytest.raises(InputError, match="holds a run with sigmas with SHA-256"):
+        write_job_files(jobs)
+
+
+def test_a_missing_file_of_sigmas_is_refused_before_the_first_run(stick_set, tmp_path, capsys):
+    words = ["--data", str(stick_set()), "--out", str(tmp_path / "out"), "--sigmas", "gone.json"]
+    assert main(["benchmark", *words]) == 2
+    assert capsys.readouterr().err == "--sigmas gone.json: no such file; check the path\n"
+
+
 @pytest.mark.slow
 def test_the_verb_trains_reports_and_resumes(stick_set, tmp_path, capsys):
     data = stick_set(train=(6, 2), test=(2, 2))

@@ -7,7 +7,14 @@ from typing import Any, get_args
 from smallpose.catalog.early_checks import refuse_unknown_recipe
 from smallpose.catalog.method_code import is_method_code
 from smallpose.catalog.methods import read_catalog
-from smallpose.cli.options import DEMO_SET, add_option, add_switch, parse_names
+from smallpose.cli.options import (
+    DEMO_SET,
+    add_option,
+    add_sigmas_option,
+    add_swap_option,
+    add_switch,
+    parse_names,
+)
 from smallpose.cli.train import set_torch_threads
 from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError, RunError
@@ -135,6 +142,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="Number of processes that read images for each run.",
     )
+    add_sigmas_option(parser)
+    add_swap_option(parser)
 
 
 def run_command(args: argparse.Namespace) -> None:
@@ -170,6 +179,8 @@ def run_command(args: argparse.Namespace) -> None:
         recipe=args.recipe,
         overrides=overrides,
         workers=args.workers,
+        sigmas=args.sigmas,
+        swap=args.swap,
         subsets=_draw_subsets(args) if args.subsets else (),
         subset_methods=subset_methods,
     )
@@ -213,9 +224,8 @@ def _write_floors(args: argparse.Namespace, settings: list[str]) -> list[Path]:
     folders = []
     for setting in [name for name in get_args(Setting) if name in settings]:
         folder = args.out / "runs" / f"median_pose-{setting}"
-        scores = write_median_pose_run(args.data, setting, folder)["evaluation"]["protocols"][
-            "coco"
-        ]
+        result = write_median_pose_run(args.data, setting, folder, args.sigmas)
+        scores = result["evaluation"]["protocols"]["coco"]
         values = ", ".join(f"{name} {format_number(scores[name])}" for name in ("AP", "AP_S"))
         print_status(f"median pose in the true boxes, setting {setting}, no network: {values}")
         folders.append(folder)
@@ -293,6 +303,8 @@ def _check_arguments(args: argparse.Namespace) -> None:
     if not labels.exists():
         remedy = "name a set of 'smallpose build', or a folder with annotations/train.json"
         raise InputError(f"--data {args.data}", f"has no {labels}", remedy)
+    if args.sigmas is not None and not args.sigmas.is_file():
+        raise InputError(f"--sigmas {args.sigmas}", "no such file", "check the path")
     words = _list_methods(args.methods)
     codes = tuple(word for word in words if is_method_code(word))
     _parse_choices(",".join(words), "--methods", (*read_catalog(), *codes))

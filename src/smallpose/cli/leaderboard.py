@@ -12,7 +12,7 @@ from smallpose.cli.options import (
     add_switch,
     add_unknown_images_option,
 )
-from smallpose.core.counts import format_count
+from smallpose.core.counts import choose_verb, format_count
 from smallpose.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -232,8 +232,9 @@ def _add_training_set(args: argparse.Namespace) -> "list[Standing]":
     )
     print_status(
         f"{made.name}: {format_count(made.num_images, 'training image')}; of the test images "
-        f"{len(made.exact):,} are among them as equal files, {len(made.near):,} as "
-        f"near-duplicates, and {len(made.not_compared):,} were not compared"
+        f"{len(made.exact):,} {choose_verb(len(made.exact), 'are')} among them as equal files, "
+        f"{len(made.near):,} as near-duplicates, and {len(made.not_compared):,} "
+        f"{choose_verb(len(made.not_compared), 'were')} not compared"
     )
     standings = rebuild_page(args.board)
     names = [one.row.name for one in standings if made.name in (one.row.trained_on or ())]

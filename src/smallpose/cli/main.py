@@ -53,7 +53,7 @@ VERBS = {
         "methods": "List the methods, their parts, recipes, the paper's numbers and checkpoints.",
         "train": "Train a method on a built set and evaluate it.",
         "predict": "Estimate the poses of people in images.",
-        "weights": "Download published weights and check them.",
+        "weights": "List published weights; download and check them.",
         "features": "Draw what several methods compute for the same small people.",
         "benchmark": "Train and score methods × settings × seeds; resumes.",
     },

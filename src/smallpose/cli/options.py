@@ -322,6 +322,6 @@ def add_sigmas_option(parser: OptionGroup) -> None:
         type=Path,
         metavar="FILE",
         default_text="those of the skeleton",
-        help="JSON file with a list of OKS sigmas, one per keypoint, as written by "
-        "'smallpose sigmas'.",
+        help="JSON file of OKS sigmas, as 'smallpose sigmas' writes it: a list with one per "
+        'keypoint, or names with numbers ({"nose": 0.026, …}).',
     )

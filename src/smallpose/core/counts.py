@@ -32,6 +32,33 @@ def format_share(count: int, total: int, singular: str, plural: str) -> str:
     return f"{count:,} of {total:,} {noun} {verb}"
 
 
+def choose_verb(count: int, plural: str) -> str:
+    """Return the verb of a count: its plural, or its singular for one.
+
+    >>> choose_verb(1, "have"), choose_verb(2, "have")
+    ('has', 'have')
+    """
+    return _SINGULAR_VERBS[plural] if count == 1 else plural
+
+
+def format_part(part: int, total: int, place: str, verb: str) -> str:
+    """Write how many of the people of a place do what, as the beginning of a clause.
+
+    Args:
+        place: words behind the people, such as "below it".
+        verb: in the plural.
+
+    >>> format_part(30, 60, "below it", "have"), format_part(1, 3, "below it", "have")
+    ('of the 60 people below it, 30 have', 'of the 3 people below it, 1 has')
+    >>> format_part(1, 1, "below it", "have")
+    'the one person below it has'
+    """
+    if part == total == 1:
+        return f"the one person {place} {choose_verb(part, verb)}"
+    people = format_count(total, "person", "people")
+    return f"of the {people} {place}, {part:,} {choose_verb(part, verb)}"
+
+
 def format_phrase(count: int, plural: str) -> str:
     """Write a count with a phrase about several things, which is put into the singular for one.
 

@@ -4,6 +4,8 @@ Each is one line with three parts: where, what, remedy. The command line prints 
 with the error's exit code. Any other exception is a bug of ours.
 """
 
+from collections.abc import Callable
+
 
 class SmallposeError(Exception):
     """The base of the three errors; never raised itself.
@@ -17,11 +19,17 @@ class SmallposeError(Exception):
     exit_code = 1
 
     def __init__(self, where: str, what: str, remedy: str) -> None:
+        super().__init__(_join_parts(where, what, remedy))
         self.where = where
         self.what = what
         self.remedy = remedy
-        # File names and other programs' messages may contain line breaks; the error is one line.
-        super().__init__(" ".join(f"{where}: {what}; {remedy}".split()))
+
+    def reword(self, rewrite: Callable[[str], str]) -> None:
+        """Replace each of the three parts by what `rewrite` returns for it."""
+        self.where = rewrite(self.where)
+        self.what = rewrite(self.what)
+        self.remedy = rewrite(self.remedy)
+        self.args = (_join_parts(self.where, self.what, self.remedy),)
 
     def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
         return type(self), (self.where, self.what, self.remedy)
@@ -43,3 +51,8 @@ class RunError(SmallposeError):
     """The run failed although the call was correct, such as on a full disk."""
 
     exit_code = 4
+
+
+def _join_parts(where: str, what: str, remedy: str) -> str:
+    # File names and other programs' messages may contain line breaks; the error is one line.
+    return " ".join(f"{where}: {what}; {remedy}".split())

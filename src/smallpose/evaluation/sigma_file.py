@@ -1,7 +1,8 @@
-"""The file of OKS sigmas that `--sigmas` reads: a list, or a list with names and marks.
+"""The file of OKS sigmas that `--sigmas` reads: a list, names with numbers, or lists with marks.
 
-A plain list has one number per keypoint. The object also names the joints, so that their order is
-free, and says which sigmas were not measured; a score that uses such a sigma carries a note.
+A plain list has one number per keypoint. An object of names with numbers has its joints in any
+order. The object with `sigmas` and `joints` also says which sigmas were not measured; a score that
+uses such a sigma carries a note.
 """
 
 import json
@@ -11,14 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Raw, Struct
 from numpy.typing import NDArray
 
 from smallpose.core.counts import format_count, format_share
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.skeleton import Skeleton, find_joint_indices, resolve_skeleton
-from smallpose.system.json_decode import read_json
+from smallpose.system.files import read_bytes
+from smallpose.system.json_decode import decode_json, refuse_repeated_keys
+
+_FORMS = (
+    'write [0.026, …] in the order of the joints, {"nose": 0.026, …}, or '
+    '{"joints": ["nose", …], "sigmas": [0.026, …]}'
+)
 
 
 class _SigmaFile(Struct):
@@ -53,7 +60,10 @@ class JointSigmas:
         for name, index in zip(skeleton.spelled_joints, indices, strict=True):
             if index is None:
                 raise InputError(
-                    "--sigmas", f"no sigma for joint {name!r}", "add it to 'joints' and 'sigmas'"
+                    "--sigmas",
+                    f"no sigma for joint {name!r}",
+                    f"add it to the file, as in {{\"{name}\": 0.05, …}}, or to 'joints' and "
+                    "'sigmas' where it has those",
                 )
         return np.array([self.values[index] for index in indices if index is not None])
 
@@ -76,14 +86,23 @@ class JointSigmas:
 
 
 def read_sigmas(path: Path) -> JointSigmas | list[float]:
-    """Read a list of sigmas, or an object as `format_sigma_file` writes it.
+    """Read a list of sigmas, sigmas by name, or an object as `format_sigma_file` writes it.
 
-    Raises: InputError where the file is neither.
+    Raises: InputError where the file is none of them.
     """
-    kind: Any = list[float] | _SigmaFile
-    content = read_json(path, kind)
-    if isinstance(content, list):
-        return content
+    data = read_bytes(path)
+    kind: Any = list[float] | dict[str, Raw]
+    shape = decode_json(path, data, kind, _FORMS)
+    if isinstance(shape, list):
+        return shape
+    if not {"sigmas", "joints"} & shape.keys():
+        refuse_repeated_keys(path, data)
+        values = [
+            decode_json(f"{path}, {name}", bytes(text), float, _FORMS)
+            for name, text in shape.items()
+        ]
+        return JointSigmas(tuple(values), tuple(shape))
+    content = decode_json(path, data, _SigmaFile, _FORMS)
     if len(content.sigmas) != len(content.joints):
         raise InputError(
             str(path),

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from smallpose.core.counts import format_count
+from smallpose.core.counts import format_count, format_share
 from smallpose.sources.mpii import FILE, POSITION_PREFIX, VIDEO_PREFIX
 from smallpose.sources.source import ListedImage, Source
 
@@ -46,8 +46,9 @@ def tie_clips_to_mpii(posetrack: Source, listed_images: Sequence[ListedImage]) -
     groups = tuple(group_of.get(c, g) for c, g in zip(clips, images.groups, strict=True))
     people = replace(posetrack.people, images=replace(images, groups=groups))
     note = (
-        f"{len(group_of):,} of {format_count(len(set(clips)), 'clip')} were cut from "
-        f"{len(set(group_of.values())):,} MPII videos and stay in one split with their images"
+        f"{format_share(len(group_of), len(set(clips)), 'clip was', 'clips were')} cut from "
+        f"{format_count(len(set(group_of.values())), 'MPII video')} and stay in one split with "
+        "their images"
     )
     tied = _add_note(replace(posetrack, people=people), note)
     divided = _find_divided_groups(groups, posetrack.splits)

@@ -21,7 +21,7 @@ from typing import Any
 from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.system.environment import COMPARED
-from smallpose.system.files import write_atomically
+from smallpose.system.files import hash_file, write_atomically
 from smallpose.system.json_decode import read_json
 from smallpose.training.signals import Interrupted, list_stop_signals
 
@@ -50,6 +50,8 @@ class Job:
         folder: of the run.
         subset: file of `dataset.subsets`; None trains on all images.
         workers: processes that load images, in each run.
+        sigmas: file of OKS sigmas, for joints that are none of the 21.
+        swap: pairs of a left and a right joint; None takes what their names tell.
     """
 
     method: str
@@ -61,6 +63,8 @@ class Job:
     overrides: tuple[str, ...] = ()
     subset: Path | None = None
     workers: int = 0
+    sigmas: Path | None = None
+    swap: Sequence[tuple[str, str]] | None = None
 
     @property
     def is_finished(self) -> bool:
@@ -97,6 +101,10 @@ class Job:
             command += ["--recipe", self.recipe]
         if self.subset is not None:
             command += ["--subset", str(self.subset)]
+        if self.sigmas is not None:
+            command += ["--sigmas", str(self.sigmas)]
+        if self.swap is not None:
+            command += ["--swap", self._format_swap()]
         return command + (["--device", device] if device else [])
 
     def describe(self) -> dict[str, Any]:
@@ -109,7 +117,12 @@ class Job:
             "overrides": list(self.overrides),
             "data": str(self.data.resolve()),
             "subset": self.subset and self.subset.name,
+            "sigmas": self.sigmas and f"with SHA-256 {hash_file(self.sigmas)[:8]}",
+            "swap": None if self.swap is None else self._format_swap(),
         }
+
+    def _format_swap(self) -> str:
+        return ",".join(f"{left}:{right}" for left, right in self.swap or ()) or "none"
 
 
 @dataclass(frozen=True)
@@ -129,7 +142,7 @@ class Benchmark:
         out: folder; runs are in `out/runs`.
         data: the built set.
         methods, settings, seeds: as `smallpose train` takes them.
-        recipe, overrides, workers: of every run, as of `Job`.
+        recipe, overrides, workers, sigmas, swap: of every run, as of `Job`.
         subsets: files of `dataset.subsets`.
         subset_methods: the methods that are also trained on each subset (paper, Table 5).
         method_names: names of methods that are given as files, for the folders of their runs.
@@ -143,6 +156,8 @@ class Benchmark:
     recipe: str = ""
     overrides: tuple[str, ...] = ()
     workers: int = 0
+    sigmas: Path | None = None
+    swap: Sequence[tuple[str, str]] | None = None
     subsets: Sequence[Path] = ()
     subset_methods: Sequence[str] = ()
     method_names: Mapping[str, str] = field(default_factory=dict)
@@ -170,6 +185,8 @@ class Benchmark:
             overrides=self.overrides,
             subset=subset,
             workers=self.workers,
+            sigmas=self.sigmas,
+            swap=self.swap,
         )
 
 

@@ -73,17 +73,20 @@ def score_median_pose(train: Instances, test: Instances, **options: Any) -> dict
     return score_predictions(test, predict_median_pose(train, test), **options)
 
 
-def write_median_pose_run(data: Path, setting: Setting, folder: Path) -> dict[str, Any]:
+def write_median_pose_run(
+    data: Path, setting: Setting, folder: Path, sigmas: Path | None = None
+) -> dict[str, Any]:
     """Write the floor as the folder of a run without a training, for `report`.
 
     Args:
         data: the built set.
         setting: "A" or "B", whose training and test people and joints it has.
         folder: of the run; written again where it is there.
+        sigmas: file of OKS sigmas, for joints that are none of the 21.
 
     Returns: the contents of `result.json`.
     """
-    people = read_setting_data(data, setting)
+    people = read_setting_data(data, setting, sigmas=sigmas)
     predictions = predict_median_pose(people.train, people.test)
     write_results(predictions, folder / "found.json", people.test.category_id, people.test.images)
     result = {

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from smallpose.core.counts import format_count
+from smallpose.core.counts import choose_verb, format_count
 from smallpose.core.errors import InputError, RunError, SmallposeError
 from smallpose.dataset.builder.build_folder import BuildFolder
 from smallpose.dataset.exif_orientation import infer_label_grids, turn_image
@@ -55,9 +55,11 @@ def choose_turned_images(
     notes.append(
         f"{format_count(len(turned), 'image was', 'images were')} turned by their EXIF orientation"
     )
-    if len(turned) < len(rotated):
+    num_kept = len(rotated) - len(turned)
+    if num_kept:
         notes[-1] += (
-            f"; {len(rotated) - len(turned):,} were not, because labels refer to the stored grid "
+            f"; {num_kept:,} {choose_verb(num_kept, 'were')} not, because labels refer to the "
+            "stored grid "
             f"(first: {source.people.images.file_names[stored[0]]})"
         )
     print_status(f"{source.name}: {notes[-1]}")

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from smallpose.core.counts import format_count
+from smallpose.core.counts import choose_verb, format_count, format_part
 from smallpose.evaluation.evaluate import Evaluation
 from smallpose.evaluation.matching.arrays import Floats, Ints, Mask
 from smallpose.evaluation.scoring.bootstrap import MIN_CLUSTERS, index_clusters
@@ -176,9 +176,9 @@ class HalfDetected:
         if not self.is_inside or self.num_partial < MIN_PARTIAL * self.num_below:
             return ""
         return (
-            f"; of the {format_count(self.num_below, 'person', 'people')} below it "
-            f"{self.num_partial:,} have over {100 * MAX_OUTSIDE:.0f} % of their labelled joints "
-            "outside the box, so they are taller than it"
+            f"; {format_part(self.num_partial, self.num_below, 'below it', 'have')} over "
+            f"{100 * MAX_OUTSIDE:.0f} % of their labelled joints outside the box, so they are "
+            "taller than it"
         )
 
     def _describe_tallest(self) -> str:
@@ -187,7 +187,8 @@ class HalfDetected:
             return ""
         return (
             f"; of the {self.tallest.people:,} tallest, from {self.tallest.from_height:.0f} px on, "
-            f"only {self.tallest.detected:,} are detected, which may be chance"
+            f"only {self.tallest.detected:,} {choose_verb(self.tallest.detected, 'are')} detected, "
+            "which may be chance"
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Format how an exported file differs from its original."""
 
-from smallpose.core.counts import format_count
+from smallpose.core.counts import choose_verb, format_count
 from smallpose.core.table import build_text_table
 from smallpose.evaluation.analysis.comparison import Difference
 from smallpose.evaluation.console_table import format_number
@@ -15,7 +15,7 @@ def format_check(check: ExportCheck) -> str:
     x, y = check.shift_px
     lines = [
         f"{format_count(first, 'person', 'people')} by the original, {second:,} by the file, "
-        f"{check.num_paired:,} are the same person",
+        f"{check.num_paired:,} {choose_verb(check.num_paired, 'are')} the same person",
         f"joints differ by {check.median_px:.3f} px at the median, 99 % by at most "
         f"{check.p99_px:.3f}, all by at most {check.max_px:.3f} px of the network's input; median "
         f"shift ({x:+.3f}, {y:+.3f})",

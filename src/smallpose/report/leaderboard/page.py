@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from smallpose._version import __version__
-from smallpose.core.counts import format_count
+from smallpose.core.counts import format_count, format_phrase
 from smallpose.core.interval import Interval
 from smallpose.core.table import Cell, Column, Table
 from smallpose.evaluation.protocols import CLASSES
@@ -244,7 +244,7 @@ def _describe_board(board: Board) -> list[tuple[str, str]]:
                 f"training set {one.name}",
                 f"{format_count(one.num_images, 'image')}; of the test images it has "
                 f"{len(one.exact):,} as equal files and {len(one.near):,} as near-duplicates; "
-                f"{len(one.not_compared):,} were not compared",
+                f"{format_phrase(len(one.not_compared), 'images were')} not compared",
             )
             for one in board.training_sets
         ),

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from smallpose.core.counts import format_count
+from smallpose.core.counts import format_count, format_part
 from smallpose.core.sizes import SIZES
 from smallpose.core.table import Cell, Column, Table
 from smallpose.evaluation.analysis.binned_ap import Bin
@@ -118,10 +118,10 @@ def describe_partial_boxes(bins: Sequence[Sequence[Any]]) -> str:
         total_people, total_partial, limit = total_people + people, total_partial + partial, high
     if limit is None:
         return ""
+    part = format_part(total_partial, total_people, f"up to {limit:.0f} px", "have")
     return (
-        f" Of the {format_count(total_people, 'person', 'people')} up to {limit:.0f} px, "
-        f"{total_partial:,} have over {100 * MAX_OUTSIDE:.0f} % of their labelled joints outside "
-        "the box: it holds the visible part, so these people are taller than their box."
+        f" {part[0].upper()}{part[1:]} over {100 * MAX_OUTSIDE:.0f} % of their labelled joints "
+        "outside the box: it holds the visible part, so these people are taller than their box."
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from smallpose.core.counts import format_count
+from smallpose.core.counts import choose_verb, format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import CUSTOM_SOURCE_JOINTS, Instances, custom_source
 from smallpose.core.skeleton import SMALLPOSE, Skeleton, find_joint_indices
@@ -89,7 +89,8 @@ def keep_joints(
         note += f" and {len(dropped) - MAX_NAMES:,} more"
     if is_too_many:
         note += (
-            f"; of {format_count(len(spelled), 'joint')} {len(kept)} are kept, which is K of Eq. 3"
+            f"; of {format_count(len(spelled), 'joint')} {len(kept)} "
+            f"{choose_verb(len(kept), 'are')} kept, which is K of Eq. 3"
         )
     notes = [note]
     num_without = int(np.count_nonzero((people.num_keypoints > 0) & (num_kept == 0)))

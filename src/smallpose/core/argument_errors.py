@@ -1,0 +1,103 @@
+"""Name arguments instead of options in the errors of functions that are called in Python.
+
+Functions that commands call, too, name options in their errors: `--unknown-images drop`. Where they
+are called in Python, the error names the argument: `unknown_images="drop"`.
+"""
+
+import functools
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from smallpose.core.errors import SmallposeError
+
+# Arguments whose option has another name.
+_OPTION_NAMES = {
+    "protocols": "--protocol",
+    "num_resamples": "--intervals",
+    "trust": "--i-trust-this-file",
+}
+# A command in a sentence, which is left as it is, or an option, which may be followed by a value.
+_COMMAND = r"smallpose [a-z]+\b[^;,']*|(?<![-\w])(?:predict|build|export|evaluate) --[^;,']*"
+_OPTION = r"(?<![-\w])(--[a-z][a-z-]*)(?: ([\w.%:/'-]+))?"
+_COMMAND_OR_OPTION = re.compile(f"(?P<command>{_COMMAND})|{_OPTION}")
+# Words that may follow the name of an option in a sentence and are no value of it.
+_NO_VALUES = re.compile(
+    "and|are|as|by|for|has|if|in|is|knows|of|or|repeats|sets|that|to|which|with"
+)
+
+
+def name_arguments(
+    function: Callable[..., Any], more_parameters: Iterable[inspect.Parameter] = ()
+) -> Callable[..., Any]:
+    """Wrap a function so that its errors name its arguments instead of options of commands.
+
+    Args:
+        more_parameters: that the function takes, too, by `**options` or in a config.
+    """
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except SmallposeError as error:
+            parameters = [*inspect.signature(function).parameters.values(), *more_parameters]
+            error.reword(map_options(parameters))
+            raise
+
+    # Where pickle finds it for a pool of processes.
+    call.__module__ = "smallpose"
+    return call
+
+
+def name_arguments_of_class(kind: type, more_parameters: Iterable[inspect.Parameter] = ()) -> type:
+    """Derive a class whose methods' errors name arguments; see `name_arguments`."""
+    methods = {
+        name: name_arguments(method, more_parameters)
+        for name, method in vars(kind).items()
+        if inspect.isfunction(method) and (name == "__init__" or not name.startswith("_"))
+    }
+    docs = {"__doc__": kind.__doc__, "__module__": "smallpose"}
+    return type(kind.__name__, (kind,), methods | docs)
+
+
+def map_options(parameters: Iterable[inspect.Parameter]) -> Callable[[str], str]:
+    """Return a function that rewrites the options of commands in a text as these parameters."""
+    by_option = {
+        _OPTION_NAMES.get(parameter.name, "--" + parameter.name.replace("_", "-")): parameter
+        for parameter in parameters
+    }
+    return functools.partial(_rewrite_options, parameters=by_option)
+
+
+def _rewrite_options(text: str, parameters: Mapping[str, inspect.Parameter]) -> str:
+    whole = re.fullmatch(r"(--[a-z][a-z-]*) (.+)", text)
+    if whole and whole[1] in parameters and " --" not in text:
+        return _format_argument(parameters[whole[1]], whole[2])
+
+    def rewrite(match: re.Match[str]) -> str:
+        parameter = parameters.get(match[2] or "")
+        if match["command"] or parameter is None:
+            return match[0]
+        value = (match[3] or "").rstrip(".:")
+        end = (match[3] or "")[len(value) :]
+        before = text[: match.start()]
+        if parameter.annotation in (bool, "bool"):
+            is_left_out = before.endswith(("leave out ", "leave "))
+            name = parameter.name if is_left_out else f"{parameter.name}=True"
+            return name + match[0].removeprefix(match[2])
+        if not value or _NO_VALUES.fullmatch(value):
+            return parameter.name + match[0].removeprefix(match[2])
+        return _format_argument(parameter, value) + end
+
+    return _COMMAND_OR_OPTION.sub(rewrite, text)
+
+
+def _format_argument(parameter: inspect.Parameter, value: str) -> str:
+    """Write an argument as it is typed: numbers and placeholders as they are, text in quotes."""
+    is_bare = re.fullmatch(r"[-+.\d]+|[A-Z_]+|'.*'", value)
+    text = value if is_bare else f'"{value}"'
+    if parameter.name == "protocols":
+        text = f"({text},)"
+    return f"{parameter.name}={text}"

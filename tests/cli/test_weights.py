@@ -1,0 +1,37 @@
+"""`smallpose weights` without a download: names are printed, a wrong call says what fits."""
+
+import pytest
+
+from smallpose.catalog.method_checks import PUBLISHED
+from smallpose.catalog.methods import read_catalog
+from smallpose.cli.main import main
+from smallpose.cli.weights import _refuse_unknown_name
+
+
+@pytest.mark.parametrize("words", [[], ["list"]])
+def test_every_printed_name_can_be_had(words, capsys):
+    assert main(["weights", *words]) == 0
+    names = [line[2:] for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
+    assert {*PUBLISHED, "rtmo_s", "rtmpose_m"} <= set(names)
+    assert len(set(names)) == len(names) > 25
+    catalog = read_catalog()
+    for name in names:
+        _refuse_unknown_name(name)
+        assert name not in catalog or catalog[name]["checkpoint"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["get"], "names no model; name one of movenet, movenet-thunder,"),
+        (["movenet"], "is neither list nor get; download it by: smallpose weights get movenet"),
+        (["fetch"], "is neither list nor get; try 'smallpose weights' for the names"),
+        (["list", "movenet"], "lists all names and takes nothing else; try 'smallpose weights'"),
+        (["get", "movnet"], "no such model; try movenet"),
+    ],
+)
+def test_a_wrong_call_says_what_to_type(words, message, capsys):
+    assert main(["weights", *words]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
