@@ -129,9 +129,10 @@ def _list_effects(
 
 
 def choose_title(effects: Mapping[str, Ends], advice: str, topic: str) -> str:
-    """Return the advice where some model surely gains and none loses, or else the topic alone."""
-    has_gain = any(map(is_gain, effects.values()))
-    return advice if has_gain and not any(map(is_loss, effects.values())) else topic
+    """Return the advice where half of the models surely gain and none loses, or else the topic."""
+    num_gains = sum(map(is_gain, effects.values()))
+    is_advised = 0 < len(effects) <= 2 * num_gains and not any(map(is_loss, effects.values()))
+    return advice if is_advised else topic
 
 
 def describe_effects(effects: Mapping[str, Ends]) -> str:

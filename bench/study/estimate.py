@@ -107,7 +107,7 @@ def describe_plan(
     lines = [_describe_model(name, [r for r in rows if r.variant.model == name]) for name in ms]
     lines += [f"{name}: its time is not known" for name in needs_boxes if name not in ms]
     total = estimate_minutes(sets, rows, max_people)
-    lines.append(f"estimated: {total:.0f} min of one core, with the images")
+    lines.append(f"estimated: {_format_minutes(total)} of one core, with the images")
     if total > BUDGET_MINUTES:
         fitting = [
             number
@@ -126,13 +126,17 @@ def _describe_model(name: str, rows: Sequence[PlanRow]) -> str:
     for people_set in dict.fromkeys(row.people_set for row in rows):
         own = [row for row in rows if row.people_set == people_set]
         part = f"{own[0].num_people:,} people of {people_set} in {own[0].num_looks} images each"
-        others = sorted({row.num_people for row in own[1:]})
+        others = sorted({row.num_people for row in own[1:]} - {own[0].num_people})
         if others:
             number = " or ".join(f"{count:,}" for count in others)
-            part += f" (variants: {number})"
+            part += f" ({number} for variants)"
         parts.append(part)
     minutes = sum(row.minutes or 0.0 for row in rows)
-    return f"{name}: {'; '.join(parts)}: {minutes:.0f} min"
+    return f"{name}: {'; '.join(parts)}: {_format_minutes(minutes)}"
+
+
+def _format_minutes(minutes: float) -> str:
+    return f"{minutes:.0f} min" if minutes >= 1 else "less than 1 min"
 
 
 def read_milliseconds(names: Sequence[str], measured: Path, published: Path) -> dict[str, float]:

@@ -131,11 +131,12 @@ def test_advice_on_jpeg_names_the_highest_quality_that_costs():
     [
         ([[0.1, 0.05, 0.2], [0.1, -0.1, 0.2]], "Do"),
         ([[0.1, 0.05, 0.2], [-0.1, -0.2, -0.05]], "Doing"),
+        ([[0.1, 0.05, 0.2], [0.1, -0.1, 0.2], [0.1, -0.1, 0.2]], "Doing"),
         ([[0.1, -0.1, 0.2]], "Doing"),
         ([], "Doing"),
     ],
 )
-def test_advice_needs_a_model_that_gains_and_none_that_loses(ends, title):
+def test_advice_needs_half_of_the_models_to_gain_and_none_to_lose(ends, title):
     effects = {str(row): one for row, one in enumerate(ends)}
     assert advice.choose_title(effects, "Do", "Doing") == title
 
