@@ -162,9 +162,9 @@ class MediaPredictor:
                 first_id += len(chunk)
         counter.print_missing(video, info.num_frames)
         if num_limited:
-            frames = format_count(num_limited, "frame")
+            limited = format_count(num_limited, "frame")
             print_status(
-                f"{video}: the limit of people was reached in {frames}; the highest scores were "
+                f"{video}: the limit of people was reached in {limited}; the highest scores were "
                 "kept, and --max-people N or all keeps more"
             )
 
