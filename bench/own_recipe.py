@@ -73,10 +73,7 @@ def compute_cost(size, steps, batch_size):
 
 
 def plan_jobs(sizes, seeds):
-    """Return the jobs, seed after seed; the arms of a size have the cost of `own`.
-
-    Those from nothing come last: in a part of the jobs, the others are complete.
-    """
+    """Return the jobs, seed after seed; the arms of a size have the cost of `own`."""
     method = create_method(METHOD)
     quick = method.recipes["quick"]
     jobs = []
@@ -88,7 +85,7 @@ def plan_jobs(sizes, seeds):
             for arm in ARMS:
                 overrides = () if arm == "own" else (("steps", str(steps)),)
                 jobs.append(Job(size, seed, arm, cost, overrides))
-    return sorted(jobs, key=lambda job: (not ARMS[job.arm], job.seed, job.cost))
+    return sorted(jobs, key=lambda job: (job.seed, job.cost))
 
 
 def read_people(folder, wanted=None):

@@ -40,6 +40,13 @@ def test_every_tiny_method_has_the_recipe_and_it_follows_the_size(name):
     assert from_nothing.backbone_rate == 1
 
 
+def test_with_many_people_it_is_the_quick_recipe_with_a_length_of_its_own():
+    method = create_method(TINY)
+    own = create_own_recipe(method, OwnData(1000, has_weights=True))
+    same = {"steps": own.steps, "validate_every": own.validate_every}
+    assert own == replace(method.recipes["quick"], **same)
+
+
 def test_published_weights_are_tuned_more_slowly():
     method = create_method(TINY)
     rate = create_own_recipe(method, OwnData(200, has_weights=True)).learning_rate
