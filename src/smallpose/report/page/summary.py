@@ -198,7 +198,7 @@ def _describe_lead_over_all(lead: Lead, label: str) -> str:
     if lead.verdict_everyone == "cannot tell":
         correction = _describe_correction(lead.everyone, lead.p_everyone, lead.num_tests)
         return (
-            f"Whether it is better than {label} over all people cannot be told "
+            f"Whether it is better over all people than {label} cannot be told "
             f"({lead.everyone.value:+.1f} AP, 95 %: {ends}{correction})."
         )
     return (
