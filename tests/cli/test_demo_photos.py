@@ -42,6 +42,9 @@ def test_photos_of_the_user_are_taken_before_those_of_packages(installed, tmp_pa
         assert verbs.calls[0] == ("weights", "get", "movenet")
         assert verbs.calls[1][:3] == ("predict", "movenet", photos)
         assert line.startswith(f"see {tmp_path / 'out' / 'drawn'}")
+        # Those drawn are those counted, and both are said to be from a score on.
+        assert verbs.calls[1][-2:] == ("--min-score", "0.3")
+        assert "a score from 0.3 on; without --min-score" in line
 
 
 def test_without_litert_nothing_runs_and_one_line_says_how(installed, tmp_path):

@@ -511,3 +511,56 @@ def test_results_before_the_ground_truth_are_named(form, what, tmp_path, capsys)
     truth, path = write_truth(tmp_path / "truth.json"), FORMS[form](tmp_path)
     assert main(["evaluate", str(path), str(truth)]) == 2
     assert what in capsys.readouterr().err
+
+
+def make_mmpose_folder(folder):
+    """Make the folder of an inferencer, in which CocoMetric has written its results, too."""
+    person = {"keypoints": [[1.0, 2.0]] * 17, "keypoint_scores": [0.5] * 17, "bbox_score": 0.8}
+    (folder / "predictions").mkdir(parents=True)
+    for name in ("cat", "dog"):
+        (folder / "predictions" / f"{name}.json").write_text(json.dumps([person]))
+    record = {"image_id": 4, "category_id": 1, "keypoints": [1.0, 2.0, 0.5] * 17, "score": 0.9}
+    metric = folder / "results.keypoints.json"
+    metric.write_text(json.dumps([record] * 3))
+    return metric
+
+
+def save_truth(folder, truth):
+    smallpose.write_coco(truth, folder / "truth.json")
+    return folder / "truth.json"
+
+
+def test_of_two_forms_in_one_folder_the_user_names_one(tmp_path):
+    images = make_images([4, 9], ["cat.jpg", "dog.jpg"])
+    truth = make_instances(COCO17, images, [], np.zeros((0, 4)), [])
+    folder = tmp_path / "mmpose"
+    metric = make_mmpose_folder(folder)
+    with pytest.raises(InputError) as caught:
+        read_results(folder, truth)
+    assert "has results in results.keypoints.json and in predictions/" in caught.value.what
+    assert main(["evaluate", str(save_truth(tmp_path, truth)), str(folder)]) == 2
+    for path in caught.value.remedy.removeprefix("name one of them: ").split(" or "):
+        assert len(read_results(path, truth)) == (3 if path == str(metric) else 2)
+
+
+def test_one_form_in_a_folder_is_taken_whatever_its_file_is_called(tmp_path):
+    images = make_images([4, 9], ["cat.jpg", "dog.jpg"])
+    truth = make_instances(COCO17, images, [], np.zeros((0, 4)), [])
+    metric = make_mmpose_folder(tmp_path / "all")
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    metric.rename(alone / metric.name)
+    assert len(read_results(tmp_path / "all", truth)) == 2  # of predictions/
+    assert len(read_results(alone, truth)) == 3
+    # Without records that name their images, it is the poses of an image of that name.
+    per_image = tmp_path / "per_image"
+    per_image.mkdir()
+    (tmp_path / "all" / "predictions" / "cat.json").rename(per_image / "cat.keypoints.json")
+    dotted = make_instances(
+        COCO17, make_images([1], ["cat.keypoints.jpg"]), [], np.zeros((0, 4)), []
+    )
+    assert len(read_results(per_image, dotted)) == 1
+    # In one folder, both forms are named.
+    (alone / "dog.json").write_text((tmp_path / "all" / "predictions" / "dog.json").read_text())
+    with pytest.raises(InputError, match=r"results.keypoints.json and in one file per image"):
+        read_results(alone, truth)

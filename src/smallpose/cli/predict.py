@@ -22,6 +22,7 @@ from smallpose.cli.predict_outputs import (
     print_joint_order,
     print_low_scores,
     print_missing_frame,
+    print_reduction,
     print_rounded_sides,
     print_small_people,
     read_resolved_curve,
@@ -37,9 +38,9 @@ if TYPE_CHECKING:
     from numpy import float64
     from numpy.typing import NDArray
 
-    from smallpose.core.predictions import Predictions
     from smallpose.inference.options import InferenceOptions
     from smallpose.inference.predict_files import BoxDetector, PredictionResult
+    from smallpose.inference.predict_videos import MediaPart
     from smallpose.methods import PoseMethod
     from smallpose.resolution.small_people import ResolvedHeight
 
@@ -95,6 +96,7 @@ def run_command(args: argparse.Namespace) -> None:
     set_torch_threads(args.threads)
     from smallpose.inference.low_scores import ScoreCollector
     from smallpose.inference.predict_files import predict_coco_file, predict_image_files
+    from smallpose.inference.reduced_images import ImageSizeCounter
     from smallpose.io.coco_results import write_results
     from smallpose.system.progress import print_status
 
@@ -151,6 +153,9 @@ def run_command(args: argparse.Namespace) -> None:
     scores = ScoreCollector()
     scores.add_predictions(predictions)
     print_low_scores(args, method, scores)
+    sizes = ImageSizeCounter()
+    sizes.add_images(result.people.images)
+    print_reduction(args, detector.method if detector else method, sizes)
     num_images = len(result.people.images)
     people = format_count(len(predictions), "person", "people")
     print(f"{people} in {format_count(num_images, 'image')}: {args.out}")
@@ -167,6 +172,7 @@ def _predict_videos(
 
     from smallpose.inference.low_scores import ScoreCollector
     from smallpose.inference.predict_videos import MediaPredictor
+    from smallpose.inference.reduced_images import ImageSizeCounter
     from smallpose.io.media_results import get_frames_path
     from smallpose.system.progress import print_written
 
@@ -181,10 +187,12 @@ def _predict_videos(
     images_path = get_image_list_path(args.out)
     heights: list[Floats] = []
     scores = ScoreCollector()
+    sizes = ImageSizeCounter()
 
-    def watch(predictions: "Predictions") -> None:
-        heights.append(predictions.boxes_xywh[:, 3])
-        scores.add_predictions(predictions)
+    def watch(part: "MediaPart") -> None:
+        heights.append(part.predictions.boxes_xywh[:, 3])
+        scores.add_predictions(part.predictions)
+        sizes.add_images(part.images)
 
     counts = predict_media(args, args.inputs, predictor, images_path, watch)
     print_small_people(resolved, heights, np.zeros(0))
@@ -192,6 +200,7 @@ def _predict_videos(
     print_joint_order(method.skeleton)
     print_written(images_path, get_frames_path(args.out), args.draw)
     print_low_scores(args, method, scores)
+    print_reduction(args, detector.method if detector else method, sizes)
     tracks = f", {format_count(counts.num_tracks, 'track')}" if args.track else ""
     print(
         f"{format_count(counts.num_people, 'person', 'people')} in "
@@ -288,7 +297,7 @@ def _write_image_list(out: Path, result: "PredictionResult") -> Path:
 
 def _draw_images(args: argparse.Namespace, result: "PredictionResult") -> None:
     from smallpose.dataloading.large_images import open_image
-    from smallpose.report.images.draw_predictions import draw_predictions
+    from smallpose.report.images.draw_predictions import DrawnCounter, draw_predictions
 
     root = args.images if args.data else Path()
     count = draw_predictions(
@@ -299,4 +308,8 @@ def _draw_images(args: argparse.Namespace, result: "PredictionResult") -> None:
         args.draw,
         min_score=args.draw_min_score,
     )
-    print(f"{format_count(count, 'image')} drawn: {args.draw}")
+    drawn = DrawnCounter(args.draw_min_score)
+    drawn.add_predictions(result.predictions)
+    people = drawn.describe()
+    with_people = f", with {people}" if people else ""
+    print(f"{format_count(count, 'image')} drawn{with_people}: {args.draw}")

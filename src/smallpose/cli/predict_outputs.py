@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from smallpose.core.skeleton import Skeleton
     from smallpose.inference.low_scores import ScoreCollector
     from smallpose.inference.options import InferenceOptions
+    from smallpose.inference.reduced_images import ImageSizeCounter
     from smallpose.methods import PoseMethod
     from smallpose.resolution.small_people import ResolvedHeight
 
@@ -47,6 +48,24 @@ def print_low_scores(
     if args.min_score is not None or has_labelled_boxes:
         return
     message = scores.describe_low_scores()
+    if message:
+        print_status(message)
+
+
+def print_reduction(
+    args: argparse.Namespace, method: "PoseMethod", sizes: "ImageSizeCounter"
+) -> None:
+    """Print which people a full-image method hardly sees in large images, unless there are tiles.
+
+    Args:
+        method: that detects people.
+    """
+    from smallpose.methods.full_image import FullImageMethod
+    from smallpose.system.progress import print_status
+
+    if args.tile or args.input_side or not isinstance(method, FullImageMethod):
+        return
+    message = sizes.describe_reduction(method)
     if message:
         print_status(message)
 

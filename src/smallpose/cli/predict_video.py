@@ -11,7 +11,6 @@ from smallpose.system.image_formats import is_video_name
 if TYPE_CHECKING:
     from fractions import Fraction
 
-    from smallpose.core.predictions import Predictions
     from smallpose.inference.predict_videos import MediaPart, MediaPredictor
     from smallpose.io.media_results import ResultCounts, ResultPart
     from smallpose.report.images.video_drawing import VideoDrawing
@@ -66,12 +65,12 @@ def predict_media(
     files: Sequence[Path],
     predictor: "MediaPredictor",
     images_path: Path,
-    watch: "Callable[[Predictions], None] | None" = None,
+    watch: "Callable[[MediaPart], None] | None" = None,
 ) -> "ResultCounts":
     """Predict files with videos among them, write the results, and draw where it is asked for.
 
     Args:
-        watch: is called with the predictions of each part.
+        watch: is called with each part.
     """
     from smallpose.io.media_results import write_media_results
 
@@ -88,7 +87,7 @@ def predict_media(
 
 
 def _convert_parts(
-    parts: "Iterable[MediaPart]", watch: "Callable[[Predictions], None] | None"
+    parts: "Iterable[MediaPart]", watch: "Callable[[MediaPart], None] | None"
 ) -> "Iterator[ResultPart]":
     from smallpose.io.media_results import ResultPart
     from smallpose.system.progress import print_status
@@ -97,7 +96,7 @@ def _convert_parts(
         for note in part.predictions.notes:
             print_status(note)
         if watch is not None:
-            watch(part.predictions)
+            watch(part)
         frames = [
             {
                 "image_id": one.image_id,
@@ -116,12 +115,15 @@ def _draw_parts(
 ) -> "Iterator[MediaPart]":
     """Yield the parts, and draw each of them meanwhile: frames into videos, images into files."""
     from smallpose.dataloading.large_images import open_image
-    from smallpose.report.images.draw_predictions import draw_predictions
+    from smallpose.report.images.draw_predictions import DrawnCounter, draw_predictions
+    from smallpose.system.progress import print_status
 
+    drawn = DrawnCounter(min_score)
     drawing: VideoDrawing | None = None
     video = ""
     try:
         for part in parts:
+            drawn.add_predictions(part.predictions)
             if not part.times:
                 draw_predictions(
                     part.predictions, part.images, Path(), open_image, out, min_score=min_score
@@ -138,6 +140,9 @@ def _draw_parts(
             yield part
         if drawing is not None:
             drawing.close()
+        people = drawn.describe()
+        if people:
+            print_status(f"drawn in {out}: {people}")
     finally:
         if drawing is not None:
             drawing.discard()

@@ -27,8 +27,10 @@ class FolderForm(NamedTuple):
     prefix: str = ""
 
     def list_files(self, folder: Path) -> list[Path]:
-        """Return the files of the form, sorted by name."""
-        return sorted(file for file in folder.glob(f"*{self.suffix}") if file.is_file())
+        """Return the files of the form, sorted by name, without those of all images."""
+        others = _list_single_files(folder)
+        files = sorted(file for file in folder.glob(f"*{self.suffix}") if file.is_file())
+        return [file for file in files if file not in others]
 
 
 # The first form with a file of its suffix is taken; a form that any *.json fits comes last.
@@ -37,14 +39,45 @@ FOLDER_FORMS = (
     FolderForm("OpenPose", "_keypoints.json"),
     FolderForm("MMPose", ".json", "results_"),
 )
-# Single files in the folders that these tools write.
+# Single files in the folders that these tools write, and the end of those of MMPose's CocoMetric.
 _SINGLE_FILES = ("coco_instances_results.json", "alphapose-results.json")
+_COCO_METRIC_END = ".keypoints.json"
+_HEAD_BYTES = 1 << 16
+SUBFOLDER = "predictions"  # in which MMPose's inferencer and others write a file per image
 
 
 def find_single_file(folder: Path) -> Path | None:
-    """Return the file with all results in a folder of Detectron2 or AlphaPose; else None."""
-    files = [folder / name for name in _SINGLE_FILES if (folder / name).is_file()]
-    return files[0] if files else None
+    """Return the file with all results in a folder of Detectron2, AlphaPose or MMPose; else None.
+
+    Raises: InputError where there are several, or a file per image as well.
+    """
+    files = _list_single_files(folder)
+    if not files:
+        return None
+    others = [one for one in (folder / SUBFOLDER, folder) if find_folder_form(one) is not None]
+    if len(files) + len(others) > 1:
+        names = [file.name for file in files]
+        names += ["one file per image" if one == folder else f"{SUBFOLDER}/" for one in others]
+        paths = [str(path) for path in (*files, *others) if path != folder]
+        remedy = f"name one of them: {' or '.join(paths)}"
+        if folder in others:
+            remedy += "; for the others, move that file into another folder"
+        raise InputError(str(folder), f"has results in {' and in '.join(names)}", remedy)
+    return files[0]
+
+
+def _list_single_files(folder: Path) -> list[Path]:
+    """List the files of a folder that have the results of all images."""
+    known = [folder / name for name in _SINGLE_FILES if (folder / name).is_file()]
+    metric = sorted(folder.glob(f"*{_COCO_METRIC_END}"))
+    return known + [file for file in metric if file.is_file() and _names_images(file)]
+
+
+def _names_images(file: Path) -> bool:
+    """Return whether the first record of a list names its image."""
+    with file.open("rb") as stream:
+        head = stream.read(_HEAD_BYTES)
+    return head.lstrip()[:1] == b"[" and b'"image_id"' in head[: head.find(b"}") + 1]
 
 
 def find_folder_form(folder: Path) -> FolderForm | None:
@@ -69,6 +102,8 @@ def convert_folder(
     Raises: InputError naming the file that is broken or of an image that is not in the truth.
     """
     form = find_folder_form(folder)
+    if form is None and find_folder_form(folder / SUBFOLDER) is not None:
+        return convert_folder(folder / SUBFOLDER, images, unknown_images)
     if form is None:
         has_json = any(folder.glob("*.json"))
         what = "has no results of a known form" if has_json else "contains no .json file"

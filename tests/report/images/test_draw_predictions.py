@@ -5,13 +5,15 @@ import numpy as np
 import pytest
 
 from smallpose.core.instances import make_images
-from smallpose.core.predictions import Predictions
+from smallpose.core.predictions import Predictions, make_predictions
 from smallpose.core.skeleton import COCO17
 from smallpose.dataloading.images import read_image
 from smallpose.report.images.draw_predictions import (
     MAX_IMAGE_SIDE,
     MIN_IMAGE_HEIGHT,
     MIN_PERSON_HEIGHT,
+    DrawnCounter,
+    draw_image,
     draw_predictions,
 )
 from smallpose.report.images.pose_drawing import LEFT, RIGHT
@@ -98,3 +100,39 @@ def test_images_without_people_are_drawn_too(tmp_path):
     assert [file.name for file in sorted((tmp_path / "out").iterdir())] == ["1-a.jpg", "3-a.jpg"]
     empty = read_image(tmp_path / "out" / "1-a.jpg")
     assert (np.abs(empty.astype(int) - GREY) < 3).all()
+
+
+@pytest.mark.parametrize(
+    ("scores", "min_score", "expected"),
+    [
+        ({1: [0.8, 0.16, 0.15]}, None, "2 of 3 people (scores from 0.16 on, a fifth of the best"),
+        ({1: [0.8, 0.1], 2: [0.5, 0.2]}, None, "3 of 4 people (scores from 0.16 on, a fifth"),
+        ({1: [0.8, 0.1], 2: [0.5, 0.05]}, None, "2 of 4 people (scores from 0.1 to 0.16 on, a"),
+        ({1: [0.8, 0.1], 2: [0.5]}, 0.6, "1 of 3 people (scores from 0.6 on, as by --draw-min"),
+        ({1: [0.5]}, 0.6, "0 of 1 person (scores from 0.6 on"),
+        ({1: [0.8, 0.4], 2: [0.1]}, None, ""),
+        ({}, None, ""),
+    ],
+)
+def test_people_whom_a_drawing_hides_are_counted(scores, min_score, expected):
+    ids = [image_id for image_id, values in scores.items() for _ in values]
+    values = [score for one in scores.values() for score in one]
+    keypoints = np.ones((len(ids), len(COCO17), 3))
+    drawn = DrawnCounter(min_score)
+    drawn.add_predictions(make_predictions(COCO17, ids, keypoints, values))
+    assert drawn.describe().startswith(expected) and bool(drawn.describe()) == bool(expected)
+
+
+def test_the_count_is_that_of_the_people_in_the_image():
+    """Removing the people who are counted as hidden leaves the drawing as it was."""
+    people = [make_standing_person(200, (100 + 150 * k, 100)) for k in range(3)]
+    keypoints = np.array(people)
+    scores = [0.9, 0.18, 0.1]
+    predictions = make_predictions(COCO17, [1, 1, 1], keypoints, scores)
+    image = np.zeros((400, 640, 3), np.uint8)
+    full = draw_image(image, predictions, np.arange(3))
+    assert (full == draw_image(image, predictions, np.arange(2))).all()
+    assert (full != draw_image(image, predictions, np.arange(1))).any()
+    drawn = DrawnCounter()
+    drawn.add_predictions(predictions)
+    assert drawn.describe().startswith("2 of 3 people")

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_count
 from smallpose.core.instances import Images
 from smallpose.core.predictions import Predictions
 from smallpose.dataloading.images import ImageArray
@@ -85,9 +86,7 @@ def draw_image(
     canvas = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_CUBIC), np.uint8)
     scores = predictions.scores[detections]
     label_of = dict(zip(detections.tolist(), labels, strict=False))
-    lowest = min_score
-    if lowest is None:
-        lowest = min_score_share * scores.max() if len(scores) else 0.0
+    lowest = find_lowest_score(scores, min_score_share, min_score)
     # The most confident is drawn last, over the others.
     for d in detections[np.argsort(scores, kind="stable")]:
         if predictions.scores[d] < lowest:
@@ -100,6 +99,60 @@ def draw_image(
             top = points[masks[d]][points[masks[d], 1].argmin()]
             _draw_label(canvas, top, label_of[d])
     return canvas
+
+
+def find_lowest_score(
+    scores: NDArray[np.float64],
+    min_score_share: float = MIN_SCORE_SHARE,
+    min_score: float | None = None,
+) -> float:
+    """Return the score from which on people of one image are drawn.
+
+    Args:
+        scores: of all people of the image.
+        min_score_share, min_score: as in `draw_image`.
+    """
+    if min_score is not None:
+        return min_score
+    return min_score_share * float(scores.max()) if len(scores) else 0.0
+
+
+class DrawnCounter:
+    """Counts the people who are drawn, and remembers from which scores on, for a message.
+
+    Args:
+        min_score: as in `draw_image`.
+    """
+
+    def __init__(self, min_score: float | None = None) -> None:
+        self._min_score = min_score
+        self._num_people = 0
+        self._num_drawn = 0
+        self._lowest: list[float] = []  # of images whose people are not all drawn
+
+    def add_predictions(self, predictions: Predictions) -> None:
+        """Count the people of some images; an image is in one call alone."""
+        for image_id in np.unique(predictions.image_ids).tolist():
+            scores = predictions.scores[predictions.image_ids == image_id]
+            lowest = find_lowest_score(scores, min_score=self._min_score)
+            num_drawn = int((scores >= lowest).sum())
+            self._num_people += len(scores)
+            self._num_drawn += num_drawn
+            if num_drawn < len(scores):
+                self._lowest.append(lowest)
+
+    def describe(self) -> str:
+        """Say how many of the people are drawn, from which score on; "" where all are."""
+        if not self._lowest:
+            return ""
+        people = format_count(self._num_people, "person", "people")
+        low, high = (f"{end(self._lowest):.2g}" for end in (min, max))
+        if self._min_score is not None:
+            why = "as by --draw-min-score"
+        else:
+            why = "a fifth of the best of the image; --draw-min-score sets the limit"
+        ends = low if low == high else f"{low} to {high}"
+        return f"{self._num_drawn:,} of {people} (scores from {ends} on, {why})"
 
 
 def _draw_label(canvas: ImageArray, point: NDArray[np.float64], text: str) -> None:
