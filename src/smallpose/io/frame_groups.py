@@ -107,5 +107,5 @@ def describe_possible_frames(images: Images) -> list[str]:
     return [
         f"{num_images:,} of {format_count(len(images), 'image')} are numbered as frames of videos "
         f"are ({folder}): if they are, they are not independent, and the intervals here are too "
-        "narrow; give images of one video the same 'group', or evaluate with --video"
+        "narrow; give images of one video the same 'group' (evaluate has --video)"
     ]

@@ -13,6 +13,7 @@ from smallpose.core.counts import format_count
 from smallpose.core.interval import Interval
 from smallpose.core.table import Cell, Column, Table
 from smallpose.evaluation.scoring.bootstrap import MIN_CLUSTERS, compute_difference_interval
+from smallpose.io.frame_groups import describe_possible_frames
 from smallpose.resolution.frame import Frame, describe_missing_frame
 from smallpose.resolution.half_height import (
     HalfHeight,
@@ -201,6 +202,7 @@ class Study:
                 f"{format_count(self.num_clusters, 'image or video', 'images or videos')}, and at "
                 f"least {MIN_CLUSTERS} are needed for intervals that hold what they promise."
             )
+        notes += [f"{note}." for note in describe_possible_frames(self.people.truth.images)]
         return notes
 
     def list_sentences(self) -> list[str]:
