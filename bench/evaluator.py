@@ -1,6 +1,7 @@
 """Time `smallpose evaluate` and other evaluators, each as a process from files to numbers.
 
     python bench/evaluator.py [--scales 0.1,1] [--runs 5] [--peers hotcoco,…] [--work runs/bench]
+    python bench/evaluator.py --other BASE/bin/python --peers '' --tasks one-pass [--intervals 1000]
 
 Makes the input (bench/evaluator/synthetic_data.py), installs the peers into environments under
 --work, checks that all compute the same ten numbers, and times them in turn, A B C A B C. There are
@@ -8,7 +9,9 @@ two tasks, because the second is the peers' best case: `paper`, the ten metrics,
 each peer needs four prepared truths and four runs; `one-pass`, the seven metrics of a single run.
 xtcocotools recounts labels, so the prepared truths of the density classes have no effect on it: its
 `paper` numbers differ, its time is that of four runs. Peak memory includes mapped pages of the
-files. A figure from a busy machine means little: the table shows the load.
+files. A figure from a busy machine means little: the table shows the load. `--other` is the
+interpreter of an environment with another version of smallpose, which is then the reference; on a
+busy machine its CPU seconds in the same turns are what to compare with.
 """
 
 import argparse
@@ -62,20 +65,52 @@ def time_process(command: list[str], environ: dict[str, str]) -> tuple[float, fl
 
 
 def list_commands(
-    folder: Path, task: str, peers: list[str], pythons: dict[str, Path]
+    folder: Path,
+    task: str,
+    peers: list[str],
+    pythons: dict[str, Path],
+    versions: dict[str, str],
+    intervals: int,
 ) -> dict[str, list[str]]:
-    """Return the command of each evaluator, the reference first."""
+    """Return the command of each evaluator, the reference first.
+
+    Args:
+        versions: interpreters of versions of smallpose by what is added to their names.
+    """
     out = {}
+    for version, python in versions.items():
+        if version:
+            out |= list_own_commands(folder, python, version, intervals)
     for peer in peers:
         python = str(pythons[PEERS[peer][1]])
         out[peer] = [python, str(HERE / "peer.py"), peer, str(folder), "--task", task]
-    program = str(Path(sys.executable).parent / "smallpose")
-    for name, protocol in OURS.items():
-        files = [str(folder / "gt.json"), str(folder / "dt.json")]
-        # The peers' truths have width × height of the box as their area.
-        options = ["--protocol", protocol, "--oks-area", "box"]
-        out[name] = [program, "evaluate", *files, *options, "--json", "-"]
-    return out
+    return out | list_own_commands(folder, versions[""], "", intervals)
+
+
+def list_own_commands(
+    folder: Path, python: str, version: str, intervals: int
+) -> dict[str, list[str]]:
+    """Return the commands of a version of smallpose by name."""
+    program = str(Path(python).parent / "smallpose")
+    usage = subprocess.run([program, "evaluate", "-h"], capture_output=True, text=True, check=True)
+    # The peers' truths have width × height of the box as their area, as old versions always had.
+    options = ["--oks-area", "box"] if "--oks-area" in usage.stdout else []
+    if intervals:
+        options += ["--intervals", str(intervals)]
+    files = [str(folder / "gt.json"), str(folder / "dt.json")]
+    return {
+        name + version: [
+            program,
+            "evaluate",
+            *files,
+            "--protocol",
+            protocol,
+            *options,
+            "--json",
+            "-",
+        ]
+        for name, protocol in OURS.items()
+    }
 
 
 def read_metrics(text: str) -> dict[str, float | None]:
@@ -85,17 +120,15 @@ def read_metrics(text: str) -> dict[str, float | None]:
     return numbers
 
 
-def print_table(
-    folder: Path, task: str, peers: list[str], runs: int, pythons: dict[str, Path]
-) -> None:
+def print_table(folder: Path, task: str, commands: dict[str, list[str]], runs: int) -> None:
     """Run all evaluators in turn and print one table."""
     # Compiled bytecode for every evaluator, whatever the caller's environment.
     environ = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     rows: dict[str, list[tuple[float, float, float]]] = {}
     numbers: dict[str, dict[str, float | None]] = {}
-    commands = list_commands(folder, task, peers, pythons)
-    for name in OURS:
-        time_process(commands[name], environ)  # warms the file cache and writes bytecode
+    for name, command in commands.items():
+        if name.startswith("smallpose"):
+            time_process(command, environ)  # warms the file cache and writes bytecode
     for turn in range(runs):
         for name, command in commands.items():
             if turn and name in SLOW:
@@ -110,16 +143,18 @@ def print_table(
     load = os.getloadavg()[0]
     print(f"\n{task}: {size}; {os.cpu_count()} cores, load {load:.1f}\n")
     first = next(iter(rows))
-    print(f"| | wall s | cpu s | peak MB | wall / {first} | numbers |")
+    print(f"| | wall s | cpu s | peak MB | wall, cpu, peak / {first} | numbers |")
     print("| --- | --- | --- | --- | --- | --- |")
     for name, timings in rows.items():
         wall, cpu, peak = (statistics.median(column) for column in zip(*timings, strict=True))
-        pairs = zip(timings, rows[first], strict=False)
-        ratio = statistics.median(a[0] / b[0] for a, b in pairs)
+        pairs = list(zip(timings, rows[first], strict=False))
+        ratios = ", ".join(
+            f"{statistics.median(a[i] / b[i] for a, b in pairs):.3f}" for i in range(3)
+        )
         theirs = numbers[first]
         equal = all(numbers[name][key] == value for key, value in theirs.items())
         verdict = "equal" if equal else "DIFFERENT"
-        print(f"| {name} | {wall:.2f} | {cpu:.2f} | {peak:.0f} | {ratio:.3f} | {verdict} |")
+        print(f"| {name} | {wall:.2f} | {cpu:.2f} | {peak:.0f} | {ratios} | {verdict} |")
 
 
 def main() -> None:
@@ -131,9 +166,12 @@ def main() -> None:
     parser.add_argument("--peers", default=",".join(PEERS))
     parser.add_argument("--tasks", default="paper,one-pass")
     parser.add_argument("--work", type=Path, default=Path("runs/bench/evaluator"))
+    parser.add_argument("--other", help="interpreter of another version of smallpose")
+    parser.add_argument("--intervals", type=int, default=0, help="resamples; not for peers")
     args = parser.parse_args()
     peers = [p for p in args.peers.split(",") if p]
     args.work.mkdir(parents=True, exist_ok=True)
+    versions = {"": sys.executable} | ({", other version": args.other} if args.other else {})
     pythons = {name: make_environment(args.work, name, peers) for name in ("peers", "numpy1")}
     for scale in args.scales.split(","):
         folder = args.work / f"x{scale}-{args.keypoints}"
@@ -141,7 +179,8 @@ def main() -> None:
             make = [sys.executable, str(HERE / "synthetic_data.py"), str(folder), "--scale", scale]
             subprocess.run([*make, "--keypoints", str(args.keypoints)], check=True)
         for task in args.tasks.split(","):
-            print_table(folder, task, peers, args.runs, pythons)
+            commands = list_commands(folder, task, peers, pythons, versions, args.intervals)
+            print_table(folder, task, commands, args.runs)
 
 
 if __name__ == "__main__":

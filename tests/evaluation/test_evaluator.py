@@ -144,3 +144,14 @@ def test_the_first_detection_of_all_decides_whether_boxes_count(crowded_dataset)
     mixed = replace(dataset.predictions, boxes_xywh=boxes)
     parts = [rows_of(mixed, rows) for rows in np.array_split(np.arange(len(mixed)), 4)]
     same(evaluate_parts(dataset.truth, parts), evaluate(dataset.truth, mixed))
+
+
+def test_finishing_gives_the_result_and_forgets_the_predictions(crowded_dataset):
+    dataset = crowded_dataset(4, images=6, people=7)
+    evaluator = Evaluator(dataset.truth, protocols=ALL)
+    for rows in np.array_split(np.arange(len(dataset.predictions)), 3):
+        evaluator.add(rows_of(dataset.predictions, rows))
+    expected = evaluator.result()
+    same(evaluator.result(), expected)
+    same(evaluator.finish(), expected)
+    assert not evaluator.result().match_counts.num_detections.any()

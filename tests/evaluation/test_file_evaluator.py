@@ -41,7 +41,9 @@ def write(tmp_path):
 
 
 def assert_same_as_whole(truth, path, **options):
-    scored = evaluate_file(truth, path, **options)
+    packed = read_coco(path.with_name("truth.json"), packed=True)
+    scored = evaluate_file(packed, path, **options)
+    assert scored.result.to_json() == evaluate_file(truth, path, **options).result.to_json()
     whole = evaluate_file(truth, path, keep_predictions=True, **options)
     assert whole.predictions is not None
     assert scored.result.to_json() == whole.result.to_json()
@@ -197,3 +199,37 @@ def test_without_compiled_parts_the_file_is_read_as_a_whole(crowded_dataset, wri
     assert scored.predictions is not None
     assert scored.result.to_json() == evaluate(truth, read_results(path, truth)).to_json()
     assert truth.skeleton.joints == COCO17.joints
+
+
+@needs_extension
+@pytest.mark.parametrize("third", ["0.5", "1", "0.12345678901234567", "1e-7", "-3"])
+@pytest.mark.usefixtures("small_pieces")
+def test_third_values_of_keypoints_do_not_count(third, crowded_dataset, write):
+    dataset = crowded_dataset(2, 17, images=3, people=8)
+    truth, path = write(dataset.coco, dataset.results)
+    expected = evaluate_file(truth, path).result.to_json()
+    results = json.loads(path.read_text())
+    for result in results:
+        result["keypoints"][2::3] = [777123] * 17
+    path.write_text(json.dumps(results).replace("777123", third))
+    scored = evaluate_file(truth, path)
+    assert scored.predictions is None
+    assert scored.result.to_json() == expected
+
+
+@needs_extension
+@pytest.mark.parametrize("third", ["01", "1.", "-", "NaN", '"1"', "null", "1e400", "[1]"])
+def test_a_third_value_that_is_no_number_is_refused_as_where_it_is_read(
+    third, crowded_dataset, write
+):
+    dataset = crowded_dataset(2, 17, images=3, people=8)
+    truth, path = write(dataset.coco, dataset.results)
+    results = json.loads(path.read_text())
+    results[-1]["keypoints"][5] = 777123
+    path.write_text(json.dumps(results).replace("777123", third))
+    errors = []
+    for keep in (False, True):
+        with pytest.raises(InputError) as raised:
+            evaluate_file(truth, path, keep_predictions=keep)
+        errors.append(str(raised.value))
+    assert errors[0] == errors[1]

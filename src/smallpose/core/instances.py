@@ -16,6 +16,7 @@ from smallpose.core.boxes import box_area
 from smallpose.core.counts import format_count
 from smallpose.core.density import classify_densities
 from smallpose.core.errors import InputError
+from smallpose.core.packed_keypoints import PackedKeypoints
 from smallpose.core.sizes import classify_sizes
 from smallpose.core.skeleton import SKELETONS, SMALLPOSE, Skeleton, map_joints
 
@@ -150,7 +151,7 @@ class Instances:
         ids: (n,) unique numbers; of ours where the file has ids that are text.
         boxes_xywh: (n, 4) px.
         keypoints: (n, k, 3) x, y in px of the stored image and v: 0 not labelled, 1 labelled but
-            hidden, 2 labelled and visible.
+            hidden, 2 labelled and visible. Where `read_coco` was asked for it, `PackedKeypoints`.
         num_keypoints: (n,) the file's field of that name. People with 0 are ignored by every
             metric. In files of others it need not equal the count of v > 0.
         iscrowd: (n,) a region of people, ignored likewise.
@@ -207,6 +208,8 @@ class Instances:
     @cached_property
     def num_labelled(self) -> Ints:
         """Return (n,) the number of keypoints with v > 0."""
+        if isinstance(self.keypoints, PackedKeypoints):
+            return np.count_nonzero(self.keypoints.visibility, axis=1)
         return np.asarray(np.count_nonzero(self.keypoints[:, :, 2] > 0, axis=1), dtype=np.int64)
 
     @cached_property

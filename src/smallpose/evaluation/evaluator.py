@@ -1,6 +1,6 @@
 """Evaluate in pieces: a validation loop, several ranks, a file that is scored while it is read.
 
-What is kept of a detection is its score, its box and its candidate people, about a fifth of its
+What is kept of a detection is its score, its box and its candidate people, about a tenth of its
 keypoints.
 """
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
@@ -23,16 +24,19 @@ from smallpose.evaluation.evaluate import (
     describe_settings,
     summarize_counts,
 )
-from smallpose.evaluation.matching.arrays import Candidates, Floats, ImageGroups, Ints
-from smallpose.evaluation.matching.greedy import match_candidates
-from smallpose.evaluation.matching.image_groups import group_rows, index_images, index_truth_images
+from smallpose.evaluation.matching.arrays import Floats, RankedCandidates
+from smallpose.evaluation.matching.greedy import find_ranked_candidates, match_ranked
+from smallpose.evaluation.matching.image_groups import (
+    group_detections,
+    group_rows,
+    index_images,
+    index_truth_images,
+)
 from smallpose.evaluation.matching.keypoint_selection import (
     ScoredPoses,
     select_detections,
     select_keypoints,
 )
-from smallpose.evaluation.matching.native import concat_candidates
-from smallpose.evaluation.matching.oks import find_candidates
 from smallpose.evaluation.notes import (
     collect_notes,
     describe_undetected_images,
@@ -45,17 +49,17 @@ from smallpose.evaluation.scoring.precision_recall import THRESHOLDS
 
 @dataclass(frozen=True)
 class Piece:
-    """What is kept of some detections.
+    """What is kept of some detections, which are in the order of their file within an image.
 
     Args:
         image, scores, boxes: (d,), (d,), (d, 4) of each.
-        candidates: pairs that could match; their `detections` are rows of this piece.
+        candidates: pairs that could match.
     """
 
-    image: Ints
+    image: NDArray[np.int32]
     scores: Floats
     boxes: Floats
-    candidates: Candidates
+    candidates: RankedCandidates
 
 
 class Evaluator:
@@ -72,8 +76,10 @@ class Evaluator:
     def __init__(self, truth: Instances, **options: Any) -> None:
         self.truth = truth
         self.config = ScoringConfig(**options)
-        self._image_ids, self._people_image = index_truth_images(truth)
-        self._empty_groups = self._group(np.zeros(0, np.intp), np.zeros(0))
+        self._image_ids, people_image = index_truth_images(truth)
+        self._empty_groups = group_rows(
+            self._image_ids, people_image, np.zeros(0, np.intp), np.zeros(0)
+        )
         self._pieces: list[Piece] = []
         self._notes: dict[str, None] = {}
         self._skeleton: Skeleton | None = None
@@ -122,14 +128,12 @@ class Evaluator:
         )
         detections = select_detections(predictions, self._scored.skeleton)
         poses = replace(self._scored.poses, detections=detections)
-        candidates = find_candidates(groups, poses, float(THRESHOLDS.min()))
-        boxes = get_detection_boxes(predictions)
+        # Columns are copied, because the predictions may be overwritten by others.
         return Piece(
-            image=image,
-            scores=predictions.scores.copy(),
-            # A copy, because the predictions may be rows of something larger.
-            boxes=boxes.copy() if predictions.has_boxes else boxes,
-            candidates=replace(candidates, detections=rows[candidates.detections]),
+            image=groups.detection_image.astype(np.int32),
+            scores=predictions.scores[rows],
+            boxes=get_detection_boxes(predictions)[rows],
+            candidates=find_ranked_candidates(groups, poses, THRESHOLDS),
         )
 
     def add_piece(self, piece: Piece) -> None:
@@ -160,39 +164,49 @@ class Evaluator:
 
     def result(self, intervals: int = 0, seed: int = 0) -> Evaluation:
         """Evaluate all that was added so far; arguments as for `evaluate`."""
+        result = self._evaluate(self._pieces)
+        return add_intervals(result, intervals, seed) if intervals else result
+
+    def finish(self, intervals: int = 0, seed: int = 0) -> Evaluation:
+        """Evaluate as `result`, and forget all that was added, for less memory."""
+        pieces, self._pieces = self._pieces, []
+        result = self._evaluate(pieces)
+        return add_intervals(result, intervals, seed) if intervals else result
+
+    def _evaluate(self, pieces: list[Piece]) -> Evaluation:
         scored = self._scored
         if scored is None:
             skeleton = self.truth.skeleton
             no_poses = np.zeros((0, len(skeleton), 3))
             scored = self._select(make_predictions(skeleton, [], no_poses, []))
-        image = _concat_parts([piece.image for piece in self._pieces], np.zeros(0, np.intp))
-        scores = _concat_parts([piece.scores for piece in self._pieces], np.zeros(0))
-        boxes = _concat_parts([piece.boxes for piece in self._pieces], np.zeros((0, 4)))
-        groups = self._group(image, scores, self.config.detection_limit)
-        matches = match_candidates(
-            _sort_candidates(groups, self._collect_candidates(), len(image)),
-            groups.rank,
-            scored.classes,
-            self.truth.iscrowd,
-            THRESHOLDS,
+        total = _concat_pieces(pieces)
+        if pieces is not self._pieces:
+            pieces.clear()
+        scores, boxes = total.scores, total.boxes
+        groups = group_detections(
+            self._empty_groups, total.image.astype(np.intp), scores, self.config.detection_limit
         )
+        matches = match_ranked(
+            total.candidates, groups, scored.classes, self.truth.iscrowd, len(THRESHOLDS)
+        )
+        del total
         counts = count_matches(scored, groups, matches, boxes, scores, self.config)
-        result = summarize_counts(
+        notes = [
+            *collect_notes(scored, self._notes, self.config, boxes),
+            *describe_unlabelled_images(counts, self.truth, self.config),
+            *describe_undetected_images(counts, self._notes),
+        ]
+        detected = list_detected_people(scored, groups, matches)
+        facts = collect_data_facts(scored, groups, boxes, self._has_boxes)
+        del scores, boxes, groups, matches  # accumulating needs about as much memory
+        return summarize_counts(
             counts,
             self.config.protocols,
             describe_settings(self.config, scored, self._has_boxes),
-            [
-                *collect_notes(scored, self._notes, self.config, boxes),
-                *describe_unlabelled_images(counts, self.truth, self.config),
-                *describe_undetected_images(counts, self._notes),
-            ],
-            list_detected_people(scored, groups, matches),
-            collect_data_facts(scored, groups, boxes, self._has_boxes),
+            notes,
+            detected,
+            facts,
         )
-        return add_intervals(result, intervals, seed) if intervals else result
-
-    def _group(self, image: Ints, scores: Floats, max_detections: int | None = None) -> ImageGroups:
-        return group_rows(self._image_ids, self._people_image, image, scores, max_detections)
 
     def _select(self, predictions: Predictions) -> ScoredPoses:
         scored = select_keypoints(self.truth, predictions, self.config)
@@ -200,26 +214,23 @@ class Evaluator:
         no_detections = scored.poses.detections[:0].copy()
         return replace(scored, poses=replace(scored.poses, detections=no_detections))
 
-    def _collect_candidates(self) -> Candidates:
-        """Return the candidates of all pieces, by row of all detections."""
-        parts = []
-        start = 0
-        for piece in self._pieces:
-            rows = piece.candidates.detections + start
-            parts.append(replace(piece.candidates, detections=rows))
-            start += len(piece.scores)
-        return concat_candidates(parts)
 
-
-def _concat_parts(parts: list[Any], empty: Any) -> Any:
-    return np.concatenate(parts) if parts else empty
-
-
-def _sort_candidates(groups: ImageGroups, candidates: Candidates, num_rows: int) -> Candidates:
-    """Sort candidates by position in the groups, without detections beyond the limit."""
-    position = np.full(num_rows, -1, dtype=np.intp)
-    position[groups.detections] = np.arange(len(groups.detections))
-    d = position[candidates.detections]
-    kept = np.flatnonzero(d >= 0)
-    kept = kept[np.argsort(d[kept], kind="stable")]
-    return Candidates(d[kept], candidates.people[kept], candidates.oks[kept])
+def _concat_pieces(pieces: list[Piece]) -> Piece:
+    """Join all pieces into one, which replaces them: a second copy would be large."""
+    if len(pieces) != 1:
+        no_image, no_pairs = np.zeros(0, np.int32), np.zeros(0, np.int32)
+        columns: list[list[NDArray[Any]]] = [
+            [np.zeros((0, 4)), *(piece.boxes for piece in pieces)],
+            [np.zeros(0), *(piece.scores for piece in pieces)],
+            [no_image, *(piece.image for piece in pieces)],
+            [no_pairs, *(piece.candidates.counts for piece in pieces)],
+            [no_pairs, *(piece.candidates.people for piece in pieces)],
+            [np.zeros(0, np.uint16), *(piece.candidates.levels for piece in pieces)],
+        ]
+        pieces.clear()
+        joined: list[Any] = []
+        while columns:  # one after the other, so that only one is in memory twice
+            joined.append(np.concatenate(columns.pop(0)))
+        boxes, scores, image, *candidates = joined
+        pieces.append(Piece(image, scores, boxes, RankedCandidates(*candidates)))
+    return pieces[0]

@@ -99,7 +99,7 @@ def evaluate_file(
     scored = None if is_kept else _score_chunks(truth, path, options)
     if scored is not None:
         evaluator, is_whole = scored
-        return FileEvaluation(evaluator.result(intervals, seed), None, is_whole)
+        return FileEvaluation(evaluator.finish(intervals, seed), None, is_whole)
     if predictions is None:
         predictions = read_results(path, truth, unknown_images=unknown_images)
     if keep_matching:
@@ -144,7 +144,7 @@ def _score_chunks(
             image_ids=predictions.image_ids.copy() if has_image_list else _NO_IDS,
         )
 
-    results = map_results(path, truth, search_chunk)
+    results = map_results(path, truth, search_chunk, positions_only=True)
     if results is None or len({chunk.has_boxes for chunk in results.values}) > 1:
         return None
     for chunk in results.values:

@@ -10,6 +10,9 @@
  * in strings must the end of the text be checked.
  */
 #include "_json.h"
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #ifndef _WIN32
 #include <setjmp.h>
@@ -212,8 +215,84 @@ static const char *read_digits(const char *p, const char *limit, uint64_t *digit
     return p;
 }
 
-/* Read a number as the nearest double. */
-static int read_number(Text *s, double *out) {
+/* Digits of most numbers, found without a loop: where the integer and the fraction end. */
+typedef struct {
+    int whole, fraction; /* digits before and behind the point; no fraction where there is no point */
+    const char *end;
+} Digits;
+
+#define PLAIN_BYTES 32     /* that are looked at together */
+#define MAX_WHOLE 8        /* digits of the integer part of a plain number */
+#define MAX_FRACTION 16    /* digits of its fraction, where they are read */
+#define MAX_PLAIN_DIGITS 19
+
+/* Return a bit for each of the next 32 bytes that is no digit. */
+static inline uint32_t find_other_bytes(const char *p) {
+#ifdef __SSE2__
+    const __m128i zero = _mm_set1_epi8('0'), nine = _mm_set1_epi8(9);
+    __m128i low = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)p), zero);
+    __m128i high = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)(p + 16)), zero);
+    __m128i none = _mm_setzero_si128();
+    uint32_t is_low = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_subs_epu8(low, nine), none));
+    uint32_t is_high = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_subs_epu8(high, nine), none));
+    return ~(is_low | is_high << 16);
+#else
+    uint32_t others = 0;
+    for (int i = 0; i < PLAIN_BYTES; i++) others |= (uint32_t)(p[i] < '0' || p[i] > '9') << i;
+    return others;
+#endif
+}
+
+/* Find the digits of a number without sign and exponent; 0 where it is longer or anything else. */
+static inline int find_digits(const char *p, const char *limit, int max_fraction, Digits *out) {
+#if defined(__GNUC__) && defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    if (limit - p < PLAIN_BYTES + 8) return 0;
+    uint32_t others = find_other_bytes(p);
+    if (!others) return 0;
+    out->whole = __builtin_ctz(others);
+    out->fraction = 0;
+    out->end = p + out->whole;
+    if (*out->end == '.') {
+        others &= others - 1;
+        if (!others) return 0;
+        int end = __builtin_ctz(others);
+        out->fraction = end - out->whole - 1;
+        out->end = p + end;
+        if (out->fraction < 1 || out->fraction > max_fraction) return 0;
+    }
+    if (out->whole < 1 || out->whole > MAX_WHOLE || (*p == '0' && out->whole > 1)) return 0;
+    return out->whole + out->fraction <= MAX_PLAIN_DIGITS && (*out->end | 32) != 'e';
+#else
+    (void)p, (void)limit, (void)max_fraction, (void)out;
+    return 0;
+#endif
+}
+
+static const uint64_t POWERS[] = {1,      10,      100,      1000,     10000,
+                                  100000, 1000000, 10000000, 100000000};
+
+/* Return the number that the first n digits at p are, 0 to 8; eight bytes are read. */
+static inline uint64_t read_few_digits(const char *p, int n) {
+    uint64_t v;
+    memcpy(&v, p, 8);
+    v = n ? (v ^ 0x3030303030303030u) << (64 - 8 * n) : 0; /* the digits end at the last byte */
+    v = (v * 10 + (v >> 8)) & 0x00FF00FF00FF00FFu;
+    v = (v * 100 + (v >> 16)) & 0x0000FFFF0000FFFFu;
+    return (v * 10000 + (v >> 32)) & 0x00000000FFFFFFFFu;
+}
+
+/* Return the number without its point. */
+static inline uint64_t join_digits(const char *p, const Digits *d) {
+    const char *fraction = p + d->whole + 1;
+    uint64_t value = read_few_digits(p, d->whole);
+    if (d->fraction <= 8)
+        return value * POWERS[d->fraction] + read_few_digits(fraction, d->fraction);
+    value = value * 100000000 + read_few_digits(fraction, 8);
+    return value * POWERS[d->fraction - 8] + read_few_digits(fraction + 8, d->fraction - 8);
+}
+
+/* Read a number of any form as the nearest double. */
+static int read_any_number(Text *s, double *out) {
     skip_blanks(s);
     const char *p = s->p;
     int negative = *p == '-', count, k = 0;
@@ -251,6 +330,94 @@ static int read_number(Text *s, double *out) {
     double value;
     if (divide_by_power(s, digits, k, &value) < 0) return -1;
     *out = negative ? -value : value;
+    s->p = p;
+    return 0;
+}
+
+/* The functions `…_at` read at p and return where they end, or NULL: a position in a register, for
+ * lists of numbers. Others read at s->p, move it and return -1 where something is unusual. */
+
+static inline const char *skip_blanks_at(const Text *s, const char *p) {
+    while (p < s->end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t')) p++;
+    return p;
+}
+
+static const char *read_any_number_at(const Text *s, const char *p, double *out) {
+    Text rest = *s;
+    rest.p = p;
+    return read_any_number(&rest, out) < 0 ? NULL : rest.p;
+}
+
+/* Read a number as the nearest double. */
+static inline const char *read_number_at(const Text *s, const char *p, double *out) {
+    int negative = *p == '-';
+    Digits d;
+    if (!find_digits(p + negative, s->limit, MAX_FRACTION, &d)) return read_any_number_at(s, p, out);
+    uint64_t digits = join_digits(p + negative, &d);
+    double value = (double)(int64_t)digits / TENS[d.fraction];
+    if (digits > 1ull << 53 && divide_by_power(s, digits, d.fraction, &value) < 0) return NULL;
+    *out = negative && (digits || d.fraction) ? -value : value; /* integers have no negative zero */
+    return d.end;
+}
+
+/* Check a number that is not needed, as strictly as reading it. */
+static inline const char *check_number_at(const Text *s, const char *p) {
+    double value;
+    Digits d;
+    if (!find_digits(p + (*p == '-'), s->limit, MAX_PLAIN_DIGITS, &d))
+        return read_any_number_at(s, p, &value);
+    return d.end;
+}
+
+#define DECIMALS 4 /* of a coordinate that is packed; see core/packed_keypoints.py */
+
+/* Read a number of any form as an integer of ten-thousandths, if that gives the same double. */
+static const char *pack_any_number_at(const Text *s, const char *p, int32_t *out) {
+    double value, unit = (double)POWERS[DECIMALS];
+    int negative = *p == '-';
+    p = read_any_number_at(s, p, &value);
+    if (!p || !(value * unit <= INT32_MAX && value * unit >= -INT32_MAX)) return NULL;
+    *out = (int32_t)(value * unit + (negative ? -0.5 : 0.5));
+    return (double)*out / unit != value || (negative && value == 0) ? NULL : p;
+}
+
+/* Read a number as an integer of ten-thousandths; NULL where it does not fit. */
+static inline const char *read_packed_at(const Text *s, const char *p, int32_t *out) {
+    int negative = *p == '-';
+    Digits d;
+    if (!find_digits(p + negative, s->limit, MAX_FRACTION, &d) || d.fraction > DECIMALS)
+        return pack_any_number_at(s, p, out);
+    uint64_t value = join_digits(p + negative, &d) * POWERS[DECIMALS - d.fraction];
+    if (value > INT32_MAX || (negative && !value)) return NULL; /* nor is there a negative zero */
+    *out = negative ? -(int32_t)value : (int32_t)value;
+    return d.end;
+}
+
+/* Read v: 0, 1 or 2, which some write as 2.0. */
+static inline const char *read_visibility_at(const Text *s, const char *p, uint8_t *out) {
+    double v;
+    if (*p >= '0' && *p <= '2' && (p[1] == ',' || p[1] == ']')) {
+        *out = (uint8_t)(*p - '0');
+        return p + 1;
+    }
+    p = read_number_at(s, p, &v);
+    if (!p || (v != 0 && v != 1 && v != 2)) return NULL;
+    *out = (uint8_t)v;
+    return p;
+}
+
+/* Skip what is behind value `index` of a list of `total`, up to the next value or behind the list. */
+static inline const char *end_value_at(const Text *s, const char *p, Py_ssize_t index,
+                                       Py_ssize_t total) {
+    char last = index + 1 < total ? ',' : ']';
+    if (*p != last) p = skip_blanks_at(s, p);
+    return *p != last ? NULL : last == ',' ? skip_blanks_at(s, p + 1) : p + 1;
+}
+
+static int read_number(Text *s, double *out) {
+    skip_blanks(s);
+    const char *p = read_number_at(s, s->p, out);
+    if (!p) return -1;
     s->p = p;
     return 0;
 }
@@ -294,6 +461,39 @@ static Py_ssize_t read_numbers(Text *s, double *out, Py_ssize_t max_count) {
         return accept(s, ']') ? n + 1 : -1;
     }
     return -1;
+}
+
+/* Read the x and y of every `x, y, value` of a list; the values are checked and become 0. */
+static int read_positions(Text *s, double *out, Py_ssize_t num_values) {
+    if (!accept(s, '[')) return -1;
+    const char *p = skip_blanks_at(s, s->p);
+    for (Py_ssize_t n = 0; n < num_values; n += 3) {
+        if (!(p = read_number_at(s, p, out + n))) return -1;
+        if (!(p = end_value_at(s, p, n, num_values))) return -1;
+        if (!(p = read_number_at(s, p, out + n + 1))) return -1;
+        if (!(p = end_value_at(s, p, n + 1, num_values))) return -1;
+        if (!(p = check_number_at(s, p))) return -1;
+        if (!(p = end_value_at(s, p, n + 2, num_values))) return -1;
+        out[n + 2] = 0.0;
+    }
+    s->p = p;
+    return 0;
+}
+
+/* Read `x, y, v` of a list as packed x and y, and v of 0, 1 or 2. */
+static int read_packed_keypoints(Text *s, int32_t *xy, uint8_t *visibility, Py_ssize_t num_values) {
+    if (!accept(s, '[')) return -1;
+    const char *p = skip_blanks_at(s, s->p);
+    for (Py_ssize_t n = 0; n < num_values; n += 3) {
+        if (!(p = read_packed_at(s, p, xy++))) return -1;
+        if (!(p = end_value_at(s, p, n, num_values))) return -1;
+        if (!(p = read_packed_at(s, p, xy++))) return -1;
+        if (!(p = end_value_at(s, p, n + 1, num_values))) return -1;
+        if (!(p = read_visibility_at(s, p, visibility++))) return -1;
+        if (!(p = end_value_at(s, p, n + 2, num_values))) return -1;
+    }
+    s->p = p;
+    return 0;
 }
 
 #define MAX_DEPTH 64 /* nesting of a value that is skipped */
@@ -471,11 +671,14 @@ typedef struct {
     double *scores, *keypoints, *boxes;
     uint8_t *has_box;
     Py_ssize_t num_values; /* per pose */
+    int positions_only;    /* the third value of each joint is not needed */
 } Results;
 
 static int read_result_field(Text *s, void *results, Py_ssize_t row, const char *key,
                              Py_ssize_t n) {
     const Results *to = results;
+    if (key_is(key, n, "keypoints") && to->positions_only)
+        return read_positions(s, to->keypoints + row * to->num_values, to->num_values) < 0 ? -1 : 1;
     if (key_is(key, n, "keypoints"))
         return read_keypoints(s, to->keypoints, to->num_values, row) < 0 ? -1 : 1;
     if (key_is(key, n, "score")) return read_number(s, to->scores + row) < 0 ? -1 : 2;
@@ -520,13 +723,15 @@ static void scan_result_list(void *context) {
     scan->count = count;
 }
 
-/* scan_results(data, start, stop, row, num_values, reciprocals, image_ids, category_ids, scores,
- *              keypoints, boxes, has_box) -> number of records, -1 when something is unusual */
+/* scan_results(data, start, stop, row, num_values, positions_only, reciprocals, image_ids,
+ *              category_ids, scores, keypoints, boxes, has_box)
+ *     -> number of records, -1 when something is unusual */
 static PyObject *scan_results(PyObject *self, PyObject *args) {
     Py_buffer b[8];
     Py_ssize_t start, stop, row, num_values;
-    if (!PyArg_ParseTuple(args, "y*nnnny*w*w*w*w*w*w*", &b[0], &start, &stop, &row,
-                          &num_values, &b[1], &b[2], &b[3], &b[4], &b[5], &b[6], &b[7]))
+    int positions_only;
+    if (!PyArg_ParseTuple(args, "y*nnnnpy*w*w*w*w*w*w*", &b[0], &start, &stop, &row,
+                          &num_values, &positions_only, &b[1], &b[2], &b[3], &b[4], &b[5], &b[6], &b[7]))
         return NULL;
     ResultScan scan = {
         .s = {(const char *)b[0].buf + start, (const char *)b[0].buf + stop,
@@ -539,6 +744,7 @@ static PyObject *scan_results(PyObject *self, PyObject *args) {
             .boxes = b[6].buf,
             .has_box = b[7].buf,
             .num_values = num_values,
+            .positions_only = positions_only,
         },
         .row = row,
         .capacity = b[2].len / (Py_ssize_t)sizeof(int64_t),
@@ -552,6 +758,8 @@ typedef struct {
     int64_t *ids, *image_ids, *category_ids, *num_keypoints;
     uint8_t *iscrowd;
     double *areas, *boxes, *keypoints, *segmentation_areas;
+    int32_t *packed;     /* in place of `keypoints` */
+    uint8_t *visibility; /* NULL where keypoints are not packed */
     int8_t *sources, *box_rules;
     const char *source_names, *rule_names;
     Py_ssize_t num_values, source_names_size, rule_names_size;
@@ -586,8 +794,13 @@ static int read_joint_bits(Text *s, Py_ssize_t num_values, uint64_t *out) {
 static int read_annotation_field(Text *s, void *annotations, Py_ssize_t row, const char *key,
                                  Py_ssize_t n) {
     Annotations *to = annotations;
-    if (key_is(key, n, "keypoints"))
-        return read_keypoints(s, to->keypoints, to->num_values, row) < 0 ? -1 : 1;
+    if (key_is(key, n, "keypoints")) {
+        Py_ssize_t first = row * (to->num_values / 3), num_values = to->num_values;
+        int result = to->visibility
+            ? read_packed_keypoints(s, to->packed + 2 * first, to->visibility + first, num_values)
+            : read_keypoints(s, to->keypoints, num_values, row);
+        return result < 0 ? -1 : 1;
+    }
     if (key_is(key, n, "bbox")) return read_numbers(s, to->boxes + row * 4, 4) == 4 ? 2 : -1;
     if (key_is(key, n, "id")) return read_integer(s, to->ids + row) < 0 ? -1 : 4;
     if (key_is(key, n, "image_id")) return read_integer(s, to->image_ids + row) < 0 ? -1 : 8;
@@ -611,6 +824,21 @@ static int read_annotation_field(Text *s, void *annotations, Py_ssize_t row, con
     return 0;
 }
 
+/* Joints that `build --derive` computed are not labels. */
+static void drop_derived_joints(Annotations *to, Py_ssize_t row) {
+    Py_ssize_t joint = row * (to->num_values / 3);
+    for (uint64_t derived = to->derived; derived; joint++, derived >>= 1) {
+        if (!(derived & 1)) continue;
+        if (to->visibility) {
+            to->packed[2 * joint] = to->packed[2 * joint + 1] = 0;
+            to->visibility[joint] = 0;
+        } else {
+            double *point = to->keypoints + 3 * joint;
+            point[0] = point[1] = point[2] = 0;
+        }
+    }
+}
+
 static int read_annotation(Text *s, Annotations *to, Py_ssize_t row) {
     to->category_ids[row] = 1;
     to->iscrowd[row] = 0;
@@ -619,10 +847,7 @@ static int read_annotation(Text *s, Annotations *to, Py_ssize_t row) {
     to->derived = 0;
     /* Required: keypoints, bbox, id, image_id, num_keypoints. */
     int result = read_record(s, read_annotation_field, to, row, 1 | 2 | 4 | 8 | 16);
-    /* Joints that `build --derive` computed are not labels. */
-    double *point = to->keypoints + row * to->num_values;
-    for (uint64_t derived = to->derived; derived; point += 3, derived >>= 1)
-        if (derived & 1) point[0] = point[1] = point[2] = 0;
+    if (to->derived) drop_derived_joints(to, row);
     return result;
 }
 
@@ -658,16 +883,16 @@ static void scan_annotation_list(void *context) {
 }
 
 /* scan_annotations(data, start, stop, first, last, num_values, reciprocals, source_names,
- *                  rule_names, ids, image_ids, category_ids, num_keypoints, iscrowd, areas, boxes,
- *                  keypoints, segmentation_areas, sources, box_rules)
+ *                  rule_names, visibility, ids, image_ids, category_ids, num_keypoints, iscrowd,
+ *                  areas, boxes, keypoints, segmentation_areas, sources, box_rules)
  *     -> (number of records, where the next one begins or, behind the list and the blanks, what
  *         follows it, whether the list goes on) */
 static PyObject *scan_annotations(PyObject *self, PyObject *args) {
-    Py_buffer b[15];
+    Py_buffer b[16];
     Py_ssize_t start, stop, first, last, num_values;
-    if (!PyArg_ParseTuple(args, "y*nnnnny*y*y*w*w*w*w*w*w*w*w*w*w*w*", &b[0], &start, &stop,
+    if (!PyArg_ParseTuple(args, "y*nnnnny*y*y*w*w*w*w*w*w*w*w*w*w*w*w*", &b[0], &start, &stop,
                           &first, &last, &num_values, &b[1], &b[2], &b[3], &b[4], &b[5], &b[6], &b[7], &b[8],
-                          &b[9], &b[10], &b[11], &b[12], &b[13], &b[14]))
+                          &b[9], &b[10], &b[11], &b[12], &b[13], &b[14], &b[15]))
         return NULL;
     AnnotationScan scan = {
         .s = {(const char *)b[0].buf + start, (const char *)b[0].buf + stop,
@@ -677,27 +902,29 @@ static PyObject *scan_annotations(PyObject *self, PyObject *args) {
             .source_names_size = b[2].len,
             .rule_names = b[3].buf,
             .rule_names_size = b[3].len,
-            .ids = b[4].buf,
-            .image_ids = b[5].buf,
-            .category_ids = b[6].buf,
-            .num_keypoints = b[7].buf,
-            .iscrowd = b[8].buf,
-            .areas = b[9].buf,
-            .boxes = b[10].buf,
-            .keypoints = b[11].buf,
-            .segmentation_areas = b[12].buf,
-            .sources = b[13].buf,
-            .box_rules = b[14].buf,
+            .ids = b[5].buf,
+            .image_ids = b[6].buf,
+            .category_ids = b[7].buf,
+            .num_keypoints = b[8].buf,
+            .iscrowd = b[9].buf,
+            .areas = b[10].buf,
+            .boxes = b[11].buf,
+            .keypoints = b[12].buf,
+            .packed = b[12].buf,
+            .visibility = b[4].len ? b[4].buf : NULL,
+            .segmentation_areas = b[13].buf,
+            .sources = b[14].buf,
+            .box_rules = b[15].buf,
             .num_values = num_values,
         },
         .first = first,
         .last = last,
     };
-    Py_ssize_t capacity = b[4].len / (Py_ssize_t)sizeof(int64_t);
+    Py_ssize_t capacity = b[5].len / (Py_ssize_t)sizeof(int64_t);
     if (scan.last > capacity) scan.last = capacity;
     int result = run_scan(scan_annotation_list, &scan);
     Py_ssize_t end = scan.s.p - (const char *)b[0].buf;
-    release(b, 15);
+    release(b, 16);
     return result < 0 ? NULL : Py_BuildValue("nni", scan.count, end, scan.is_open);
 }
 
@@ -868,7 +1095,8 @@ static PyObject *find_cut(PyObject *self, PyObject *args) {
     return PyLong_FromSsize_t(start);
 }
 
-/* parse_number(text, reciprocals) -> the number, or None when it is unusual; for tests. */
+/* parse_number(text, reciprocals) -> the number in front of blanks and one more character, or None
+ * when it is unusual; for tests. */
 static PyObject *parse_number(PyObject *self, PyObject *args) {
     Py_buffer b[2];
     if (!PyArg_ParseTuple(args, "y*y*", &b[0], &b[1])) return NULL;
@@ -876,6 +1104,7 @@ static PyObject *parse_number(PyObject *self, PyObject *args) {
     Text s = {text, text + b[0].len - 1, text + b[0].len, b[1].buf, (int)(b[1].len / 16)};
     double value = 0;
     int result = read_number(&s, &value);
+    skip_blanks(&s);
     int is_complete = s.p == s.end;
     PyBuffer_Release(&b[0]);
     PyBuffer_Release(&b[1]);

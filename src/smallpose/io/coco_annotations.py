@@ -25,6 +25,7 @@ def read_coco(
     category: str | Sequence[str] = (),
     keypoints_required: bool = True,
     data: bytes | None = None,
+    packed: bool = False,
 ) -> Instances:
     """Read a COCO keypoint file as `Instances`, with the skeleton of its category.
 
@@ -38,13 +39,14 @@ def read_coco(
         category: names in any case, or ids, of the categories to read as people instead.
         keypoints_required: False to read a file of boxes, too; its skeleton has no joints.
         data: the content of the file, where it was read already; then `path` is for messages.
+        packed: give the keypoints as `PackedKeypoints` where they can be, for less memory.
 
     Raises: InputError naming the record that is broken, or two records with one id that differ, or
         where no annotation has keypoints.
     """
     wanted = (category,) if isinstance(category, str) else tuple(category)
     data = read_if_gzip(Path(path)) if data is None else data
-    people = None if derived else read_coco_fast(path, data, wanted)
+    people = None if derived else read_coco_fast(path, data, wanted, packed)
     if people is not None:
         return people
     return read_coco_slow(

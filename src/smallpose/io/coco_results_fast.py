@@ -8,7 +8,7 @@ long reading takes, never what is read.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -102,26 +102,46 @@ class ChunkResults(Generic[T]):
 
 
 def map_results(
-    path: Path | str, truth: Instances, work: Callable[[Predictions], T]
+    path: Path | str,
+    truth: Instances,
+    work: Callable[[Predictions], T],
+    positions_only: bool = False,
 ) -> ChunkResults[T] | None:
     """Call `work` on the results chunk by chunk, in threads; None for results that are not plain.
 
-    Only a chunk per thread is in memory. `work` may raise UnsupportedJson where what it sees has
-    to be read as a whole.
+    Only a chunk per thread is in memory, which the next one overwrites: `work` copies what it
+    keeps. It may raise UnsupportedJson where what it sees has to be read as a whole.
+
+    Args:
+        positions_only: the third value of each keypoint is 0, which is faster than reading it.
     """
     try:
         with open_text(path, None) as text:
             named = _enter_named_list(text)
             skeleton, num_values, cuts = _cut_into_chunks(text, truth, named, PIECE_BYTES)
+            max_bytes = int(np.diff(cuts).max())
+            capacity = max_bytes // _get_shortest_record(num_values) + 1
+            image_ids = np.sort(truth.images.ids)
+            if not len(image_ids):
+                raise UnsupportedJson
+            unused: list[_ResultColumns] = []  # columns of chunks that are done
 
             def work_on_chunk(chunk: int) -> tuple[T, tuple[str, ...], _ImageCounts]:
-                predictions = _scan_chunks(
-                    text, cuts[chunk : chunk + 2], num_values, skeleton, truth
-                )
+                try:
+                    columns = unused.pop()
+                except IndexError:
+                    columns = _create_columns(capacity, num_values // 3)
+                start, stop = cuts[chunk], cuts[chunk + 1]
+                n = columns.scan(text, start, stop, 0, positions_only)
+                predictions = _build_predictions(columns.take(n), skeleton, truth)
                 counts = _count_images(predictions)
-                find_rows(truth.images.ids, counts.ids)
+                rows = np.searchsorted(image_ids, counts.ids)
+                if (image_ids[rows.clip(max=len(image_ids) - 1)] != counts.ids).any():
+                    raise UnsupportedJson
                 predictions = _order_joints(path, predictions, named, truth)
-                return work(predictions), predictions.notes, counts
+                result = work(predictions), predictions.notes, counts
+                unused.append(columns)
+                return result
 
             parts = run_parts(work_on_chunk, len(cuts) - 1, count_cores())
         notes = _describe_images(truth, _merge_counts([counts for _, _, counts in parts]))
@@ -204,7 +224,7 @@ def _scan_chunks(
 ) -> Predictions:
     """Read the records between the first and the last cut, one chunk per thread."""
     workers = count_cores()
-    shortest = len(_SHORTEST_RECORD) + 2 * num_values - 1
+    shortest = _get_shortest_record(num_values)
 
     def count_records(chunk: int) -> int:
         start, stop = cuts[chunk], cuts[chunk + 1]
@@ -217,35 +237,86 @@ def _scan_chunks(
 
     counts = run_parts(count_records, len(cuts) - 1, workers)
     starts = np.cumsum([0, *counts]).tolist()
-    n = starts[-1]
-    image_ids, category_ids = np.empty(n, np.int64), np.empty(n, np.int64)
-    scores = np.empty(n)
-    keypoints = np.empty((n, num_values // 3, 3))
-    boxes = np.empty((n, 4))
-    has_box = np.empty(n, np.bool_)
-    columns = (image_ids, category_ids, scores, keypoints, boxes, has_box)
-    reciprocals = compute_reciprocals()
+    columns = _create_columns(starts[-1], num_values // 3)
 
     def scan_chunk(chunk: int) -> int:
-        start, stop = cuts[chunk], cuts[chunk + 1]
-        num_records = json_text.EXTENSION.scan_results(
-            text.buffer, start, stop, starts[chunk], num_values, reciprocals, *columns
-        )
-        text.release_pages(start, stop)
-        return int(num_records)
+        return columns.scan(text, cuts[chunk], cuts[chunk + 1], starts[chunk])
 
     if run_parts(scan_chunk, len(counts), workers) != counts:
         raise UnsupportedJson
-    unique_categories = json_text.list_unique(category_ids)
-    if not set(unique_categories) <= set(truth.category_ids) or not np.isfinite(scores).all():
+    return _build_predictions(columns, skeleton, truth)
+
+
+def _get_shortest_record(num_values: int) -> int:
+    """Return the bytes of the shortest record with that many values per pose."""
+    return len(_SHORTEST_RECORD) + 2 * num_values - 1
+
+
+class _ResultColumns(NamedTuple):
+    """Records as the extension fills them in."""
+
+    image_ids: NDArray[np.int64]
+    category_ids: NDArray[np.int64]
+    scores: NDArray[np.float64]
+    keypoints: NDArray[np.float64]
+    boxes: NDArray[np.float64]
+    has_box: NDArray[np.bool_]
+
+    def scan(
+        self, text: JsonText, start: int, stop: int, row: int, positions_only: bool = False
+    ) -> int:
+        """Read the records of a chunk from `row` on; return how many there are.
+
+        Raises: UnsupportedJson when something is unusual.
+        """
+        num_records = json_text.EXTENSION.scan_results(
+            text.buffer,
+            start,
+            stop,
+            row,
+            3 * self.keypoints.shape[1],
+            positions_only,
+            compute_reciprocals(),
+            *self,
+        )
+        text.release_pages(start, stop)
+        if num_records < 0:
+            raise UnsupportedJson
+        return int(num_records)
+
+    def take(self, n: int) -> "_ResultColumns":
+        """Return the first n records."""
+        columns: list[Any] = [column[:n] for column in self]
+        return _ResultColumns(*columns)
+
+
+def _create_columns(n: int, k: int) -> _ResultColumns:
+    """Create columns for n records of k joints."""
+    return _ResultColumns(
+        image_ids=np.empty(n, np.int64),
+        category_ids=np.empty(n, np.int64),
+        scores=np.empty(n),
+        keypoints=np.empty((n, k, 3)),
+        boxes=np.empty((n, 4)),
+        has_box=np.empty(n, np.bool_),
+    )
+
+
+def _build_predictions(
+    columns: _ResultColumns, skeleton: Skeleton, truth: Instances
+) -> Predictions:
+    """Build the table of all records that were filled in."""
+    unique_categories = json_text.list_unique(columns.category_ids)
+    is_known = set(unique_categories) <= set(truth.category_ids)
+    if not is_known or not np.isfinite(columns.scores).all():
         raise UnsupportedJson
-    boxes[~has_box] = np.nan
+    columns.boxes[~columns.has_box] = np.nan
     return Predictions(
         skeleton=skeleton,
-        image_ids=image_ids,
-        keypoints=keypoints,
-        scores=scores,
-        boxes_xywh=boxes,
+        image_ids=columns.image_ids,
+        keypoints=columns.keypoints,
+        scores=columns.scores,
+        boxes_xywh=columns.boxes,
     )
 
 

@@ -11,6 +11,7 @@ import os
 import stat
 import threading
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,6 +25,7 @@ MAX_DECIMALS = 60  # of a number that the compiled reader accepts
 WHITESPACE = b" \t\r\n"
 _WINDOW = 1 << 16  # bytes that are looked at together
 _MAX_LIST_BYTES = 1 << 16  # of a list of keypoints
+_PAGES_BYTES = 1 << 21  # of pages that are released together
 
 
 class UnsupportedJson(Exception):
@@ -33,6 +35,7 @@ class UnsupportedJson(Exception):
 EXTENSION: Any = load_extension("smallpose.io._json")
 
 
+@cache
 def compute_reciprocals(num_powers: int = MAX_DECIMALS) -> NDArray[np.uint64]:
     """Return (n, 2) upper and lower half of floor(2^(127 + bits of 5^k) / 5^k), k = 1 … n."""
     halves = []
@@ -162,9 +165,13 @@ class JsonFile(JsonText):
         return data
 
     def release_pages(self, start: int, stop: int) -> None:
-        """Release the pages of the map that were scanned."""
-        start += -start % mmap.PAGESIZE
-        stop -= stop % mmap.PAGESIZE
+        """Release the pages of the map that were scanned, and those around.
+
+        The system maps pages around each that is read, which nothing else would release. Where
+        another thread is reading them, they are mapped again.
+        """
+        start -= start % _PAGES_BYTES
+        stop = min(stop + -stop % _PAGES_BYTES, len(self._map))
         if stop > start and hasattr(self._map, "madvise"):
             self._map.madvise(mmap.MADV_DONTNEED, start, stop - start)
 
@@ -208,7 +215,7 @@ def find_rows(ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.i
     Raises: UnsupportedJson when one is missing.
     """
     order = np.argsort(ids, kind="stable")
-    position = np.searchsorted(ids, wanted, sorter=order)
+    position = np.searchsorted(ids[order], wanted)
     if len(wanted) and (len(ids) == 0 or position.max() >= len(ids)):
         raise UnsupportedJson
     rows = order[position]

@@ -1,6 +1,5 @@
 """Estimate the memory that is free, give back some, keep imports out of garbage collection."""
 
-import ctypes
 import gc
 import mmap
 import os
@@ -51,6 +50,8 @@ def release_memory(array: NDArray[np.float64]) -> None:
     last = array.ctypes.data + array.nbytes
     last -= last % mmap.PAGESIZE
     if last - first >= _MIN_RELEASED:
+        import ctypes  # only here: most commands start without it
+
         ctypes.CDLL(None).madvise(
             ctypes.c_void_p(first), ctypes.c_size_t(last - first), mmap.MADV_DONTNEED
         )

@@ -5,9 +5,18 @@ import pytest
 
 from smallpose import evaluate
 from smallpose.evaluation.areas import get_detection_boxes
+from smallpose.evaluation.config import ScoringConfig
 from smallpose.evaluation.matching import native, native_matching
-from smallpose.evaluation.matching.arrays import Candidates
-from smallpose.evaluation.matching.greedy import match_candidates, match_greedily
+from smallpose.evaluation.matching.arrays import Candidates, RankedCandidates
+from smallpose.evaluation.matching.greedy import (
+    find_ranked_candidates,
+    match_candidates,
+    match_greedily,
+    match_ranked,
+)
+from smallpose.evaluation.matching.image_groups import group_by_image, group_rows
+from smallpose.evaluation.matching.keypoint_selection import select_keypoints
+from smallpose.evaluation.scoring.precision_recall import THRESHOLDS
 
 needs_core = pytest.mark.skipif(native.CORE is None, reason="no compiler built the core")
 ALL = ("coco", "owned", "recall")
@@ -100,3 +109,52 @@ def test_more_classes_than_a_number_has_bits_match_as_in_numpy():
     assert np.array_equal(compiled.true_positives, fallback.true_positives)
     assert np.array_equal(compiled.ignored, fallback.ignored)
     assert np.array_equal(compiled.matched_people, fallback.matched_people)
+
+
+PEOPLE_PER_IMAGE = 9
+
+
+def make_ranked(rng, image, num_thresholds: int) -> RankedCandidates:
+    """Make candidates of detections among the people of their images, with many equal levels."""
+    counts = rng.integers(0, PEOPLE_PER_IMAGE + 1, len(image)).astype(np.int32)
+    columns = zip(counts.tolist(), image.tolist(), strict=True)
+    people = [
+        PEOPLE_PER_IMAGE * one + rng.permutation(PEOPLE_PER_IMAGE)[:count] for count, one in columns
+    ]
+    reached = [np.sort(rng.integers(1, num_thresholds + 1, count))[::-1] for count in counts]
+    return RankedCandidates(
+        counts=counts,
+        people=np.concatenate(people).astype(np.int32),
+        levels=((1 << np.concatenate(reached)) - 1).astype(np.uint16),
+    )
+
+
+@needs_core
+@pytest.mark.parametrize("num_classes", [0, 1, 7, native_matching.MAX_CLASSES + 1])
+def test_ranked_candidates_match_as_in_numpy(num_classes):
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        image = rng.integers(0, 5, 60)
+        num_people = 5 * PEOPLE_PER_IMAGE
+        people_image = np.arange(num_people) // PEOPLE_PER_IMAGE
+        groups = group_rows(np.arange(5), people_image, image, rng.random(60), 8)
+        ranked = make_ranked(rng, image, 10)
+        classes = rng.random((num_classes, num_people)) < 0.5
+        arguments = (ranked, groups, classes, rng.random(num_people) < 0.2, 10)
+        compiled, fallback = match_ranked(*arguments), match_ranked.__wrapped__(*arguments)
+        assert np.array_equal(compiled.true_positives, fallback.true_positives)
+        assert np.array_equal(compiled.ignored, fallback.ignored)
+        assert np.array_equal(compiled.matched_people, fallback.matched_people)
+
+
+@needs_core
+def test_candidates_are_ranked_as_in_numpy(crowded_dataset):
+    for seed in range(10):
+        dataset = crowded_dataset(seed, images=4, people=9)
+        scored = select_keypoints(dataset.truth, dataset.predictions, ScoringConfig())
+        groups = group_by_image(dataset.truth, dataset.predictions)
+        arguments = (groups, scored.poses, THRESHOLDS)
+        compiled = find_ranked_candidates(*arguments)
+        fallback = find_ranked_candidates.__wrapped__(*arguments)
+        for name in ("counts", "people", "levels"):
+            assert np.array_equal(getattr(compiled, name), getattr(fallback, name)), name

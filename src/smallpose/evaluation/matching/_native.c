@@ -43,6 +43,52 @@ static double sum_pairwise(const double *a, Py_ssize_t n) {
     return sum_pairwise(a, half) + sum_pairwise(a + half, n - half);
 }
 
+/* Keypoints of people: x, y, v as doubles, or as integers where `visibility` is not NULL; see
+ * core/packed_keypoints.py. */
+typedef struct {
+    const double *points;      /* (n, k, 3) */
+    const int32_t *positions;  /* (n, k, 2) */
+    const uint8_t *visibility; /* (n, k) */
+} Keypoints;
+
+#define UNITS_PER_PIXEL 10000.0
+#define PREFETCHED 4 /* people ahead, whose rows are anywhere in memory */
+
+#ifdef __GNUC__
+#define PREFETCH(address) __builtin_prefetch(address)
+#else
+#define PREFETCH(address) ((void)(address))
+#endif
+
+/* Take a buffer that is doubles, or integers where there is a buffer of v. */
+static Keypoints take_keypoints(const Py_buffer *points, const Py_buffer *visibility) {
+    Keypoints keypoints = {points->buf, points->buf, visibility->len ? visibility->buf : NULL};
+    return keypoints;
+}
+
+/* Read joint j of all joints of all people; 0 where it is not labelled. */
+static inline int read_joint(const Keypoints *keypoints, Py_ssize_t j, double *x, double *y) {
+    if (keypoints->visibility) {
+        *x = keypoints->positions[2 * j] / UNITS_PER_PIXEL;
+        *y = keypoints->positions[2 * j + 1] / UNITS_PER_PIXEL;
+        return keypoints->visibility[j] > 0;
+    }
+    *x = keypoints->points[3 * j];
+    *y = keypoints->points[3 * j + 1];
+    return keypoints->points[3 * j + 2] > 0;
+}
+
+/* Fetch what `pack_people` reads of a person. */
+static void prefetch_person(const Keypoints *keypoints, const double *boxes, const double *area,
+                            Py_ssize_t row, Py_ssize_t k) {
+    Py_ssize_t size = k * (Py_ssize_t)(keypoints->visibility ? 2 * sizeof(int32_t) : 3 * sizeof(double));
+    const char *first = (const char *)keypoints->points + row * size;
+    for (Py_ssize_t at = 0; at < size; at += 64) PREFETCH(first + at);
+    if (keypoints->visibility) PREFETCH(keypoints->visibility + row * k);
+    PREFETCH(area + row);
+    PREFETCH(boxes + 4 * row);
+}
+
 /* The people of one image, packed for the comparison with its detections. */
 typedef struct {
     Py_ssize_t capacity, k;
@@ -75,18 +121,19 @@ static int reserve_people(People *s, Py_ssize_t g, Py_ssize_t k) {
     return 0;
 }
 
-static void pack_people(People *s, const Py_ssize_t *rows, Py_ssize_t g, const double *keypoints,
-                        const double *boxes, const double *area, const double *variances,
+static void pack_people(People *s, const Py_ssize_t *rows, Py_ssize_t g,
+                        const Keypoints *keypoints, const double *boxes, const double *area, const double *variances,
                         double limit) {
     Py_ssize_t k = s->k;
     for (Py_ssize_t i = 0; i < g; i++) {
-        const double *points = keypoints + rows[i] * 3 * k;
+        if (i + PREFETCHED < g)
+            prefetch_person(keypoints, boxes, area, rows[i + PREFETCHED], k);
         double lx = INFINITY, ly = INFINITY, hx = -INFINITY, hy = -INFINITY;
         int n = 0;
         s->scale[i] = area[rows[i]] + TINY;
         for (Py_ssize_t j = 0; j < k; j++) {
-            if (!(points[3 * j + 2] > 0)) continue;
-            double x = points[3 * j], y = points[3 * j + 1];
+            double x, y;
+            if (!read_joint(keypoints, rows[i] * k + j, &x, &y)) continue;
             Py_ssize_t at = i * k + n++;
             s->x[at] = x;
             s->y[at] = y;
@@ -249,31 +296,32 @@ static int write_exponents(const People *s, Py_ssize_t i, const double *pose, co
     return (int)s->k;
 }
 
-/* find_near_pairs(detections, keypoints, boxes, area, variances, rows, image, people, start, first,
- *                 last, k, limit, min_oks, d, g, count, e, members, used, stamp, block)
+/* find_near_pairs(detections, keypoints, visibility, boxes, area, variances, rows, image, people,
+ *                 start, first, last, k, limit, min_oks, d, g, count, e, members, used, stamp, block)
  *     -> (next, num_pairs, used)
  * Writes the exponents of every pair that may reach min_oks, for the detections from `first` on,
  * until an output is full. Those of a pair are side by side. Where `members` is not empty, pairs
  * that cannot match any more are left out; see MatchState. */
 static PyObject *find_near_pairs(PyObject *self, PyObject *args) {
-    Py_buffer b[16];
+    Py_buffer b[17];
     Py_ssize_t first, last, k;
     int block;
     double limit, min_oks;
-    if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*y*y*y*nnnddw*w*w*w*y*y*w*i", &b[0], &b[1], &b[2], &b[3],
-                          &b[4], &b[5], &b[6], &b[7], &b[8], &first, &last, &k, &limit, &min_oks,
-                          &b[9], &b[10], &b[11], &b[12], &b[13], &b[14], &b[15], &block))
+    if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*y*y*y*y*nnnddw*w*w*w*y*y*w*i", &b[0], &b[1], &b[2], &b[3],
+                          &b[4], &b[5], &b[6], &b[7], &b[8], &b[9], &first, &last, &k, &limit, &min_oks,
+                          &b[10], &b[11], &b[12], &b[13], &b[14], &b[15], &b[16], &block))
         return NULL;
-    const double *detections = b[0].buf, *keypoints = b[1].buf, *boxes = b[2].buf, *area = b[3].buf;
-    const double *variances = b[4].buf;
-    const Py_ssize_t *rows = b[5].buf, *image = b[6].buf, *people = b[7].buf, *start = b[8].buf;
-    Py_ssize_t *out_d = b[9].buf, *out_g = b[10].buf;
-    int32_t *out_count = b[11].buf;
-    double *e = b[12].buf;
-    Py_ssize_t max_pairs = b[9].len / (Py_ssize_t)sizeof(Py_ssize_t);
-    Py_ssize_t capacity = b[12].len / (Py_ssize_t)sizeof(double);
-    MatchState state = {b[13].buf, b[14].buf, b[15].buf, block};
-    int has_state = b[13].len > 0;
+    const double *detections = b[0].buf, *boxes = b[3].buf, *area = b[4].buf;
+    const Keypoints keypoints = take_keypoints(&b[1], &b[2]);
+    const double *variances = b[5].buf;
+    const Py_ssize_t *rows = b[6].buf, *image = b[7].buf, *people = b[8].buf, *start = b[9].buf;
+    Py_ssize_t *out_d = b[10].buf, *out_g = b[11].buf;
+    int32_t *out_count = b[12].buf;
+    double *e = b[13].buf;
+    Py_ssize_t max_pairs = b[10].len / (Py_ssize_t)sizeof(Py_ssize_t);
+    Py_ssize_t capacity = b[13].len / (Py_ssize_t)sizeof(double);
+    MatchState state = {b[14].buf, b[15].buf, b[16].buf, block};
+    int has_state = b[14].len > 0;
     Py_ssize_t pairs = 0, used = 0, current = -1, g = 0, d;
     const Py_ssize_t *group = NULL; /* rows of the people of the current image */
     People s = {0};
@@ -291,7 +339,7 @@ static PyObject *find_near_pairs(PyObject *self, PyObject *args) {
                 break;
             }
             s.k = k;
-            pack_people(&s, group, g, keypoints, boxes, area, variances, limit);
+            pack_people(&s, group, g, &keypoints, boxes, area, variances, limit);
         }
         if (pairs + g > max_pairs || used + g * k > capacity) break;
         const double *pose = detections + rows[d] * 3 * k;
@@ -318,7 +366,7 @@ static PyObject *find_near_pairs(PyObject *self, PyObject *args) {
     free(s.x);
     free(s.count);
     Py_END_ALLOW_THREADS
-    release(b, 16);
+    release(b, 17);
     if (failed) return PyErr_NoMemory();
     return Py_BuildValue("nnn", d, pairs, used);
 }
@@ -377,6 +425,82 @@ static void mark_used(uint8_t *used, const uint16_t *taken, Py_ssize_t classes, 
     *used = c == classes && !is_crowd ? USED | FULL : USED;
 }
 
+/* What the matching of detections reads and fills in. */
+typedef struct {
+    const uint32_t *members; /* a class is a bit */
+    const uint8_t *is_crowd;
+    Py_ssize_t classes, detections;
+    int levels;                         /* thresholds, each a bit */
+    uint16_t *true_positives, *ignored; /* (classes, detections) */
+    uint16_t *taken;                    /* (n, classes) bits at which a person has been matched */
+} Matching;
+
+/* Match detection d with its n candidates, the best first; `good` are the thresholds they reach. */
+static void match_detection(const Matching *m, Py_ssize_t d, const int32_t *people,
+                            const uint16_t *good, Py_ssize_t n) {
+    for (Py_ssize_t c = 0; c < m->classes; c++) {
+        uint16_t open = (uint16_t)((1u << m->levels) - 1), matched[2] = {0, 0};
+        /* People of the class before ignored ones, whatever their OKS. */
+        for (int in_class = 1; in_class >= 0; in_class--) {
+            for (Py_ssize_t j = 0; j < n && open; j++) {
+                Py_ssize_t p = people[j];
+                if ((int)(m->members[p] >> c & 1) != in_class) continue;
+                uint16_t *person = m->taken + p * m->classes + c;
+                uint16_t new = open & good[j] & (m->is_crowd[p] ? 0xFFFF : (uint16_t)~*person);
+                *person |= new;
+                open &= (uint16_t)~new;
+                matched[in_class] |= new;
+            }
+        }
+        m->true_positives[c * m->detections + d] = matched[1];
+        m->ignored[c * m->detections + d] = matched[0];
+    }
+}
+
+/* Room for the candidates of one detection. */
+typedef struct {
+    Py_ssize_t *order; /* twice as many, half of them for sorting */
+    int32_t *people;
+    uint16_t *good;
+    Py_ssize_t widest;
+} Candidates;
+
+static void free_candidates(Candidates *s) {
+    free(s->order);
+    free(s->people);
+    free(s->good);
+}
+
+/* Make room for the detection with most candidates; return -1 without memory. */
+static int reserve_candidates(Candidates *s, const Py_ssize_t *d, Py_ssize_t pairs) {
+    s->widest = 0;
+    for (Py_ssize_t i = 0, run = 0; i < pairs; i++) {
+        run = i && d[i] == d[i - 1] ? run + 1 : 1;
+        s->widest = run > s->widest ? run : s->widest;
+    }
+    size_t n = (size_t)s->widest + 1;
+    s->order = malloc(2 * n * sizeof(Py_ssize_t));
+    s->people = malloc(n * sizeof(int32_t));
+    s->good = malloc(n * sizeof(uint16_t));
+    if (s->order && s->people && s->good) return 0;
+    free_candidates(s);
+    return -1;
+}
+
+/* Sort n candidates by falling OKS; of equal ones the last in the file is first, as pycocotools
+ * lets it win. */
+static void sort_candidates(Candidates *s, const Py_ssize_t *g, const double *oks, Py_ssize_t n,
+                            const double *thresholds, int levels) {
+    for (Py_ssize_t j = 0; j < n; j++) s->order[j] = n - 1 - j;
+    merge_sort(s->order, s->order + s->widest, n, oks);
+    for (Py_ssize_t j = 0; j < n; j++) {
+        s->people[j] = (int32_t)g[s->order[j]];
+        s->good[j] = 0;
+        for (int t = 0; t < levels; t++)
+            s->good[j] |= (uint16_t)((oks[s->order[j]] >= thresholds[t]) << t);
+    }
+}
+
 /* match_candidates(d, g, oks, num_pairs, members, is_crowd, thresholds, num_classes,
  *                  num_detections, true_positives, ignored, taken, used)
  * Candidates come detection by detection, best score of an image first. A threshold is a bit, a
@@ -390,65 +514,90 @@ static PyObject *match_candidates(PyObject *self, PyObject *args) {
         return NULL;
     const Py_ssize_t *d = b[0].buf, *g = b[1].buf;
     const double *oks = b[2].buf, *thresholds = b[5].buf;
-    const uint32_t *members = b[3].buf;
-    const uint8_t *is_crowd = b[4].buf;
-    uint16_t *true_positives = b[6].buf, *ignored = b[7].buf, *taken = b[8].buf;
     uint8_t *used = b[9].buf;
     int levels = (int)(b[5].len / (Py_ssize_t)sizeof(double));
-    Py_ssize_t widest = 0;
-    for (Py_ssize_t i = 0, run = 0; i < pairs; i++) {
-        run = i && d[i] == d[i - 1] ? run + 1 : 1;
-        widest = run > widest ? run : widest;
-    }
-    Py_ssize_t *order = malloc((size_t)(2 * widest + 1) * sizeof(Py_ssize_t));
-    uint16_t *good = malloc((size_t)(widest + 1) * sizeof(uint16_t));
-    if (!order || !good) {
-        free(order);
-        free(good);
+    Matching m = {b[3].buf, b[4].buf, classes, detections, levels, b[6].buf, b[7].buf, b[8].buf};
+    Candidates s;
+    if (reserve_candidates(&s, d, pairs) < 0) {
         release(b, 10);
         return PyErr_NoMemory();
     }
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t i = 0, end; i < pairs; i = end) {
         for (end = i; end < pairs && d[end] == d[i]; end++) {}
-        /* Falling OKS; of equal ones the last in the file first, as pycocotools lets it win. */
-        for (Py_ssize_t j = 0; j < end - i; j++) order[j] = end - 1 - j;
-        merge_sort(order, order + widest, end - i, oks);
+        sort_candidates(&s, g + i, oks + i, end - i, thresholds, levels);
+        match_detection(&m, d[i], s.people, s.good, end - i);
         for (Py_ssize_t j = 0; j < end - i; j++) {
-            good[j] = 0;
-            for (int t = 0; t < levels; t++)
-                good[j] |= (uint16_t)((oks[order[j]] >= thresholds[t]) << t);
-        }
-        for (Py_ssize_t c = 0; c < classes; c++) {
-            uint16_t open = (uint16_t)((1u << levels) - 1), matched[2] = {0, 0};
-            /* People of the class before ignored ones, whatever their OKS. */
-            for (int in_class = 1; in_class >= 0; in_class--) {
-                for (Py_ssize_t j = 0; j < end - i && open; j++) {
-                    Py_ssize_t p = g[order[j]];
-                    if ((int)(members[p] >> c & 1) != in_class) continue;
-                    uint16_t *person = taken + p * classes + c;
-                    uint16_t new = open & good[j] & (is_crowd[p] ? 0xFFFF : (uint16_t)~*person);
-                    *person |= new;
-                    open &= (uint16_t)~new;
-                    matched[in_class] |= new;
-                }
-            }
-            true_positives[c * detections + d[i]] = matched[1];
-            ignored[c * detections + d[i]] = matched[0];
-        }
-        for (Py_ssize_t j = 0; j < end - i; j++) {
-            Py_ssize_t p = g[order[j]];
-            const uint16_t *person = taken + p * classes;
+            Py_ssize_t p = s.people[j];
+            const uint16_t *person = m.taken + p * classes;
             for (Py_ssize_t c = 0; c < classes; c++) {
                 if (!person[c]) continue;
-                mark_used(used + p, person, classes, levels, is_crowd[p]);
+                mark_used(used + p, person, classes, levels, m.is_crowd[p]);
                 break;
             }
         }
     }
     Py_END_ALLOW_THREADS
-    free(order);
-    free(good);
+    free_candidates(&s);
+    release(b, 10);
+    Py_RETURN_NONE;
+}
+
+/* rank_candidates(d, g, oks, num_pairs, thresholds, counts, people, levels)
+ * Candidates come detection by detection. Those of each are sorted, the best first, into `people`
+ * and the bits of the thresholds that they reach; their number goes to counts[d]. */
+static PyObject *rank_candidates(PyObject *self, PyObject *args) {
+    Py_buffer b[7];
+    Py_ssize_t pairs;
+    if (!PyArg_ParseTuple(args, "y*y*y*ny*w*w*w*", &b[0], &b[1], &b[2], &pairs, &b[3], &b[4], &b[5],
+                          &b[6]))
+        return NULL;
+    const Py_ssize_t *d = b[0].buf, *g = b[1].buf;
+    const double *oks = b[2].buf, *thresholds = b[3].buf;
+    int32_t *counts = b[4].buf, *people = b[5].buf;
+    uint16_t *levels = b[6].buf;
+    int num_levels = (int)(b[3].len / (Py_ssize_t)sizeof(double));
+    Candidates s;
+    if (reserve_candidates(&s, d, pairs) < 0) {
+        release(b, 7);
+        return PyErr_NoMemory();
+    }
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0, end; i < pairs; i = end) {
+        for (end = i; end < pairs && d[end] == d[i]; end++) {}
+        sort_candidates(&s, g + i, oks + i, end - i, thresholds, num_levels);
+        counts[d[i]] = (int32_t)(end - i);
+        memcpy(people + i, s.people, (size_t)(end - i) * sizeof(int32_t));
+        memcpy(levels + i, s.good, (size_t)(end - i) * sizeof(uint16_t));
+    }
+    Py_END_ALLOW_THREADS
+    free_candidates(&s);
+    release(b, 7);
+    Py_RETURN_NONE;
+}
+
+/* match_ranked(rows, first, counts, people, levels, members, is_crowd, num_levels, num_classes,
+ *              true_positives, ignored, taken)
+ * Match the detections `rows` in this order; the candidates of detection r are counts[r] from
+ * first[r] on, as rank_candidates sorts them. */
+static PyObject *match_ranked(PyObject *self, PyObject *args) {
+    Py_buffer b[10];
+    Py_ssize_t classes;
+    int levels;
+    if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*y*inw*w*w*", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
+                          &b[6], &levels, &classes, &b[7], &b[8], &b[9]))
+        return NULL;
+    const Py_ssize_t *rows = b[0].buf, *first = b[1].buf;
+    const int32_t *counts = b[2].buf, *people = b[3].buf;
+    const uint16_t *good = b[4].buf;
+    Py_ssize_t n = b[0].len / (Py_ssize_t)sizeof(Py_ssize_t);
+    Matching m = {b[5].buf, b[6].buf, classes, n, levels, b[7].buf, b[8].buf, b[9].buf};
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < n; i++) {
+        Py_ssize_t at = first[rows[i]], count = counts[rows[i]];
+        match_detection(&m, i, people + at, good + at, count);
+    }
+    Py_END_ALLOW_THREADS
     release(b, 10);
     Py_RETURN_NONE;
 }
@@ -527,7 +676,7 @@ static PyObject *find_owners(PyObject *self, PyObject *args) {
  *
  * wrong: the false positives before each of them; peak: room for as many numbers; reached: the first
  * true positive at each recall, `count` where none is. */
-static void read_off_precision(const Py_ssize_t *wrong, Py_ssize_t *peak, Py_ssize_t count,
+static void read_off_precision(const int32_t *wrong, Py_ssize_t *peak, Py_ssize_t count,
                                Py_ssize_t people, const double *recalls, Py_ssize_t steps,
                                double *precision, Py_ssize_t *reached) {
     /* peak[k]: the true positive from k on where precision, right / (wrong + right), peaks.
@@ -569,15 +718,19 @@ static PyObject *accumulate_matches(PyObject *self, PyObject *args) {
     const double *scores = b[3].buf, *recalls = b[4].buf;
     double *precision = b[5].buf, *recall = b[6].buf, *score_at = b[7].buf;
     Py_ssize_t n = b[0].len / (Py_ssize_t)sizeof(Py_ssize_t);
-    Py_ssize_t steps = b[4].len / (Py_ssize_t)sizeof(double), capacity = 0;
-    /* A person is matched once, so there are at most `people` true positives; but the arguments are
-     * not trusted with memory: count. */
-    Py_ssize_t tp[16] = {0}, fp[16] = {0};
+    Py_ssize_t steps = b[4].len / (Py_ssize_t)sizeof(double), total = 0, most = 0;
+    Py_ssize_t tp[16] = {0}, fp[16] = {0}, start[16];
     for (Py_ssize_t i = 0; i < n; i++)
-        if (true_positives[order[i]]) capacity++;
-    size_t size = (size_t)(capacity * levels + 1) * sizeof(Py_ssize_t);
-    Py_ssize_t *wrong = malloc(size), *where = malloc(size);
-    Py_ssize_t *peak = malloc((size_t)(capacity + steps + 1) * sizeof(Py_ssize_t));
+        for (uint16_t h = true_positives[order[i]], t = 0; h; h >>= 1, t++) tp[t] += h & 1;
+    for (int t = 0; t < levels; t++) {
+        start[t] = total;
+        total += tp[t];
+        most = tp[t] > most ? tp[t] : most;
+        tp[t] = 0;
+    }
+    int32_t *wrong = malloc((size_t)(total + 1) * sizeof(int32_t));
+    int32_t *where = malloc((size_t)(total + 1) * sizeof(int32_t));
+    Py_ssize_t *peak = malloc((size_t)(most + steps + 1) * sizeof(Py_ssize_t));
     if (!wrong || !peak || !where) {
         free(wrong);
         free(peak);
@@ -585,7 +738,7 @@ static PyObject *accumulate_matches(PyObject *self, PyObject *args) {
         release(b, 8);
         return PyErr_NoMemory();
     }
-    Py_ssize_t *reached = peak + capacity;
+    Py_ssize_t *reached = peak + most;
     Py_BEGIN_ALLOW_THREADS
     /* Most false positives are so at all thresholds: these are counted once for all. */
     const uint16_t everywhere = (uint16_t)((1u << levels) - 1);
@@ -600,18 +753,18 @@ static PyObject *accumulate_matches(PyObject *self, PyObject *args) {
         for (int t = 0; t < levels; t++) {
             fp[t] += f >> t & 1;
             if (!(h >> t & 1)) continue;
-            Py_ssize_t k = t * capacity + tp[t]++;
-            wrong[k] = fp[t] + fp_everywhere;
-            where[k] = order[i];
+            Py_ssize_t k = start[t] + tp[t]++;
+            wrong[k] = (int32_t)(fp[t] + fp_everywhere);
+            where[k] = (int32_t)order[i];
         }
     }
     for (int t = 0; t < levels; t++) {
-        read_off_precision(wrong + t * capacity, peak, tp[t], people, recalls, steps,
+        read_off_precision(wrong + start[t], peak, tp[t], people, recalls, steps,
                            precision + t * steps, reached);
         recall[t] = (double)tp[t] / (double)people;
         for (Py_ssize_t r = 0; r < steps; r++) {
             double *score = score_at + t * steps + r;
-            *score = reached[r] < tp[t] ? scores[where[t * capacity + reached[r]]] : 0.0;
+            *score = reached[r] < tp[t] ? scores[where[start[t] + reached[r]]] : 0.0;
             if (n && recalls[r] <= 0) *score = scores[order[0]];
         }
     }
@@ -645,7 +798,7 @@ static PyObject *accumulate_changes(PyObject *self, PyObject *args) {
     Py_ssize_t tp[16] = {0}, change[16] = {0};
     for (Py_ssize_t i = 0; i < e; i++)
         if (true_positives[i]) capacity++;
-    Py_ssize_t *wrong = malloc((size_t)(capacity * levels + 1) * sizeof(Py_ssize_t));
+    int32_t *wrong = malloc((size_t)(capacity * levels + 1) * sizeof(int32_t));
     Py_ssize_t *peak = malloc((size_t)(capacity + steps + 1) * sizeof(Py_ssize_t));
     if (!wrong || !peak) {
         free(wrong);
@@ -660,7 +813,7 @@ static PyObject *accumulate_changes(PyObject *self, PyObject *args) {
         for (int t = 0; t < levels; t++) {
             change[t] += (f >> t & 1) - (common >> t & 1);
             if (h >> t & 1)
-                wrong[t * capacity + tp[t]++] = counts[t * n + position[i]] + change[t];
+                wrong[t * capacity + tp[t]++] = (int32_t)(counts[t * n + position[i]] + change[t]);
         }
     }
     for (int t = 0; t < levels; t++) {
@@ -755,22 +908,23 @@ static PyObject *count_people(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
-/* measure_share_outside(boxes, keypoints, k, share): which share of the labelled joints of each
- * person is outside the box; 0 without a label. */
+/* measure_share_outside(boxes, keypoints, visibility, k, share): which share of the labelled joints
+ * of each person is outside the box; 0 without a label. */
 static PyObject *measure_share_outside(PyObject *self, PyObject *args) {
-    Py_buffer b[3];
+    Py_buffer b[4];
     Py_ssize_t k;
-    if (!PyArg_ParseTuple(args, "y*y*nw*", &b[0], &b[1], &k, &b[2])) return NULL;
-    const double *box = b[0].buf, *points = b[1].buf;
-    double *share = b[2].buf;
-    Py_ssize_t n = b[2].len / (Py_ssize_t)sizeof(double);
+    if (!PyArg_ParseTuple(args, "y*y*y*nw*", &b[0], &b[1], &b[2], &k, &b[3])) return NULL;
+    const double *box = b[0].buf;
+    const Keypoints keypoints = take_keypoints(&b[1], &b[2]);
+    double *share = b[3].buf;
+    Py_ssize_t n = b[3].len / (Py_ssize_t)sizeof(double);
     Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t i = 0; i < n; i++, box += 4, points += 3 * k) {
+    for (Py_ssize_t i = 0; i < n; i++, box += 4) {
         double right = box[0] + box[2], bottom = box[1] + box[3];
         int labelled = 0, outside = 0;
-        for (Py_ssize_t j = 0; j < k; j++) {
-            double x = points[3 * j], y = points[3 * j + 1];
-            int is_labelled = points[3 * j + 2] > 0;
+        for (Py_ssize_t j = i * k; j < i * k + k; j++) {
+            double x, y;
+            int is_labelled = read_joint(&keypoints, j, &x, &y);
             int is_inside = x >= box[0] && x <= right && y >= box[1] && y <= bottom;
             labelled += is_labelled;
             outside += is_labelled && !is_inside;
@@ -778,14 +932,193 @@ static PyObject *measure_share_outside(PyObject *self, PyObject *args) {
         share[i] = (double)outside / (double)(labelled > 1 ? labelled : 1);
     }
     Py_END_ALLOW_THREADS
-    release(b, 3);
+    release(b, 4);
     Py_RETURN_NONE;
+}
+
+#define LANES 16 /* resamples that are counted side by side */
+
+/* Vector instructions of the processor at hand, where the compiler can choose them at run time. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__GLIBC__)
+#define FOR_EACH_PROCESSOR __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define FOR_EACH_PROCESSOR
+#endif
+
+/* The arrays of a loop are different ones. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define INDEPENDENT _Pragma("GCC ivdep")
+#else
+#define INDEPENDENT
+#endif
+
+/* The detections of one class, by falling score, and their images. */
+typedef struct {
+    const uint16_t *true_positives, *false_positives;
+    const int32_t *image;
+    Py_ssize_t n, images;
+    int levels;
+} ClassDetections;
+
+typedef double Lanes[LANES];
+
+/* Counts of `LANES` resamples: whole numbers, in doubles because their products are compared. */
+typedef struct {
+    Lanes tp[16], fp[16], fp_everywhere; /* up to the detection that is looked at */
+    Lanes best_tp[16], best_fp[16];      /* where precision peaks from there on */
+    Lanes needed[16];                    /* tp of the recall that is reached next */
+    int step[16][LANES];                 /* index of that recall; -1 where all are done */
+} LaneCounts;
+
+/* Count a true positive with threshold t, last one first; 1 where a recall may be passed. */
+static inline int count_true_positive(LaneCounts *s, int t, const double *weight) {
+    double *tp = s->tp[t], *best_tp = s->best_tp[t];
+    double *best_fp = s->best_fp[t];
+    const double *fp = s->fp[t], *common = s->fp_everywhere;
+    const double *needed = s->needed[t];
+    int64_t passed = 0; /* as wide as a lane, so that the loop becomes vector instructions */
+    INDEPENDENT
+    for (int l = 0; l < LANES; l++) {
+        double right = tp[l], wrong = fp[l] + common[l];
+        double best_right = best_tp[l], best_wrong = best_fp[l];
+        int64_t is_better = right * best_wrong > best_right * wrong;
+        best_tp[l] = is_better ? right : best_right;
+        best_fp[l] = is_better ? wrong : best_wrong;
+        right -= weight[l];
+        tp[l] = right;
+        passed |= (int64_t)(right < needed[l]);
+    }
+    return passed != 0;
+}
+
+static inline void subtract_lanes(double *from, const double *weight) {
+    INDEPENDENT
+    for (int l = 0; l < LANES; l++) from[l] -= weight[l];
+}
+
+static inline void add_product(double *to, const double *weight, double factor) {
+    INDEPENDENT
+    for (int l = 0; l < LANES; l++) to[l] += weight[l] * factor;
+}
+
+/* Write the precision of all recalls of lane l that the remaining true positives do not reach. */
+static void write_passed(LaneCounts *s, int t, int l, const double *needed, double *precision) {
+    double right = s->best_tp[t][l], value = right / (s->best_fp[t][l] + right + TINY);
+    int step = s->step[t][l];
+    while (step >= 0 && s->tp[t][l] < needed[step]) precision[step--] = value;
+    s->step[t][l] = step;
+    s->needed[t][l] = step < 0 ? -1.0 : needed[step];
+}
+
+/* Compute the curves of `LANES` resamples.
+ * weights: (images, LANES); totals: (images, 2 levels + 1) true positives and false positives by
+ * threshold, and those that are false at all thresholds; needed: (LANES, steps) true positives of
+ * each recall. precision: (LANES, levels, steps); it is 0 where nothing is written. */
+FOR_EACH_PROCESSOR
+static void resample_lanes(const ClassDetections *of, const double *weights, const int32_t *totals,
+                           const double *needed, Py_ssize_t steps, LaneCounts *s,
+                           double *precision, double *reached) {
+    const uint16_t everywhere = (uint16_t)((1u << of->levels) - 1);
+    int levels = of->levels, width = 2 * levels + 1;
+    memset(s, 0, sizeof *s);
+    for (Py_ssize_t m = 0; m < of->images; m++) {
+        const int32_t *total = totals + m * width;
+        for (int t = 0; t < levels; t++) {
+            if (total[t]) add_product(s->tp[t], weights + m * LANES, total[t]);
+            if (total[levels + t]) add_product(s->fp[t], weights + m * LANES, total[levels + t]);
+        }
+        if (total[2 * levels]) add_product(s->fp_everywhere, weights + m * LANES, total[2 * levels]);
+    }
+    for (int t = 0; t < levels; t++) {
+        for (int l = 0; l < LANES; l++) {
+            Py_ssize_t step = steps - 1;
+            reached[l * levels + t] = s->tp[t][l];
+            while (step >= 0 && s->tp[t][l] < needed[l * steps + step]) step--;
+            s->step[t][l] = (int)step;
+            s->needed[t][l] = step < 0 ? -1.0 : needed[l * steps + step];
+            s->best_fp[t][l] = 1.0; /* a precision of 0 */
+        }
+    }
+    for (Py_ssize_t i = of->n - 1; i >= 0; i--) {
+        const double *weight = weights + of->image[i] * (Py_ssize_t)LANES;
+        uint16_t h = of->true_positives[i], f = of->false_positives[i];
+        if (!h && f == everywhere) {
+            subtract_lanes(s->fp_everywhere, weight);
+            continue;
+        }
+        for (int t = 0; t < levels; t++) {
+            if (f >> t & 1) subtract_lanes(s->fp[t], weight);
+            if (!(h >> t & 1) || !count_true_positive(s, t, weight)) continue;
+            for (int l = 0; l < LANES; l++)
+                if (s->tp[t][l] < s->needed[t][l])
+                    write_passed(s, t, l, needed + l * steps, precision + (l * levels + t) * steps);
+        }
+    }
+}
+
+/* Count true and false positives image by image, as resample_lanes reads them. */
+static void count_totals(const ClassDetections *of, int32_t *totals) {
+    const uint16_t everywhere = (uint16_t)((1u << of->levels) - 1);
+    int levels = of->levels, width = 2 * levels + 1;
+    for (Py_ssize_t i = 0; i < of->n; i++) {
+        uint16_t h = of->true_positives[i], f = of->false_positives[i];
+        int32_t *total = totals + of->image[i] * (Py_ssize_t)width;
+        if (!h && f == everywhere) {
+            total[2 * levels]++;
+            continue;
+        }
+        for (int t = 0; t < levels; t++) {
+            total[t] += h >> t & 1;
+            total[levels + t] += f >> t & 1;
+        }
+    }
+}
+
+/* Compute for each recall the smallest number of true positives, at least 1, that reaches it. */
+static void count_needed(int64_t people, const double *recalls, Py_ssize_t steps, double *needed) {
+    double all = (double)people, count = 1.0;
+    for (Py_ssize_t r = 0; r < steps; r++) {
+        double guess = floor(recalls[r] * all) - 1.0;
+        if (guess > count) count = guess;
+        while (count / all < recalls[r]) count += 1.0;
+        needed[r] = count;
+    }
+}
+
+typedef struct {
+    double *weights, *needed, *precision, *reached;
+    int32_t *totals;
+    LaneCounts *counts;
+} LaneBuffers;
+
+static void free_lanes(LaneBuffers *s) {
+    free(s->weights);
+    free(s->needed);
+    free(s->precision);
+    free(s->reached);
+    free(s->totals);
+    free(s->counts);
+}
+
+/* Make room for a class; return -1 without memory. */
+static int reserve_lanes(LaneBuffers *s, Py_ssize_t images, int levels, Py_ssize_t steps) {
+    size_t m = (size_t)images, t = (size_t)levels, r = (size_t)steps;
+    s->weights = malloc((m * LANES + 1) * sizeof(double));
+    s->needed = malloc((LANES * r + 1) * sizeof(double));
+    s->precision = malloc((LANES * t * r + 1) * sizeof(double));
+    s->reached = malloc((LANES * t + 1) * sizeof(double));
+    s->totals = calloc(m * (2 * t + 1) + 1, sizeof(int32_t));
+    s->counts = malloc(sizeof(LaneCounts));
+    if (s->weights && s->needed && s->precision && s->reached && s->totals && s->counts) return 0;
+    free_lanes(s);
+    return -1;
 }
 
 /* resample_curves(true_positives, false_positives, image, weights, num_people, recalls,
  *                 num_thresholds, num_images, first, last, precision, recall)
  * The curves of one class under resamples first … last - 1, each a weight per image. Detections
- * come by falling score; one with weight w counts as w copies of itself side by side. */
+ * come by falling score; one with weight w counts as w copies of itself side by side. From the last
+ * detection to the first, so that the highest precision at a recall or above is known there. */
 static PyObject *resample_curves(PyObject *self, PyObject *args) {
     Py_buffer b[8];
     Py_ssize_t images, first, last;
@@ -793,57 +1126,40 @@ static PyObject *resample_curves(PyObject *self, PyObject *args) {
     if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*innnw*w*", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
                           &levels, &images, &first, &last, &b[6], &b[7]))
         return NULL;
-    const uint16_t *true_positives = b[0].buf, *false_positives = b[1].buf, *weights = b[3].buf;
-    const int32_t *image = b[2].buf;
+    const uint16_t *weights = b[3].buf;
     const int64_t *people = b[4].buf;
     const double *recalls = b[5].buf;
     double *precision = b[6].buf, *recall = b[7].buf;
-    Py_ssize_t n = b[0].len / (Py_ssize_t)sizeof(uint16_t), capacity = 0;
-    Py_ssize_t steps = b[5].len / (Py_ssize_t)sizeof(double);
-    for (Py_ssize_t i = 0; i < n; i++) capacity += true_positives[i] != 0;
-    double *value = malloc((size_t)(capacity * levels + 1) * sizeof(double));
-    int64_t *reached = malloc((size_t)(capacity * levels + 1) * sizeof(int64_t));
-    if (!value || !reached) {
-        free(value);
-        free(reached);
+    Py_ssize_t steps = b[5].len / (Py_ssize_t)sizeof(double), curve = levels * steps;
+    ClassDetections of = {b[0].buf, b[1].buf, b[2].buf, b[0].len / (Py_ssize_t)sizeof(uint16_t),
+                          images, levels};
+    LaneBuffers s;
+    if (reserve_lanes(&s, images, levels, steps) < 0) {
         release(b, 8);
         return PyErr_NoMemory();
     }
     Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t draw = first; draw < last; draw++) {
-        const uint16_t *weight = weights + draw * images;
-        int64_t tp[16] = {0}, fp[16] = {0};
-        Py_ssize_t count[16] = {0};
-        for (Py_ssize_t i = 0; i < n; i++) {
-            int64_t w = weight[image[i]];
-            if (!w) continue;
-            uint16_t h = true_positives[i], f = false_positives[i];
-            for (int t = 0; t < levels; t++) fp[t] += w * (f >> t & 1);
-            for (int t = 0; h; t++, h >>= 1) {
-                if (!(h & 1)) continue;
-                tp[t] += w;
-                double precision_at = (double)tp[t] / ((double)fp[t] + (double)tp[t] + TINY);
-                value[t * capacity + count[t]] = precision_at;
-                reached[t * capacity + count[t]++] = tp[t];
-            }
-        }
-        double all = (double)people[draw];
-        for (int t = 0; t < levels; t++) {
-            double *p = value + t * capacity;
-            const int64_t *r = reached + t * capacity;
-            double *out = precision + (draw * levels + t) * steps;
-            for (Py_ssize_t k = count[t] - 1; k > 0; k--)
-                if (p[k] > p[k - 1]) p[k - 1] = p[k];
-            recall[draw * levels + t] = people[draw] ? (double)tp[t] / all : -1.0;
-            for (Py_ssize_t s = 0, k = 0; s < steps; s++) {
-                while (people[draw] && k < count[t] && (double)r[k] / all < recalls[s]) k++;
-                out[s] = people[draw] ? (k < count[t] ? p[k] : 0.0) : -1.0;
-            }
+    count_totals(&of, s.totals);
+    for (Py_ssize_t draw = first; draw < last; draw += LANES) {
+        Py_ssize_t used = last - draw < LANES ? last - draw : LANES;
+        for (Py_ssize_t m = 0; m < images; m++)
+            for (Py_ssize_t l = 0; l < LANES; l++)
+                s.weights[m * LANES + l] = l < used ? weights[(draw + l) * images + m] : 0;
+        for (Py_ssize_t l = 0; l < LANES; l++)
+            count_needed(l < used && people[draw + l] ? people[draw + l] : 1, recalls, steps,
+                         s.needed + l * steps);
+        memset(s.precision, 0, (size_t)(LANES * curve) * sizeof(double));
+        resample_lanes(&of, s.weights, s.totals, s.needed, steps, s.counts, s.precision, s.reached);
+        for (Py_ssize_t l = 0; l < used; l++) {
+            int64_t all = people[draw + l];
+            for (Py_ssize_t r = 0; r < curve; r++)
+                precision[(draw + l) * curve + r] = all ? s.precision[l * curve + r] : -1.0;
+            for (int t = 0; t < levels; t++)
+                recall[(draw + l) * levels + t] = all ? s.reached[l * levels + t] / (double)all : -1.0;
         }
     }
     Py_END_ALLOW_THREADS
-    free(value);
-    free(reached);
+    free_lanes(&s);
     release(b, 8);
     Py_RETURN_NONE;
 }
@@ -852,6 +1168,8 @@ static PyMethodDef methods[] = {
     {"find_near_pairs", find_near_pairs, METH_VARARGS, "Find pairs that may be near enough."},
     {"keep_candidates", keep_candidates, METH_VARARGS, "Keep the pairs that are near enough."},
     {"match_candidates", match_candidates, METH_VARARGS, "Match detections with people."},
+    {"rank_candidates", rank_candidates, METH_VARARGS, "Sort the candidates of detections."},
+    {"match_ranked", match_ranked, METH_VARARGS, "Match detections with sorted candidates."},
     {"sort_by_image", sort_by_image, METH_VARARGS, "Sort detections by image and score."},
     {"find_owners", find_owners, METH_VARARGS, "Find the person of each false positive."},
     {"accumulate_matches", accumulate_matches, METH_VARARGS, "Compute the curves of a class."},

@@ -22,7 +22,7 @@ class Poses:
 
     Args:
         detections: (d, k, 3) x, y in px; the third value is not used.
-        keypoints: (n, k, 3) x, y, v of the people.
+        keypoints: (n, k, 3) x, y, v of the people; also `PackedKeypoints`.
         boxes_xywh: (n, 4) px; people without labels match anywhere in twice their box.
         area: (n,) px², the OKS scale of the people.
         is_crowd: (n,) regions that match any number of detections.
@@ -105,6 +105,21 @@ class Candidates:
     detections: Ints
     people: Ints
     oks: Floats
+
+
+@dataclass(frozen=True)
+class RankedCandidates:
+    """Pairs that are near enough to match, as matching takes them up: 6 bytes a pair.
+
+    Args:
+        counts: (d,) pairs of each detection; their pairs are side by side, in the same order.
+        people: (p,) rows of the truth; of each detection the person with the highest OKS first.
+        levels: (p,) bits of the thresholds that the OKS of each pair reaches.
+    """
+
+    counts: NDArray[np.int32]
+    people: NDArray[np.int32]
+    levels: Bits
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from smallpose.evaluation.matching.arrays import (
     Mask,
     Matches,
     Poses,
+    RankedCandidates,
 )
 from smallpose.evaluation.matching.native_matching import MAX_OKS_THRESHOLD
 from smallpose.evaluation.matching.oks import find_candidates
@@ -73,6 +74,65 @@ def match_candidates(
         thresholds: (t,) OKS that makes a match, at most 16.
     """
     return match_greedily(candidates, rank, classes, is_crowd, thresholds)
+
+
+@native.prefer_compiled(native_matching.find_ranked_candidates)
+def find_ranked_candidates(
+    groups: ImageGroups, poses: Poses, thresholds: Floats
+) -> RankedCandidates:
+    """Find all pairs of an image that match at one of the thresholds, to match them later.
+
+    Args:
+        thresholds: (t,) OKS that makes a match, rising, at most 16.
+    """
+    needed = np.minimum(thresholds, MAX_OKS_THRESHOLD)
+    candidates = find_candidates(groups, poses, float(needed.min()))
+    d, oks = candidates.detections, candidates.oks
+    # Of equally good people the last in the file is first, as in pycocotools.
+    order = np.lexsort((-np.arange(len(d)), -oks, d))
+    bits = (1 << np.arange(len(needed))).astype(np.uint16)[:, None]
+    return RankedCandidates(
+        counts=np.bincount(d, minlength=len(groups.detections)).astype(np.int32),
+        people=candidates.people[order].astype(np.int32),
+        levels=_pack_thresholds(oks[order] >= needed[:, None], bits),
+    )
+
+
+@native.prefer_compiled(native_matching.match_ranked)
+def match_ranked(
+    ranked: RankedCandidates,
+    groups: ImageGroups,
+    classes: Mask,
+    is_crowd: Mask,
+    num_thresholds: int,
+) -> Matches:
+    """Match detections with the candidates that were found for all of them.
+
+    Args:
+        groups: whose `detections` are rows of `ranked`.
+        classes: (c, n) members of each class.
+        is_crowd: (n,) regions that match any number of detections.
+        num_thresholds: for which they were found.
+    """
+    rows = groups.detections
+    counts = ranked.counts[rows]
+    place = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    pairs = np.repeat((np.cumsum(ranked.counts) - ranked.counts)[rows], counts) + place
+    # Any numbers in the same order and on the same side of thresholds match as the OKS do.
+    num_reached = ((ranked.levels[pairs, None] >> np.arange(num_thresholds)) & 1).sum(axis=1)
+    order = 1 - (place + 1) / (np.repeat(counts, counts) + 1)
+    scale = num_thresholds + 2
+    return match_greedily(
+        Candidates(
+            detections=np.repeat(np.arange(len(rows)), counts),
+            people=ranked.people[pairs].astype(np.intp),
+            oks=(num_reached + order) / scale,
+        ),
+        groups.rank,
+        classes,
+        is_crowd,
+        np.arange(1, num_thresholds + 1) / scale,
+    )
 
 
 def match_greedily(

@@ -1,5 +1,7 @@
 """Group people and detections by image, detections by falling score."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,8 +37,29 @@ def group_rows(
     """Group rows as `group_by_image` does, given the image index of each person and detection."""
     num_images = len(image_ids)
     people = sort_by_image(people_image, num_images)
-    people_image = people_image[people]
     num_people = np.bincount(people_image, minlength=num_images)
+    nothing = np.zeros(0, np.intp)
+    groups = ImageGroups(
+        image_ids=image_ids,
+        people=people,
+        people_image=people_image[people],
+        people_start=np.concatenate([np.zeros(1, np.intp), np.cumsum(num_people)]),
+        detections=nothing,
+        detection_image=nothing,
+        rank=nothing,
+        num_detections=np.zeros(num_images, np.intp),
+    )
+    return group_detections(groups, detection_image, scores, max_detections)
+
+
+def group_detections(
+    groups: ImageGroups,
+    detection_image: Ints,
+    scores: Floats,
+    max_detections: int | None = None,
+) -> ImageGroups:
+    """Return groups with the same people and these detections; arguments as for `group_rows`."""
+    num_images = len(groups.image_ids)
     num_detections = np.bincount(detection_image, minlength=num_images)
     rows = sort_by_image(detection_image, num_images, scores)
     detection_image = detection_image[rows]
@@ -46,11 +69,8 @@ def group_rows(
     if max_detections is not None:
         is_kept = rank < max_detections
         rows, detection_image, rank = rows[is_kept], detection_image[is_kept], rank[is_kept]
-    return ImageGroups(
-        image_ids=image_ids,
-        people=people,
-        people_image=people_image,
-        people_start=np.concatenate([np.zeros(1, np.intp), np.cumsum(num_people)]),
+    return replace(
+        groups,
         detections=rows,
         detection_image=detection_image,
         rank=rank,
@@ -79,14 +99,19 @@ def index_images(image_ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> Int
 
     Raises: InputError that names the first unknown id.
     """
-    index = np.searchsorted(image_ids, wanted)
+    # Detections of an image are mostly side by side: it is looked up once.
+    is_first = np.ones(len(wanted), dtype=bool)
+    is_first[1:] = wanted[1:] != wanted[:-1]
+    starts = np.flatnonzero(is_first)
+    ids = wanted[starts]
+    index = np.searchsorted(image_ids, ids)
     is_known = index < len(image_ids)
-    is_known[is_known] = image_ids[index[is_known]] == wanted[is_known]
-    unknown = np.flatnonzero(~is_known)
+    is_known[is_known] = image_ids[index[is_known]] == ids[is_known]
+    unknown = starts[~is_known]
     if len(unknown):
         raise InputError(
             f"results, entry[{unknown[0]}]",
             f"image {wanted[unknown[0]]} is not in the truth",
             "correct its image_id or remove the entry",
         )
-    return index.astype(np.intp)
+    return np.repeat(index.astype(np.intp), np.diff(starts, append=len(wanted)))

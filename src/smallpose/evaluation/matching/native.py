@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.packed_keypoints import PackedKeypoints
 from smallpose.evaluation.matching.arrays import (
     Bits,
     Candidates,
@@ -25,6 +26,7 @@ from smallpose.system.threads import count_cores, run_parts
 P = ParamSpec("P")
 R = TypeVar("R")
 
+RESAMPLES_TOGETHER = 16  # LANES of _native.c
 CORE: Any = load_extension("smallpose.evaluation.matching._native")
 
 
@@ -156,7 +158,7 @@ def find_components(first: Ints, second: Ints, num_nodes: int) -> Ints:
 def resample_curves(
     true_positives: Bits,
     false_positives: Bits,
-    image: Ints,
+    image: Ints | NDArray[np.int32],
     weights: NDArray[np.uint16],
     num_people: NDArray[np.int64],
     num_thresholds: int,
@@ -166,11 +168,13 @@ def resample_curves(
     num_resamples, num_images = weights.shape
     precision = np.empty((num_resamples, num_thresholds, len(recalls)))
     recall = np.empty((num_resamples, num_thresholds))
-    image = image.astype(np.int32)
+    image = image.astype(np.int32, copy=False)
     weights = np.ascontiguousarray(weights)
-    parts = min(num_resamples, 4 * count_cores())
+    num_blocks = -(-num_resamples // RESAMPLES_TOGETHER)
+    parts = min(num_blocks, count_cores())
 
     def resample_part(part: int) -> None:
+        first, last = num_blocks * part // parts, num_blocks * (part + 1) // parts
         CORE.resample_curves(
             true_positives,
             false_positives,
@@ -180,8 +184,8 @@ def resample_curves(
             recalls,
             num_thresholds,
             num_images,
-            num_resamples * part // parts,
-            num_resamples * (part + 1) // parts,
+            RESAMPLES_TOGETHER * first,
+            min(RESAMPLES_TOGETHER * last, num_resamples),
             precision,
             recall,
         )
@@ -218,9 +222,17 @@ def count_people(
 def measure_share_outside(boxes_xywh: Floats, keypoints: Floats) -> Floats:
     """Run the compiled `detected_people.measure_share_outside`."""
     share = np.empty(len(keypoints))
-    points = to_doubles(keypoints)
-    CORE.measure_share_outside(to_doubles(boxes_xywh), points, points.shape[1], share)
+    CORE.measure_share_outside(
+        to_doubles(boxes_xywh), *split_keypoints(keypoints), keypoints.shape[1], share
+    )
     return share
+
+
+def split_keypoints(keypoints: Floats) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    """Return the positions and v of packed keypoints; of others themselves and nothing."""
+    if isinstance(keypoints, PackedKeypoints):
+        return keypoints.positions, keypoints.visibility
+    return to_doubles(keypoints), np.zeros(0, np.uint8)
 
 
 def to_doubles(values: NDArray[Any]) -> Floats:

@@ -8,6 +8,7 @@ not depend on the number of pairs; 20,000 people and 5,000 detections in one ima
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,18 +22,22 @@ from smallpose.evaluation.matching.arrays import (
     Mask,
     Matches,
     Poses,
+    RankedCandidates,
 )
 from smallpose.evaluation.matching.native import (
     CORE,
     concat_candidates,
     pack_classes,
+    split_keypoints,
     to_doubles,
 )
 from smallpose.system.threads import count_cores, run_parts
 
+T = TypeVar("T")
+
 MAX_CLASSES = 32  # one bit each
 MAX_OKS_THRESHOLD = 1 - 1e-10  # pycocotools requires no more than this
-BUFFER_SIZE = 1 << 17  # doubles of a thread's buffer, 1 MB
+BUFFER_SIZE = 1 << 14  # doubles of a thread's buffer: 128 kB, which caches hold
 _MIN_DETECTIONS_PER_THREAD = 20_000
 
 
@@ -69,19 +74,61 @@ _NOTHING_MATCHED = _create_match_state(np.zeros((0, 0), dtype=bool))
 
 def find_candidates(groups: ImageGroups, poses: Poses, min_oks: float) -> Candidates:
     """Run the compiled `oks.find_candidates` in threads."""
-    d = len(groups.detections)
-    num_threads = _count_threads(d)
     find_blocks = _prepare_search(groups, poses, min_oks)
 
-    def find_part(part: int) -> list[Candidates]:
-        first, last = d * part // num_threads, d * (part + 1) // num_threads
+    def find_part(first: int, last: int) -> list[Candidates]:
         return [
             Candidates(block.detections.copy(), block.people.copy(), block.oks.copy())
             for block in find_blocks(first, last, _NOTHING_MATCHED)
         ]
 
-    parts = run_parts(find_part, num_threads, num_threads)
+    parts = _run_ranges(find_part, len(groups.detections))
     return concat_candidates([block for blocks in parts for block in blocks])
+
+
+def find_ranked_candidates(
+    groups: ImageGroups, poses: Poses, thresholds: Floats
+) -> RankedCandidates:
+    """Run the compiled `greedy.find_ranked_candidates` in threads."""
+    d = len(groups.detections)
+    needed = np.minimum(thresholds, MAX_OKS_THRESHOLD)
+    find_blocks = _prepare_search(groups, poses, float(needed.min()))
+    counts = np.zeros(d, np.int32)
+
+    def find_part(first: int, last: int) -> list[_RankedPairs]:
+        return [
+            _rank_block(block, needed, counts)
+            for block in find_blocks(first, last, _NOTHING_MATCHED)
+        ]
+
+    blocks = [block for blocks in _run_ranges(find_part, d) for block in blocks]
+    if not blocks:
+        return RankedCandidates(counts, np.zeros(0, np.int32), np.zeros(0, np.uint16))
+    people, levels = (np.concatenate(column) for column in zip(*blocks, strict=True))
+    return RankedCandidates(counts, people, levels)
+
+
+_RankedPairs = tuple[NDArray[np.int32], Bits]
+
+
+def _rank_block(block: Candidates, needed: Floats, counts: NDArray[np.int32]) -> _RankedPairs:
+    """Sort the pairs of each detection, and count them in the (d,) counts of all."""
+    people = np.empty(len(block.people), np.int32)
+    levels = np.empty(len(block.people), np.uint16)
+    CORE.rank_candidates(
+        block.detections, block.people, block.oks, len(people), needed, counts, people, levels
+    )
+    return people, levels
+
+
+def _run_ranges(work: Callable[[int, int], T], num_detections: int) -> list[T]:
+    """Call `work` on ranges of detections in threads."""
+    parts = _count_threads(num_detections)
+
+    def work_on_part(part: int) -> T:
+        return work(num_detections * part // parts, num_detections * (part + 1) // parts)
+
+    return run_parts(work_on_part, parts, parts)
 
 
 def _count_threads(num_detections: int) -> int:
@@ -100,8 +147,12 @@ def _prepare_search(
     variances = (poses.sigmas * 2) ** 2
     nearness = -np.log(min_oks) if min_oks > 0 else np.inf
     limit = float(nearness * 2 * np.max(variances) * (1 + 1e-9))
-    columns = (poses.detections, poses.keypoints, poses.boxes_xywh, poses.area, variances)
-    tables = [to_doubles(column) for column in columns]
+    columns = (poses.boxes_xywh, poses.area, variances)
+    tables = [
+        to_doubles(poses.detections),
+        *split_keypoints(poses.keypoints),
+        *(to_doubles(column) for column in columns),
+    ]
     rows = (groups.detections, groups.detection_image, groups.people, groups.people_start)
     max_people = int(np.diff(groups.people_start).max(initial=0))
 
@@ -226,4 +277,32 @@ def match_candidates(
     batches = _prepare_batches(classes, len(rank))
     for batch in batches:
         _match_block(candidates, batch, is_crowd, thresholds)
+    return _join_batches(batches)
+
+
+def match_ranked(
+    ranked: RankedCandidates,
+    groups: ImageGroups,
+    classes: Mask,
+    is_crowd: Mask,
+    num_thresholds: int,
+) -> Matches:
+    """Run the compiled `greedy.match_ranked`."""
+    batches = _prepare_batches(classes, len(groups.detections))
+    first = np.cumsum(ranked.counts, dtype=np.intp) - ranked.counts
+    for batch in batches:
+        CORE.match_ranked(
+            groups.detections,
+            first,
+            ranked.counts,
+            ranked.people,
+            ranked.levels,
+            batch.state.members,
+            np.ascontiguousarray(is_crowd),
+            num_thresholds,
+            len(batch.true_positives),
+            batch.true_positives,
+            batch.ignored,
+            batch.state.taken,
+        )
     return _join_batches(batches)

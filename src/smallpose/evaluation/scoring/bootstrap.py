@@ -6,6 +6,7 @@ A resample is a weight per image, so that nothing is matched again.
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from smallpose.evaluation.scoring.precision_recall import RECALLS
 
 Weights = NDArray[np.uint16]
 LEVEL = 0.95
-_BATCH = 100  # resamples at a time; bounds the memory
+_BATCH = 128  # resamples at a time; bounds the memory
 _MAX_KEPT = 5_000_000  # weights of draws that are kept for the next result: 10 MB
 _MAX_EMPTY = 0.2  # share of resamples without any person above which there is no interval
 _LOGIT_EDGE = 1e-3  # shares are kept this far from 0 and 1, where the logit is infinite
@@ -85,7 +86,7 @@ def _draw_batches(groups: Sequence[str], num_resamples: int, seed: int) -> Itera
 def resample_curves(
     true_positives: Bits,
     false_positives: Bits,
-    image: Ints,
+    image: Ints | NDArray[np.int32],
     weights: Weights,
     num_people: NDArray[np.int64],
     num_thresholds: int,
@@ -136,17 +137,22 @@ def resample_metrics(
             f"--intervals {num_resamples}", "too few resamples", "use 1000, or 0 for no intervals"
         )
     batches: dict[str, dict[str, list[Floats]]] = {protocol: {} for protocol in protocols}
+    classes = {
+        protocol: [_select_counting(match_counts, protocol, c, order) for c in range(len(CLASSES))]
+        for protocol in protocols
+        if protocol != "recall"
+        for order in (match_counts.select_best(max_detections if protocol == "coco" else None),)
+    }
     for weights in draw_weights(match_counts.groups, num_resamples, seed):
-        num_people = weights.astype(np.int64) @ match_counts.num_people
+        num_people = _sum_weighted(weights, match_counts.num_people).astype(np.int64)
         for protocol in protocols:
-            order = match_counts.select_best(max_detections if protocol == "coco" else None)
             for c, one in enumerate(CLASSES):
                 people = num_people[:, c].copy()
                 if protocol == "recall":
                     precision = recall = _resample_recall(match_counts, c, weights, people)
                 else:
                     precision, recall = _resample_class(
-                        match_counts, protocol, c, order, weights, people
+                        match_counts, classes[protocol][c], weights, people
                     )
                 metrics = {
                     f"AP{one.suffix}": precision.mean(axis=1),
@@ -178,11 +184,10 @@ def compute_weighted_ap(
         max_detections: of an image that count.
         c: index of the class among those that were counted.
     """
+    order = match_counts.select_best(max_detections)
     precision, _ = _resample_class(
         match_counts,
-        protocol,
-        c,
-        match_counts.select_best(max_detections),
+        _select_counting(match_counts, protocol, c, order),
         weights,
         weights.astype(np.int64) @ match_counts.num_people[:, c],
     )
@@ -193,27 +198,52 @@ def _resample_recall(
     match_counts: MatchCounts, c: int, weights: Weights, num_people: NDArray[np.int64]
 ) -> Floats:
     """Return the (b, t) share of a class's people who were matched; NaN without people."""
-    num_matched = weights.astype(np.float64) @ match_counts.num_matched[:, c]
+    num_matched = _sum_weighted(weights, match_counts.num_matched[:, c])
     with np.errstate(invalid="ignore"):
         return np.asarray(num_matched / num_people[:, None])
 
 
+def _sum_weighted(weights: Weights, counts: NDArray[np.int64]) -> Floats:
+    """Return (b, ·) sums of the (m, ·) counts: whole numbers, which doubles add exactly."""
+    return np.asarray(weights.astype(np.float64) @ counts.astype(np.float64))
+
+
+class _CountingDetections(NamedTuple):
+    """The detections that count in a class, by falling score.
+
+    Args:
+        true_positives, false_positives: (d,) a bit per threshold.
+        image: (d,) index of each detection's image.
+    """
+
+    true_positives: Bits
+    false_positives: Bits
+    image: NDArray[np.int32]
+
+
+def _select_counting(
+    match_counts: MatchCounts, protocol: str, c: int, order: Ints
+) -> _CountingDetections:
+    """Select the detections of `order` that are true or false positives of a class."""
+    true_positives = match_counts.true_positives[c, order]
+    false_positives = match_counts.false_positives[protocol][c, order]
+    is_counting = (true_positives | false_positives) > 0
+    return _CountingDetections(
+        true_positives[is_counting],
+        false_positives[is_counting],
+        match_counts.image[order[is_counting]].astype(np.int32),
+    )
+
+
 def _resample_class(
     match_counts: MatchCounts,
-    protocol: str,
-    c: int,
-    order: Ints,
+    counting: _CountingDetections,
     weights: Weights,
     num_people: NDArray[np.int64],
 ) -> tuple[Floats, Floats]:
     """Return a class's (b, t) precision, averaged over recalls, and recall; NaN without people."""
-    true_positives = match_counts.true_positives[c, order]
-    false_positives = match_counts.false_positives[protocol][c, order]
-    is_counting = (true_positives | false_positives) > 0
     precision, recall = resample_curves(
-        true_positives[is_counting],
-        false_positives[is_counting],
-        match_counts.image[order[is_counting]],
+        *counting,
         weights,
         num_people,
         len(match_counts.thresholds),
