@@ -106,3 +106,20 @@ def test_numbers_as_close_as_those_of_frames_are_told_from_ids(names, is_noted):
     assert bool(describe_possible_frames(make_truth(names).images)) == is_noted
     groups = ["video"] * len(names)
     assert not describe_possible_frames(make_truth(names, groups).images)
+
+
+def test_resolution_notes_such_images_too():
+    from types import SimpleNamespace
+
+    curves = pytest.importorskip("smallpose.resolution.curves")
+    people = SimpleNamespace(truth=make_truth(name_frames(range(0, 120, 6))), describe=lambda: "")
+    study = SimpleNamespace(
+        people=people,
+        sensors=(),
+        frame=None,
+        whole_image_models=(),
+        has_intervals=True,
+        num_resamples=1000,
+        num_clusters=20,
+    )
+    assert "numbered as frames of videos" in curves.Study.notes.fget(study)[-1]
