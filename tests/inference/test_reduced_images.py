@@ -26,7 +26,7 @@ def test_the_named_height_is_what_the_network_needs_times_the_reduction(method):
     side = max(method.input_wh)
     text = describe(method, (4 * side, 2 * side), (side, side), (3 * side, side))
     assert text.startswith("2 of 3 images are reduced for ")
-    assert f"{4 * side:,} × {2 * side:,} px to {side}: " in text
+    assert f", the largest from {4 * side:,} × {2 * side:,} to {side} px: " in text
     height = int(re.search(r"people below (\d+) px are seen at less than 32 px", text)[1])
     assert height == 4 * NEEDED_PX
     # A person of that height in the image has the height needed in the network's input.

@@ -39,9 +39,10 @@ class ImageSizeCounter:
         num_reduced = sum(self._sizes[size] for size in reduced)
         share = format_share(num_reduced, self._sizes.total(), "image is", "images are")
         px = reductions[most]
+        which = "the largest " if len(reduced) > 1 else ""
         return (
-            f"{share} reduced for {method.name}, {most[0]:,} × {most[1]:,} px to "
-            f"{max(most) / px:.0f}: people below {NEEDED_PX * px:.0f} px are seen at less than "
+            f"{share} reduced for {method.name}, {which}from {most[0]:,} × {most[1]:,} to "
+            f"{max(most) / px:.0f} px: people below {NEEDED_PX * px:.0f} px are seen at less than "
             f"{NEEDED_PX} px there, and many are missed; --tile auto --smallest PX shows people "
             "from PX on larger"
         )
