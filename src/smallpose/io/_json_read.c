@@ -371,6 +371,23 @@ static inline const char *check_number_at(const Text *s, const char *p) {
 
 #define DECIMALS 4 /* of a coordinate that is packed; see core/packed_keypoints.py */
 
+/* Return the number that four digits are, of which the first is in the lowest byte. */
+static inline uint32_t join_four_digits(uint32_t v) {
+    v = (v * 10 + (v >> 8)) & 0x00FF00FFu;
+    return (v * 100 + (v >> 16)) & 0x0000FFFFu;
+}
+
+/* Return a number with at most four digits on either side of its point in ten-thousandths. */
+static inline uint64_t join_few_digits(const char *p, const Digits *d) {
+    static const uint32_t FIRST[DECIMALS + 1] = {0, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF};
+    uint32_t whole, fraction;
+    memcpy(&whole, p, 4);
+    memcpy(&fraction, p + d->whole + 1, 4);
+    whole = (whole ^ 0x30303030u) << (32 - 8 * d->whole);          /* zeros in front */
+    fraction = (fraction ^ 0x30303030u) & FIRST[d->fraction];      /* zeros behind */
+    return (uint64_t)join_four_digits(whole) * 10000 + join_four_digits(fraction);
+}
+
 /* Read a number of any form as an integer of ten-thousandths, if that gives the same double. */
 static const char *pack_any_number_at(const Text *s, const char *p, int32_t *out) {
     double value, unit = (double)POWERS[DECIMALS];
@@ -387,7 +404,8 @@ static inline const char *read_packed_at(const Text *s, const char *p, int32_t *
     Digits d;
     if (!find_digits(p + negative, s->limit, MAX_FRACTION, &d) || d.fraction > DECIMALS)
         return pack_any_number_at(s, p, out);
-    uint64_t value = join_digits(p + negative, &d) * POWERS[DECIMALS - d.fraction];
+    uint64_t value = d.whole <= 4 ? join_few_digits(p + negative, &d)
+                                  : join_digits(p + negative, &d) * POWERS[DECIMALS - d.fraction];
     if (value > INT32_MAX || (negative && !value)) return NULL; /* nor is there a negative zero */
     *out = negative ? -(int32_t)value : (int32_t)value;
     return d.end;
@@ -396,9 +414,10 @@ static inline const char *read_packed_at(const Text *s, const char *p, int32_t *
 /* Read v: 0, 1 or 2, which some write as 2.0. */
 static inline const char *read_visibility_at(const Text *s, const char *p, uint8_t *out) {
     double v;
-    if (*p >= '0' && *p <= '2' && (p[1] == ',' || p[1] == ']')) {
+    if (*p >= '0' && *p <= '2') {
+        const char *end = p[1] == '.' && p[2] == '0' ? p + 3 : p + 1;
         *out = (uint8_t)(*p - '0');
-        return p + 1;
+        if (*end == ',' || *end == ']') return end;
     }
     p = read_number_at(s, p, &v);
     if (!p || (v != 0 && v != 1 && v != 2)) return NULL;
