@@ -53,6 +53,7 @@ def test_its_weights_remember_their_maps(tmp_path):
     assert create_method(FILE, weights=tmp_path).heatmap_coding == method.heatmap_coding
 
 
+@pytest.mark.long
 def test_it_learns_crops_by_heart_to_a_fraction_of_a_map_pixel():
     torch.manual_seed(0)
     method = create_method(FILE, Skeleton("two", ("nose", "tail"))).train()
