@@ -2,6 +2,11 @@
 
 import json
 import pickle
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,6 +20,7 @@ from smallpose.external import EXTERNAL, create_model
 from smallpose.methods.base import PoseMethod
 from smallpose.methods.full_image import FullImageMethod
 
+ROOT = Path(__file__).resolve().parents[2]
 MODELS: dict[str, PoseMethod] = {}
 # Where a model mistakes somebody's back for the front, its colours are tested on others.
 SEEDS = {"blazepose-full": 3}
@@ -154,3 +160,26 @@ def test_tiles_make_people_sure_who_are_small_in_the_full_image(model, people, t
         assert main([*call, "--score-above", "0.6", *tiles]) == 0
         counts.append(len(json.loads(out.read_text())))
     assert counts == [0, 3]
+
+
+def test_the_registry_needs_no_package_of_another_extra():
+    """`predict movenet` asked for ONNX, which its extra does not install: others' files read it."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = extras["optional-dependencies"]
+    ours = {
+        re.split(r"[\s<>=\[;]", requirement)[0].replace("-", "_")
+        for extra in ("build", "plots", "video", "onnx", "openvino", "movenet", "polars", "large")
+        for requirement in extras[extra]
+    }
+    allowed = {re.split(r"[\s<>=\[;]", r)[0].replace("-", "_") for r in extras["torch"]}
+    blocked = ours - allowed - {"smallpose"}
+    assert {"onnx", "onnxruntime", "ai_edge_litert", "openvino"} <= blocked
+    program = (
+        "import sys\n"
+        f"for name in {sorted(blocked)!r}: sys.modules[name] = None\n"
+        "from smallpose.external import EXTERNAL\n"
+        "print(*EXTERNAL)"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-400:]
+    assert "movenet" in result.stdout.split()

@@ -9,7 +9,8 @@ pytest.importorskip("onnxruntime")
 import onnxruntime
 
 from smallpose.core.errors import InputError
-from smallpose.external.tfjs import Graph, Node, convert_graph
+from smallpose.external.tfjs import Graph, Node
+from smallpose.external.tfjs.convert import convert_graph
 
 FLOAT, INT = np.dtype(np.float32), np.dtype(np.int32)
 rng = np.random.default_rng(5)

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from smallpose.external.tfjs.convert import convert_graph
 from smallpose.external.tfjs.graph import Array, read_graph
 
 
@@ -45,6 +44,8 @@ class TfjsNetwork:
 
     def _create_session(self) -> Any:
         import onnxruntime  # type: ignore[import-untyped]
+
+        from smallpose.external.tfjs.convert import convert_graph
 
         model = convert_graph(read_graph(self._path), self._dynamic_size)
         options = onnxruntime.SessionOptions()
