@@ -69,7 +69,9 @@ def _name_arguments(name: str, value: Any) -> Any:
 
     others = _OPTIONS_FROM.get(name)
     more = tuple(signature(__getattr__(others)).parameters.values()) if others else ()
-    return (name_arguments if isfunction(value) else name_arguments_of_class)(value, more)
+    if isfunction(value):
+        return name_arguments(value, more)
+    return name_arguments_of_class(value, more)
 
 
 def __dir__() -> list[str]:

@@ -53,13 +53,13 @@ def name_arguments(
 
 def name_arguments_of_class(kind: type, more_parameters: Iterable[inspect.Parameter] = ()) -> type:
     """Derive a class whose methods' errors name arguments; see `name_arguments`."""
-    methods = {
+    members: dict[str, Any] = {
         name: name_arguments(method, more_parameters)
         for name, method in vars(kind).items()
         if inspect.isfunction(method) and (name == "__init__" or not name.startswith("_"))
     }
-    docs = {"__doc__": kind.__doc__, "__module__": "smallpose"}
-    return type(kind.__name__, (kind,), methods | docs)
+    members |= {"__doc__": kind.__doc__, "__module__": "smallpose"}
+    return type(kind.__name__, (kind,), members)
 
 
 def map_options(parameters: Iterable[inspect.Parameter]) -> Callable[[str], str]:

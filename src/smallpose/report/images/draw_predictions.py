@@ -146,7 +146,8 @@ class DrawnCounter:
         if not self._lowest:
             return ""
         people = format_count(self._num_people, "person", "people")
-        low, high = (f"{end(self._lowest):.2g}" for end in (min, max))
+        low = f"{min(self._lowest):.2g}"
+        high = f"{max(self._lowest):.2g}"
         if self._min_score is not None:
             why = "as by --draw-min-score"
         else:
