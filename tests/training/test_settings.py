@@ -63,7 +63,7 @@ def test_an_image_of_the_test_set_is_refused_by_name_and_by_origin(folder):
         source_ids=("x", train.images.source_ids[0], "", ""),
     )
     write_coco(replace(test, images=images), folder / "annotations" / "test.json")
-    with pytest.raises(InputError, match="training images are also in"):
+    with pytest.raises(InputError, match="training image is also in"):
         read_setting_data(folder, "B")
 
 
