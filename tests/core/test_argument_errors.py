@@ -108,6 +108,17 @@ def test_errors_in_python_name_the_argument(truth, options, start, verb):
     assert "--" not in str(caught.value)
 
 
+def test_of_two_names_for_an_option_the_function_s_own_is_named(truth):
+    shape = (1, len(truth.skeleton), 3)
+    results = smallpose.make_predictions(truth.skeleton, [1], np.ones(shape), [0.5])
+    with pytest.raises(InputError, match=r'^protocol="coc": no such protocol'):
+        smallpose.diagnose(truth, results, protocol="coc")
+    with pytest.raises(InputError, match=r"^num_resamples=3: too few resamples"):
+        smallpose.split_difference(truth, {"a": results, "b": results}, num_resamples=3)
+    with pytest.raises(InputError, match=r'^oks_area="round": '):
+        smallpose.compare(truth, {"a": results, "b": results}, oks_area="round")
+
+
 def test_the_same_error_of_a_command_names_the_option(tmp_path, truth, capsys):
     from smallpose.cli.main import main
 

@@ -42,8 +42,8 @@ def name_arguments(
         try:
             return function(*args, **kwargs)
         except SmallposeError as error:
-            parameters = [*inspect.signature(function).parameters.values(), *more_parameters]
-            error.reword(map_options(parameters))
+            own = inspect.signature(function).parameters.values()
+            error.reword(map_options([*more_parameters, *own]))
             raise
 
     # Where pickle finds it for a pool of processes.
@@ -63,7 +63,10 @@ def name_arguments_of_class(kind: type, more_parameters: Iterable[inspect.Parame
 
 
 def map_options(parameters: Iterable[inspect.Parameter]) -> Callable[[str], str]:
-    """Return a function that rewrites the options of commands in a text as these parameters."""
+    """Return a function that rewrites the options of commands in a text as these parameters.
+
+    Of two parameters for one option, the last is taken.
+    """
     by_option = {
         _OPTION_NAMES.get(parameter.name, "--" + parameter.name.replace("_", "-")): parameter
         for parameter in parameters
