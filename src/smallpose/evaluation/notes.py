@@ -23,7 +23,7 @@ from smallpose.io.frame_groups import describe_possible_frames
 from smallpose.io.predicted_images import UNPREDICTED
 
 _LIMIT = "coco's limit of"
-_REPEATED = "have a region to ignore (iscrowd 1) in their place"
+_REPEATED = "a region to ignore (iscrowd 1) in their place"
 _MIN_UNDETECTED = 5  # images
 _MIN_UNLABELLED = 5  # images
 _MAX_UNLABELLED_SHARE = 0.3  # of all images
