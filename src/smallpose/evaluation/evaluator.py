@@ -218,13 +218,13 @@ class Evaluator:
 def _concat_pieces(pieces: list[Piece]) -> Piece:
     """Join all pieces into one, which replaces them: a second copy would be large."""
     if len(pieces) != 1:
-        no_image, no_pairs = np.zeros(0, np.int32), np.zeros(0, np.int32)
+        nothing = np.zeros(0, np.int32)
         columns: list[list[NDArray[Any]]] = [
             [np.zeros((0, 4)), *(piece.boxes for piece in pieces)],
             [np.zeros(0), *(piece.scores for piece in pieces)],
-            [no_image, *(piece.image for piece in pieces)],
-            [no_pairs, *(piece.candidates.counts for piece in pieces)],
-            [no_pairs, *(piece.candidates.people for piece in pieces)],
+            [nothing, *(piece.image for piece in pieces)],
+            [nothing, *(piece.candidates.counts for piece in pieces)],
+            [nothing, *(piece.candidates.people for piece in pieces)],
             [np.zeros(0, np.uint16), *(piece.candidates.levels for piece in pieces)],
         ]
         pieces.clear()
