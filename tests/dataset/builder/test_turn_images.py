@@ -105,9 +105,7 @@ def test_an_index_turns_the_same_images_and_detects_another_file(shown_grid, tmp
     assert (built / name).read_bytes() == (rebuilt / name).read_bytes()
     assert check_set(rebuilt, 1)[0] == []
     write_rotated(tmp_path / "coco" / "p" / "004.png", (HEIGHT, WIDTH), orientation=8)
-    with pytest.raises(
-        InputError, match=r"1 of 12 images is missing or differ .first: coco/p/004"
-    ):
+    with pytest.raises(InputError, match=r"1 of 12 images is missing or differ .first: coco/p/004"):
         build_dataset(shown_grid, tmp_path / "other", BuildOptions(), built / "index.json")
 
 
