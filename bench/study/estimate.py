@@ -8,9 +8,10 @@ from pathlib import Path
 from study.plan import MAX_PEOPLE, SENSORS, Variant, list_variants
 
 # Passes of a model for one image. MoveNet finds 3.2 people in those of COCO's people; a frame is
-# searched in 9 tiles or 2, and as a whole; images as they are are smaller than a model's input.
+# searched as a whole and in 9 tiles or 2, which are square and so take longer than most images
+# (measured); images as they are are smaller than a model's input.
 NUM_DETECTED = 3.2
-NUM_TILES = 6.5
+NUM_TILES = 11.0
 NATIVE_SHARE = 0.3
 IMAGE_MS = 6.0  # to write a reduced image, once for all models
 BUDGET_MINUTES = 120
