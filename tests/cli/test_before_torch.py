@@ -62,7 +62,7 @@ CALLS = {
     # Images.
     "predict run21 bad.jpg --out f.json": "bad.jpg: not an image",
     "predict run21 --data set21/annotations/train.json --images empty --out f.json": "1 of 1 "
-    "images cannot be read, more than 0.1%: they are not there (first: a.jpg); name the folder",
+    "image cannot be read, more than 0.1%: they are not there (first: a.jpg); name the folder",
     # Kinds of methods.
     "predict rtmo good --boxes t.json --out f.json": "detects people itself and takes no boxes",
     "predict run21 good --tile 100 --out f.json": "is a top-down method; --max-people, --score-ab",
