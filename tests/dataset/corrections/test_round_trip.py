@@ -252,7 +252,7 @@ def test_people_of_images_that_did_not_come_back_are_kept(file, form, capsys):
     run(file, "--corrected", sent, "--out", merged, "--delete-missing", sent.parent)
     assert merged.read_bytes() == file.read_bytes()
     printed = capsys.readouterr().out
-    assert "0 removed" in printed and "missing people are kept" in printed
+    assert "0 removed" in printed and "missing person is kept" in printed
 
 
 def test_readers_of_sources_read_the_lists_alike(file):
