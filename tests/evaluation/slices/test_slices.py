@@ -215,7 +215,7 @@ BAD = {
     "image_id,light\n1,day\n1,night\n": "line 3: the same image is in line 2",
     "image_id,light,light\n1,day,day\n": "'light' is there twice",
     "image_id,light\n1,day,night\n": "line 2: has 3 cells",
-    "image_id,light\n1\n": "line 2: has 1 cells",
+    "image_id,light\n1\n": "line 2: has 1 cell,",
     "image_id,light\n,day\n": "has no key",
     "file_name,light\nother.jpg,day\n": "'other.jpg' is not in the truth",
     "image_id,file_name,light\n1,5,day\n": "but file_name is",
