@@ -168,7 +168,12 @@ def test_pieces_and_merged_parts_say_what_the_whole_says(truth, predictions):
 def test_compare_names_it_for_each_file(truth, predictions):
     labels = CHANGES["boxes: in 2,"](truth, predictions)[1]
     results = {"a": predictions, "b": labels}
-    content = json.loads(compare(truth, results, num_resamples=100).to_json())
+    comparison = compare(truth, results, num_resamples=100)
+    mixed = "b has the boxes of the labels, and a not: a part of the difference is the boxes"
+    assert any(note.startswith(mixed) for note in comparison.notes)
+    same = compare(truth, {"a": labels, "b": labels}, num_resamples=100)
+    assert not any("the boxes of the labels" in note for note in same.notes)
+    content = json.loads(comparison.to_json())
     comparable = content["settings"]["comparable_to"]
     assert comparable["a"] == COCO_AS_PUBLISHED
     (difference,) = comparable["b"]

@@ -20,6 +20,7 @@ from smallpose.cli.predict_checks import (
 from smallpose.cli.predict_options import AUTO_TILE, add_predict_options
 from smallpose.cli.predict_outputs import (
     print_joint_order,
+    print_labelled_boxes,
     print_low_scores,
     print_missing_frame,
     print_reduction,
@@ -115,6 +116,7 @@ def run_command(args: argparse.Namespace) -> None:
         return
     if args.data:
         boxes = args.boxes or detector
+        print_labelled_boxes(method, args.data, boxes)
         result = predict_coco_file(
             method,
             args.data,

@@ -96,6 +96,18 @@ def read_resolved_curve(args: argparse.Namespace) -> "ResolvedHeight | None":
     return read_resolved_height(path, (Path(args.weights or "").name, args.method))
 
 
+def print_labelled_boxes(method: "PoseMethod", data: Path, boxes: object) -> None:
+    """Say that people get the boxes of their labels, which are better than any detector's."""
+    from smallpose.methods.full_image import FullImageMethod
+    from smallpose.system.progress import print_status
+
+    if boxes is None and not isinstance(method, FullImageMethod):
+        print_status(
+            f"boxes: those of the labels in {data}; --boxes-from MODEL takes detected ones, as a "
+            "comparison with a model that finds people itself needs"
+        )
+
+
 def print_missing_frame(resolved: "ResolvedHeight | None", method: "PoseMethod") -> None:
     """Say what the curve of a model that looks at whole images means without frames."""
     from smallpose.methods.full_image import FullImageMethod

@@ -27,6 +27,7 @@ NUM_IMAGES = 5000
 ID_RANGE = (139, 581781)
 NUM_PEOPLE = 6352
 COCO_SIZE_LIMITS = (32.0**2, 96.0**2)
+_BOXES = "boxes: "  # kind of a difference
 # Share from which on boxes are those of the labels, and areas those of the boxes.
 _MAJORITY = 0.5
 # Share of images with people that may lack detections, as results with a score threshold do.
@@ -164,6 +165,28 @@ def format_comparability(comparable_to: str | Sequence[str]) -> str:
     return f"Differs from {COCO_AS_PUBLISHED} in {'; '.join(comparable_to)}."
 
 
+def describe_mixed_boxes(settings: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return a note where some results have the boxes of the labels and others have not.
+
+    Args:
+        settings: of the evaluations, by the name of the results.
+    """
+    given = [name for name, one in settings.items() if _has_label_boxes(one)]
+    others = [name for name in settings if name not in given]
+    if not given or not others:
+        return []
+    verb = "has" if len(given) == 1 else "have"
+    return [
+        f"{', '.join(given)} {verb} the boxes of the labels, and {', '.join(others)} not: a part "
+        "of the difference is the boxes; predict with --boxes-from MODEL to have detected ones"
+    ]
+
+
+def _has_label_boxes(settings: Mapping[str, Any]) -> bool:
+    differences = settings.get("comparable_to", COCO_AS_PUBLISHED)
+    return not isinstance(differences, str) and any(d.startswith(_BOXES) for d in differences)
+
+
 def _compare_areas(settings: Mapping[str, Any], facts: DataFacts) -> list[str]:
     rule = settings["oks_area"]
     if rule != "file":
@@ -240,12 +263,12 @@ def _compare_images(counts: MatchCounts) -> list[str]:
 def _compare_boxes(counts: MatchCounts, facts: DataFacts) -> list[str]:
     if facts.num_label_boxes > _MAJORITY * facts.num_detected_images:
         return [
-            f"boxes: in {facts.num_label_boxes:,} of "
+            f"{_BOXES}in {facts.num_label_boxes:,} of "
             f"{format_count(facts.num_detected_images, 'image')} the best detection has the box of "
             "a label"
         ]
     num_people = counts.num_people[:, 0]
     num_crowded = int(np.count_nonzero(num_people > 1))
     if num_crowded >= _MIN_CROWDED_IMAGES and np.array_equal(num_people, counts.num_detections):
-        return ["boxes: one detection for each person in every image, as from boxes of labels"]
+        return [f"{_BOXES}one detection for each person in every image, as from boxes of labels"]
     return []

@@ -26,6 +26,7 @@ from smallpose.evaluation.analysis.half_detected import (
     HalfDetected,
     find_half_detected_height,
 )
+from smallpose.evaluation.comparability import describe_mixed_boxes
 from smallpose.evaluation.console_table import format_areas, format_number, format_table
 from smallpose.evaluation.evaluate import Evaluation, evaluate
 from smallpose.evaluation.matching.arrays import Floats
@@ -196,6 +197,7 @@ def compare(
                     _test_difference(values, resampled, num_clusters, num_with_people)
                 )
     notes += describe_differences(environments or {})
+    notes += describe_mixed_boxes({name: result.settings for name, result in results.items()})
     notes += _merge_notes(results)
     unit = "videos" if any(counts.groups) else "images"
     notes += describe_scarce_classes("interval", class_clusters, MIN_CLUSTERS, unit)

@@ -12,6 +12,7 @@ from smallpose._version import __version__
 from smallpose.core.counts import format_count
 from smallpose.core.instances import SOURCES
 from smallpose.core.table import Table
+from smallpose.evaluation.comparability import describe_mixed_boxes
 from smallpose.report import figures
 from smallpose.report.dataset_report import FigureSpec
 from smallpose.report.images.contact_sheet import SOURCE_NAMES, ContactSheet, Tile
@@ -194,8 +195,11 @@ def _build_cards(data: ReportData) -> list[tuple[str, str]]:
 
 def build_notes(notes: Sequence[str], runs: Sequence[Run]) -> list[str]:
     """Collect the notes on the data, what the runs were computed with, and their evaluations."""
-    environments = {figures.label_run(run, runs): run.environment for run in runs}
-    return [*notes, *describe_differences(environments), *_collect_notes(runs)]
+    labels = {figures.label_run(run, runs): run for run in runs}
+    environments = {label: run.environment for label, run in labels.items()}
+    settings = {label: run.evaluation.get("settings") or {} for label, run in labels.items()}
+    differences = [*describe_differences(environments), *describe_mixed_boxes(settings)]
+    return [*notes, *differences, *_collect_notes(runs)]
 
 
 def _collect_notes(runs: Sequence[Run]) -> list[str]:
