@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_count
 from smallpose.core.instances import Images
 from smallpose.core.predictions import Predictions
 from smallpose.dataloading.full_image.letterbox import Letterbox
@@ -248,11 +249,12 @@ def measure_variant(
     shown = study_set.select_shown(variant)
     model = VariantModel(variant, method, shown, study_set.results / "movenet")
     folder = open_results(study_set.folder, model, study_set.chosen, SEED)
+    num_waiting = 0
     for reduced in study_set.list_sets(variant.sensors, variant.heights):
         if folder.has(reduced) or time.monotonic() > deadline:
             continue
         if variant.boxes == "movenet" and not (model.detected / f"{reduced.name}.json").is_file():
-            yield f"{variant.name}, {reduced.name}: left out until MoveNet was measured there"
+            num_waiting += 1
             continue
         if not reduced.is_complete:
             study_set.reducer.write_set(reduced)
@@ -260,3 +262,6 @@ def measure_variant(
         folder.record(model, reduced)
         seconds = time.perf_counter() - start
         yield f"{study_set.people.name}, {variant.name}, {reduced.name}: {seconds:.1f} s"
+    if num_waiting:
+        where = format_count(num_waiting, "set")
+        yield f"{variant.name}: {where} of images left out until movenet was measured there"
