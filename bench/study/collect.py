@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.instances import Instances
 from smallpose.core.interval import Interval
 from smallpose.evaluation.scoring.bootstrap import MIN_CLUSTERS, compute_difference_interval
 from smallpose.external import EXTERNAL
@@ -155,7 +156,8 @@ def score_set(study_set: StudySet, names: Sequence[str]) -> dict[str, Any]:
                 break
             all_scored.setdefault(variant.name, ScoredVariant(variant, {})).curves.update(scored)
             num_people = int(study_set.select_shown(variant).sum())
-            record = records.setdefault(variant.name, {"people": num_people})
+            facts = {"people": num_people, "joints": count_scored_joints(chosen.truth, name)}
+            record = records.setdefault(variant.name, facts)
             record |= {sensor: describe_curve(curve) for sensor, curve in scored.items()}
             if variant.is_main:
                 record["parts"] = score_parts(scorer, variant, tuple(scored))
@@ -172,6 +174,11 @@ def score_set(study_set: StudySet, names: Sequence[str]) -> dict[str, Any]:
         "variants": records,
         "differences": list_differences(scorer, all_scored),
     }
+
+
+def count_scored_joints(truth: Instances, name: str) -> int:
+    """Count the labelled joints that a model has: all that it is scored on."""
+    return len(set(truth.skeleton.joints) & set(EXTERNAL[name].skeleton.joints))
 
 
 def describe_curve(curve: Curve) -> dict[str, Any]:

@@ -45,9 +45,14 @@ def _list_scores(one: Content, name: str) -> list[str]:
 
 
 def _name_row(one: Content, name: str) -> str:
-    """Name a variant, with the number of its people where that is not the table's."""
-    count = one["variants"][name]["people"]
-    return name if count == one["people"] else f"{name} (of {count:,} people)"
+    """Name a variant, with the number of its people or joints where that is not the table's."""
+    variant = one["variants"][name]
+    words = []
+    if variant["people"] != one["people"]:
+        words.append(f"of {variant['people']:,} people")
+    if variant["joints"] != one["joints"]:
+        words.append(f"on {variant['joints']} joints")
+    return f"{name} ({', '.join(words)})" if words else name
 
 
 def _list_parts(variant: Content) -> list[str]:

@@ -58,6 +58,12 @@ class Predictions:
         """Return (d, k) the score of each keypoint."""
         return self.keypoints[:, :, 2]
 
+    def take_joints(self, joints: Sequence[str]) -> "Predictions":
+        """Return all predictions with these joints alone, in this order."""
+        indices = self.skeleton.joint_indices(joints)
+        skeleton = self.skeleton.take(indices.tolist())
+        return replace(self, skeleton=skeleton, keypoints=self.keypoints[:, indices])
+
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_] | slice) -> "Predictions":
         """Return the given detections, in the given order."""
         errors = self.keypoint_errors

@@ -133,6 +133,7 @@ class Study:
         level: the AP, 0 to 1, whose height is given beside that of half the AP.
         parts: curves of parts of the people.
         frame: around each reduced image, or None.
+        joints_note: what is said where the models have different joints.
         whole_image_models: names of those that are given no boxes.
     """
 
@@ -147,6 +148,7 @@ class Study:
     level: float = LEVEL
     parts: "tuple[PeoplePart, ...]" = ()
     frame: Frame | None = None
+    joints_note: str = ""
     whole_image_models: tuple[str, ...] = ()
 
     @property
@@ -185,6 +187,8 @@ class Study:
         """Return what a reader must know, as sentences."""
         notes = [self.people.describe() + "."]
         notes += [f"{sensor.describe()}." for sensor in self.sensors]
+        if self.joints_note:
+            notes.append(self.joints_note)
         if self.frame is not None:
             notes.append(f"{self.frame.describe()}.")
         elif self.whole_image_models:

@@ -22,6 +22,7 @@ from smallpose.dataloading.images import ImageReader
 from smallpose.evaluation.ceiling.whole_pixels import predict_whole_pixels
 from smallpose.io.coco_results import read_results
 from smallpose.resolution.command import CommandModel
+from smallpose.resolution.common_joints import describe_common_joints, find_common_joints
 from smallpose.resolution.curves import LEVEL, Curve, Study
 from smallpose.resolution.frame import Frame
 from smallpose.resolution.models import Model
@@ -110,7 +111,11 @@ def measure_curves(
         matched = _match_results(sets, folders)
         curves = matched.score(resamples)
         parts = _score_parts(matched, resamples, find_cut_people(people, reducer.sizes_wh))
-        ceiling = _score_whole_pixels(sets, matched.skeleton)
+        first = matched.skeletons[models[0].name]
+        skeleton = (
+            first.take(first.joint_indices(matched.joints).tolist()) if matched.joints else first
+        )
+        ceiling = _score_whole_pixels(sets, skeleton)
     return Study(
         people=people,
         sensors=tuple(config.sensors),
@@ -123,6 +128,7 @@ def measure_curves(
         level=config.level,
         parts=parts,
         frame=config.frame,
+        joints_note=describe_common_joints(matched.skeletons, matched.joints),
         whole_image_models=tuple(model.name for model in models if not model.takes_boxes),
     )
 
@@ -198,12 +204,14 @@ class _MatchedResults:
     Args:
         by_model: by name of the model, in the order of the sets.
         sensors: of the sets.
-        skeleton: of the first model's results.
+        skeletons: of the results, by name of the model.
+        joints: on which all are scored where the models have different ones, else empty.
     """
 
     by_model: dict[str, list[MatchedHeight]]
     sensors: tuple[str, ...]
-    skeleton: Skeleton
+    skeletons: dict[str, Skeleton]
+    joints: tuple[str, ...] = ()
 
     def score(
         self, resamples: Resamples, is_member: NDArray[np.bool_] | None = None
@@ -219,20 +227,32 @@ class _MatchedResults:
 
 
 def _match_results(
-    sets: Sequence[ReducedSet], folders: dict[str, ResultsFolder]
+    sets: Sequence[ReducedSet], folders: dict[str, ResultsFolder], joints: tuple[str, ...] = ()
 ) -> _MatchedResults:
-    """Match the results of each model on each set."""
+    """Match the results of each model on each set, all on the joints that all models have.
+
+    Args:
+        joints: of the results that are scored; empty for all that the labels have.
+
+    Raises: InputError when models have no joint in common.
+    """
     by_model: dict[str, list[MatchedHeight]] = {}
-    skeletons = []
+    skeletons: dict[str, Skeleton] = {}
     for name, folder in folders.items():
         for reduced in sets:
             path = folder.get_path(reduced)
             with _set_aside_refused(path):
                 predictions = read_results(path, reduced.truth)
+                skeletons[name] = predictions.skeleton
+                if joints:
+                    predictions = predictions.take_joints(joints)
                 height = match_height(reduced.truth, predictions, reduced.px)
             by_model.setdefault(name, []).append(height)
-            skeletons.append(predictions.skeleton)
-    return _MatchedResults(by_model, tuple(s.sensor.name for s in sets), skeletons[0])
+    if not joints:
+        joints = find_common_joints(skeletons, sets[0].truth.skeleton)
+        if joints:
+            return _match_results(sets, folders, joints)
+    return _MatchedResults(by_model, tuple(s.sensor.name for s in sets), skeletons, joints)
 
 
 @contextmanager
