@@ -149,3 +149,26 @@ def test_the_files_of_a_leaderboard_are_not_replaced_by_its_list(files, capsys):
     assert main(["leaderboard", "show", "board", "--json", "board/board.json"]) == 2
     assert "is in the folder of the leaderboard" in capsys.readouterr().err
     assert (files / "board" / "board.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["predict", "movenet", "photos", "--out", "truth.json"],
+        ["predict", "movenet", "photos", "--out", "link.json"],
+        ["evaluate", "other_labels.json", "found.json", "--json", "truth.json"],
+    ],
+)
+def test_labels_are_not_written_over_even_where_they_are_no_input(files, command, capsys):
+    (files / "photos").mkdir()
+    (files / "other_labels.json").write_text((files / "truth.json").read_text())
+    before = (files / "truth.json").read_text()
+    assert main(command) == 2
+    assert "is a file of COCO labels, which would be overwritten" in capsys.readouterr().err
+    assert (files / "truth.json").read_text() == before
+
+
+def test_results_and_numbers_are_written_anew(files):
+    assert main(["evaluate", "truth.json", "found.json", "--json", "other.json"]) == 0
+    assert main(["evaluate", "truth.json", "found.json", "--json", "other.json"]) == 0
+    assert "coco" in json.loads((files / "other.json").read_text())["protocols"]

@@ -17,7 +17,11 @@ from pathlib import Path
 
 from smallpose._version import __version__
 from smallpose.cli.options import add_link_root_option, add_max_pixels_option
-from smallpose.cli.output_check import refuse_other_forms, refuse_output_over_input
+from smallpose.cli.output_check import (
+    refuse_other_forms,
+    refuse_output_over_input,
+    refuse_output_over_labels,
+)
 from smallpose.cli.terminal import prepare_terminal
 from smallpose.core.errors import SmallposeError
 from smallpose.system.files import describe_os_error
@@ -163,6 +167,7 @@ def _run_verb(words: list[str]) -> int:
     verb = import_module(f"smallpose.cli.{words[0]}")
     where = f"smallpose {words[0]}"
     refuse_output_over_input(args)
+    refuse_output_over_labels(words[0], args)
     refuse_other_forms(words[0], args)
     try:
         require_packages(where, *getattr(verb, "PACKAGES", ()))

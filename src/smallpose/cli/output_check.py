@@ -1,4 +1,4 @@
-"""Refuse to write over a file that the same command reads, or under a name that says otherwise."""
+"""Refuse to write over labels and inputs, or under a name that says otherwise."""
 
 import argparse
 import os
@@ -81,6 +81,34 @@ def _describe_name(verb: str, path: Path, form: str, says: str) -> str:
         drawn = path if says == "a video" else path.parent / "drawn"
         return f"name it {named}, and add --draw {drawn} for what can be looked at"
     return f"name it {named}"
+
+
+def refuse_output_over_labels(verb: str, args: argparse.Namespace) -> None:
+    """Raise InputError when numbers or results would be written over a file of labels.
+
+    Only for outputs that are never labels themselves: labels may be work of weeks by hand.
+    """
+    for name, value in vars(args).items():
+        form = _FORM_OF_OUTPUT.get((verb, name)) or _FORM_OF_OUTPUT.get(("", name))
+        if form != "JSON" or not isinstance(value, str | Path):
+            continue
+        if Path(value).is_file() and _has_labels(Path(value)):
+            raise InputError(
+                f"--{name.replace('_', '-')} {value}",
+                "is a file of COCO labels, which would be overwritten",
+                "name another file, or move this one away",
+            )
+
+
+def _has_labels(path: Path) -> bool:
+    """Return whether a file has `annotations`, as labels have and results have not."""
+    import msgspec
+
+    try:
+        members = msgspec.json.decode(path.read_bytes(), type=dict[str, msgspec.Raw])
+    except (OSError, msgspec.DecodeError):
+        return False
+    return "annotations" in members
 
 
 def refuse_output_over_input(args: argparse.Namespace) -> None:
