@@ -294,7 +294,7 @@ GUARDS = (
     Guard(
         "`kill -9` during a training",
         "training/run_folder.py",
-        '    return f" ({num_incomplete} incomplete checkpoint{plural} ignored)"',
+        "    return f\" ({format_count(num_incomplete, 'incomplete checkpoint')} ignored)\"",
         '    return ""',
         "test_kill_9_at_any_moment_loses_at_most_the_current_step",
     ),

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from math import ceil, sqrt
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -72,6 +71,8 @@ def build_crowd(cutouts: list[tuple[ImageArray, Floats]], num_people: int, side:
     Args:
         cutouts: of `cut_people`; they are repeated where there are too few.
     """
+    import cv2
+
     size_wh = np.array([side, side * 3 // 4])
     columns = ceil(sqrt(num_people * 4 / 3))
     grid = np.array([columns, ceil(num_people / columns)])

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from smallpose.core.errors import SmallposeError
 from smallpose.core.instances import make_images, make_instances
@@ -31,6 +30,8 @@ _STATUS = Path("/proc/self/status")
 def reset_peak_memory(device: str) -> None:
     """Forget the largest extent so far, where the system can."""
     if device == "cuda":
+        import torch
+
         torch.cuda.reset_peak_memory_stats()
     with suppress(OSError):
         _CLEAR_REFS.write_text("5")
@@ -39,6 +40,8 @@ def reset_peak_memory(device: str) -> None:
 def read_peak_memory(device: str) -> float:
     """Return the largest extent of the process, or of the tensors on the GPU, MB."""
     if device == "cuda":
+        import torch
+
         return torch.cuda.max_memory_allocated() / MB
     with suppress(OSError):
         for line in _STATUS.read_text().splitlines():
@@ -91,11 +94,15 @@ def _measure_ms(predict: Callable[[], None], device: str) -> float:
 
 def _synchronize(device: str) -> None:
     if device == "cuda":
+        import torch
+
         torch.cuda.synchronize()
 
 
 def main(arguments: list[str]) -> int:
     """Measure and print; return the exit code."""
+    import torch
+
     folder = Path(arguments[2])
     cells = [(number, side) for number, side in json.loads((folder / "cells.json").read_text())]
     torch.set_num_threads(max(int(os.environ.get("OMP_NUM_THREADS", "1")), 1))
