@@ -327,6 +327,7 @@ def test_a_patch_loads_little_before_the_first_object_for_keypoints():
     assert {name for name in loaded if name.startswith("smallpose.")} == {
         "smallpose._version",
         "smallpose.core",
+        "smallpose.core.argument_errors",
         "smallpose.core.errors",
         "smallpose.evaluation",
         "smallpose.evaluation.pycocotools_patch",

@@ -97,7 +97,9 @@ def test_groups_of_the_file_stay_and_broken_lists_say_nothing(tmp_path):
         (name_frames(range(0, 60, 6)), True),
         ([f"clips/a_{number}.png" for number in range(10)], True),
         (name_frames(range(9)), False),  # too few
-        ([f"{number:06d}.jpg" for number in range(30)], False),  # in no folder
+        ([f"{number:06d}.jpg" for number in range(30)], False),  # in no folder, as photographs
+        ([f"frame_{number:04d}.png" for number in range(0, 60, 6)], True),  # in even steps
+        ([f"{number:04d}.png" for number in [*range(0, 60, 6), 57]], False),
         (name_frames([139, 285, 632, 724, 776, 785, 802, 872, 885, 1000, 9000], "val2017"), False),
         (name_frames(range(10)) + [f"p/{chr(97 + i)}.jpg" for i in range(12)], False),  # a part
     ],
@@ -117,6 +119,7 @@ def test_resolution_notes_such_images_too():
         people=people,
         sensors=(),
         frame=None,
+        joints_note="",
         whole_image_models=(),
         has_intervals=True,
         num_resamples=1000,

@@ -234,3 +234,10 @@ def test_scores_of_other_forms_equal_pycocotools_with_plain_ids(
         truth = read_coco(tmp_path / "t.json")
         result = smallpose.evaluate(truth, read_results(tmp_path / "r.json", truth))
         assert [result["coco"][name] for name in ("AP", "AP50", "AP75", "AR")] == expected
+
+
+def test_frames_that_ffmpeg_numbered_from_1_are_named_as_such():
+    """To go by the names, as the remedy said, scored each label against the next frame."""
+    images = make_images([1, 7, 13], ["000001.jpg", "000007.jpg", "000013.jpg"])
+    refuse(images, "ffmpeg numbered from 1", image_id=7, file_name="drone/000006.jpg")
+    refuse(images, "go by the names alone", image_id=7, file_name="drone/000001.jpg")

@@ -112,7 +112,7 @@ def test_the_recipe_own_is_derived_from_the_first_recipe_of_the_file(file):
     method = create_method("my_method.py")
     name, recipe = choose_recipe(method, "own", own=OwnData(60, has_weights=False))
     assert name == "own"
-    assert recipe.steps == 350 and recipe.batch_size == 7
+    assert recipe.steps == 232 and recipe.batch_size == 8
     assert recipe.optimizer == method.recipes["mine"].optimizer == "adamw"
 
 

@@ -35,7 +35,7 @@ def test_a_checkpoint_of_26_joints_tells_its_skeleton(halpe_file):
 
 def test_the_26_joints_become_the_21_by_name(halpe_file):
     path, halpe = halpe_file
-    with pytest.raises(InputError, match="--adapt"):
+    with pytest.raises(InputError, match="adapt=True"):
         create_method(TINY, SMALLPOSE, path)
     method = create_method(TINY, SMALLPOSE, path, adapt=True)
     ours, theirs = (m.head.final_layer.weight for m in (method, halpe))

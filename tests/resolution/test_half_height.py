@@ -110,3 +110,17 @@ def test_resamples_without_any_ap_are_no_arithmetic_warning():
     resampled = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 1e-300], [0.1, 0.2, 0.3]])
     found = compute_level_height(heights, resampled[2], resampled, 0.25)
     assert found.value == pytest.approx(64 * 2**0.5)
+
+
+def test_a_fall_from_much_to_nothing_between_two_heights_is_known_to_lie_between_them():
+    """Every resample crosses its half at the same place, so the interval had no width."""
+    ap = np.array([0.0, 0.0, 0.5, 0.52])
+    resampled = ap * np.linspace(0.8, 1.2, 200)[:, None]
+    half = compute_half_height(HEIGHTS, ap, resampled)
+    assert 32 < half.value < 64 and (half.low, half.high) == (32, 64)
+    level = compute_level_height(HEIGHTS, ap, resampled, 0.2)
+    assert (level.low, level.high) == (32, 64)
+    # A curve that falls in steps of less than its half keeps the interval of the resamples.
+    gentle = np.array([0.1, 0.25, 0.4, 0.6])
+    half = compute_half_height(HEIGHTS, gentle, gentle * np.linspace(0.8, 1.2, 200)[:, None])
+    assert half.low == pytest.approx(half.high) == pytest.approx(half.value)

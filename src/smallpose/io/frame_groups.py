@@ -87,11 +87,20 @@ def describe_possible_frames(images: Images) -> list[str]:
     if any(images.groups) or len(images) > MAX_IMAGES:
         return []
     numbers: dict[str, list[int]] = {}
+    flat: dict[str, list[int]] = {}  # of images without a folder
     for name in images.file_names:
         path = PurePosixPath(name.replace("\\", "/"))
         match = _NUMBERED.fullmatch(path.stem)
-        if match and path.parent.name:
+        if match and not path.parent.name:
+            flat.setdefault(match[1], []).append(int(match[2]))
+        elif match:
             numbers.setdefault(f"{path.parent}/{match[1]}", []).append(int(match[2]))
+    # Photographs are numbered, too: without a folder that could be a video's, only numbers in even
+    # steps are telling.
+    for prefix, members in flat.items():
+        steps = set(np.diff(np.sort(members)).tolist())
+        if len(steps) == 1 and steps.pop() > 1:
+            numbers[f"./{prefix}"] = members
     counts = Counter(
         {
             name: len(members)
@@ -103,7 +112,8 @@ def describe_possible_frames(images: Images) -> list[str]:
     num_images = counts.total()
     if 2 * num_images <= len(images):
         return []
-    folder = str(PurePosixPath(counts.most_common(1)[0][0] + "0").parent)
+    first = counts.most_common(1)[0][0]
+    folder = f"{first[2:]}…" if first.startswith("./") else str(PurePosixPath(first + "0").parent)
     return [
         f"{num_images:,} of {format_count(len(images), 'image')} are numbered as frames of videos "
         f"are ({folder}): if they are, they are not independent, and the intervals here are too "

@@ -166,6 +166,14 @@ class ImageLookup:
             return row
         if self._goes_by_names:
             return self._require_one(rows, file_name, where)
+        own_number = _parse_number(_split_path(own_name).stem)
+        if own_number is not None and number is not None and own_number == number + 1:
+            raise InputError(
+                where,
+                f"image_id {image_id!r} is the image {own_name!r}, but file_name is {file_name!r}",
+                "where the images of the ground truth are frames that ffmpeg numbered from 1, give "
+                "them the numbers of predict, which are from 0 (ffmpeg -start_number 0)",
+            )
         raise InputError(
             where,
             f"image_id {image_id!r} is the image {own_name!r}, but file_name is {file_name!r}",

@@ -128,7 +128,7 @@ def create_method(
     if checkpoint.is_mirrored_in_training and method.skeleton == checkpoint.skeleton:
         method.mark_mirroring_reported()
     method.set_crop_options(CropOptions.from_dict(checkpoint.metadata.get("crop")))
-    if "heatmap" in checkpoint.metadata:
+    if checkpoint.metadata.get("heatmap") is not None:
         method.set_heatmap_coding(HeatmapCoding.from_dict(checkpoint.metadata["heatmap"]))
     test_side = checkpoint.metadata.get("test_side", 0)
     if test_side and isinstance(method, FullImageMethod):

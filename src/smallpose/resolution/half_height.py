@@ -64,7 +64,8 @@ def compute_half_height(
     """Compute the height at which a share of the AP at the largest height is left.
 
     Between two heights AP is a straight line over the logarithm of px. The interval has the
-    percentiles of the resamples' heights, whose AP at the largest height varies with them.
+    percentiles of the resamples' heights, whose AP at the largest height varies with them, and
+    reaches from one measured height to the next where AP falls by more than its half in between.
 
     Args:
         heights: (h,) px, rising.
@@ -81,9 +82,25 @@ def compute_half_height(
     # Below all heights counts as -inf, which is less than any px.
     crossings = np.sort(find_crossing(heights, usable, share))
     index = np.rint(np.array(_PERCENTILES) / 100 * (len(crossings) - 1)).astype(int)
-    low, high = crossings[index]
+    low, high = _widen_to_step(heights, ap, share * ap[-1], value, tuple(crossings[index]))
     ends = _to_px(low), _to_px(high)
     return HalfHeight(_to_px(value), *ends, smallest, has_interval=True)
+
+
+def _widen_to_step(
+    heights: Floats, ap: Floats, target: float, value: float, ends: tuple[float, float]
+) -> tuple[float, float]:
+    """Widen an interval to the two heights around its value where AP falls steeply between them.
+
+    Where it falls by more than the target itself, as from much to nothing, all that is known is
+    that the target lies between: the straight line puts it at the same place in every resample.
+    """
+    if not np.isfinite(value):
+        return ends
+    left = min(int(np.searchsorted(heights, value, side="right")) - 1, len(heights) - 2)
+    if left < 0 or ap[left + 1] - ap[left] <= target:
+        return ends
+    return min(ends[0], float(heights[left])), max(ends[1], float(heights[left + 1]))
 
 
 @dataclass(frozen=True)
@@ -149,7 +166,7 @@ def compute_level_height(
     if len(resampled) >= 2:
         crossings = np.sort(_find_level(heights, resampled, level))
         index = np.rint(np.array(_PERCENTILES) / 100 * (len(crossings) - 1)).astype(int)
-        low, high = crossings[index]
+        low, high = _widen_to_step(heights, ap, level, value, tuple(crossings[index]))
     ends = int(heights[0]), int(heights[-1])
     return LevelHeight(level, float(value), float(low), float(high), *ends)
 

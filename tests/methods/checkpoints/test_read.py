@@ -69,7 +69,7 @@ def test_the_refusal_tells_the_remedy_and_trust_reads_the_file(tmp_path, sevente
     marker, path = tmp_path / "marker", tmp_path / "a.pth"
     torch.save({"state_dict": method.state_dict(), "meta": Marker(marker)}, path)
     with pytest.raises(
-        RefusedError, match="needs code execution; convert or pass --i-trust-this-file"
+        RefusedError, match="needs code execution; convert or pass trust=True"
     ) as caught:
         create_method(TINY, weights=path)
     assert caught.value.exit_code == 3 and not marker.exists()
@@ -113,7 +113,9 @@ def test_mmengines_training_history_is_ignored(tmp_path, seventeen, monkeypatch)
 def test_another_skeleton_is_refused_and_adapt_copies_joints_by_name(seventeen):
     folder, method = seventeen
     for name in ("model.safetensors", "m.pth"):
-        with pytest.raises(InputError, match="head expects 21 keypoints, file has 17; use --adapt"):
+        with pytest.raises(
+            InputError, match="head expects 21 keypoints, file has 17; use adapt=True"
+        ):
             create_method(TINY, "smallpose21", folder / name)
         adapted = create_method(TINY, "smallpose21", folder / name, adapt=True)
         new, old = adapted.head.final_layer, method.head.final_layer

@@ -28,12 +28,22 @@ class _Crop(Struct, forbid_unknown_fields=True):
     zoom: int = 1
 
 
+class _Heatmap(Struct, forbid_unknown_fields=True):
+    targets: str = "rounded"
+    decoding: str = ""
+
+
+_Side = Annotated[int, Meta(ge=1, le=MAX_SIDE)]
+
+
 class _Card(Struct):
     """Fields that are read; there may be others."""
 
     method: str = ""
     skeleton: _SkeletonRecord | None = None
     crop: _Crop | None = None
+    heatmap: _Heatmap | None = None
+    input_wh: tuple[_Side, _Side] | None = None
     test_side: Annotated[int, Meta(ge=0, le=MAX_SIDE)] = 0
 
 
