@@ -9,6 +9,7 @@ import torch
 from smallpose.cli.main import main
 from smallpose.core.errors import InputError
 from smallpose.methods import METHODS, create_method
+from smallpose.methods.checkpoints.read import read_weights
 from smallpose.training.own_recipe import OwnData, create_own_recipe
 from smallpose.training.recipe_overrides import choose_recipe
 from smallpose.training.schedule import create_optimizer
@@ -149,3 +150,41 @@ def test_a_run_of_an_older_version_without_the_field_resumes(eight, tmp_path):
     torch.save(state, out / "state.pt")
     (out / "options.json").unlink()
     assert main([*map(str, words), "--resume", "steps=1", "batch_size=4"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("recipe", "given", "expected"),
+    [
+        ("own", [], "unbiased"),
+        ("own", ["--heatmap-targets", "rounded"], "rounded"),
+        ("own", ["--heatmap-targets", "half-pixel"], "half-pixel"),
+        ("quick", [], "rounded"),
+    ],
+)
+def test_heatmaps_have_exact_targets_unless_others_are_named(
+    recipe, given, expected, eight, tmp_path, capsys
+):
+    out = tmp_path / "run"
+    words = ["train", TINY, "--data", str(eight), "--out", str(out), "--recipe", recipe, *given]
+    assert main([*words, "steps=1", "batch_size=4"]) == 0
+    is_printed = f", {expected} heatmap targets" in capsys.readouterr().err
+    assert is_printed == (expected != "rounded")
+    assert json.loads((out / "options.json").read_text())["heatmap_targets"] == expected
+    # The weights remember them, and a run that resumes goes on with them.
+    assert read_weights(out / "model.safetensors").metadata["heatmap"]["targets"] == expected
+    assert main(["train", "--out", str(out), "--resume", "steps=2"]) == 0
+    assert read_weights(out / "model.safetensors").metadata["heatmap"]["targets"] == expected
+
+
+def test_a_method_without_the_choice_has_the_recipe_too(eight, tmp_path, capsys):
+    words = ["train", "simcc_r18_tiny", "--data", eight, "--out", tmp_path, "--recipe", "own"]
+    assert main([*map(str, words), "steps=1", "batch_size=4"]) == 0
+    assert "heatmap targets" not in capsys.readouterr().err
+
+
+def test_the_targets_are_shown_with_the_recipe(eight, capsys):
+    words = ["train", TINY, "--show-recipe", "--data", str(eight), "--recipe"]
+    assert main([*words, "own"]) == 0
+    assert "  --heatmap-targets unbiased" in capsys.readouterr().out
+    assert main([*words, "quick"]) == 0
+    assert "--heatmap-targets" not in capsys.readouterr().out

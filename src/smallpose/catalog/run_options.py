@@ -31,7 +31,7 @@ DEFAULTS: Mapping[str, Any] = {
     "cache": None,
     "crop_interpolation": "linear",
     "zoom": 1,
-    "heatmap_targets": "rounded",
+    "heatmap_targets": "",
     "heatmap_decoding": "",
     "max_unreadable": 0.001,
     "micro_batch": 0,

@@ -183,7 +183,7 @@ def _add_heatmap_options(group: argparse._ArgumentGroup) -> None:
         "--heatmap-targets",
         choices=("rounded", "unbiased", "half-pixel"),
         default="",
-        default_text="rounded",
+        default_text="rounded, unbiased with --recipe own",
         help="Round the peaks of training targets to whole pixels, as published methods do, leave "
         "them where the joints are, or do so on a grid that mirrored crops share.",
     )
@@ -335,6 +335,7 @@ def _refuse_other_joints(options: Mapping[str, Any], skeleton: "Skeleton") -> No
 
 def _print_recipe(options: Mapping[str, Any]) -> None:
     from smallpose.methods import create_method
+    from smallpose.training.own_recipe import choose_heatmap_targets
     from smallpose.training.recipe_overrides import choose_recipe, flatten_used_fields
 
     method = create_method(options["method"])
@@ -343,6 +344,9 @@ def _print_recipe(options: Mapping[str, Any]) -> None:
     print(f"{options['method']}, recipe {name}:")
     for key, value in flatten_used_fields(fields).items():
         print(f"  {key} = {value}")
+    targets = options["heatmap_targets"] or choose_heatmap_targets(method, name)
+    if targets != "rounded":
+        print(f"  --heatmap-targets {targets}")
 
 
 def _read_own_data(method: "PoseMethod", options: Mapping[str, Any]) -> "OwnData":

@@ -38,7 +38,8 @@ class TrainingConfig:
         compile: backend of `torch.compile` for the network, such as "inductor"; "" for none.
         crop_interpolation: "linear" or "cubic", by which crops are enlarged.
         zoom: factor of both sides of the crops that the network gets.
-        heatmap_targets: "rounded", "unbiased" or "half-pixel"; see `HeatmapCoding`.
+        heatmap_targets: "rounded", "unbiased" or "half-pixel"; see `HeatmapCoding`. "" is
+            "unbiased" for heatmap methods with the recipe "own", else "rounded".
         heatmap_decoding: "quarter" or "dark"; "" for what suits the targets.
         tensorboard: also write the log for TensorBoard, below `out`.
         wandb: also send the log to this project of Weights & Biases; "" for none.
@@ -68,7 +69,7 @@ class TrainingConfig:
     compile: str = ""
     crop_interpolation: str = "linear"
     zoom: int = 1
-    heatmap_targets: str = "rounded"
+    heatmap_targets: str = ""
     heatmap_decoding: str = ""
     tensorboard: bool = False
     wandb: str = ""

@@ -2,7 +2,7 @@
 
 It is the method's quick recipe (the first one of a method without quick) with the number of steps,
 the batch, the learning rate and what is frozen chosen by the number of samples and by whether the
-training starts from weights.
+training starts from weights. Heatmap methods have unbiased targets.
 `bench/own_recipe.py` compares it with the quick recipe at equal cost.
 """
 
@@ -13,6 +13,7 @@ from typing import Any
 from smallpose.core.counts import format_count
 from smallpose.methods.base import PoseMethod, Recipe
 from smallpose.methods.full_image import FullImageMethod, FullImageRecipe
+from smallpose.models.codecs.heatmap_coding import HeatmapCoding
 
 OWN = "own"
 STEPS = (30, 0.5)  # factor, and the power of the number of samples with which steps rise
@@ -30,6 +31,8 @@ LEAST_RATE = 0.1  # share; no less was better with 40 samples
 # Share where the weights are published ones: those that others trained on many photographs are
 # nearer to their goal.
 PUBLISHED_RATE = 0.4
+# Peaks stay where the joints are: with little training, a network learns more from exact targets.
+HEATMAP_TARGETS = "unbiased"
 
 
 @dataclass(frozen=True)
@@ -70,17 +73,24 @@ def create_own_recipe(method: PoseMethod, data: OwnData) -> Recipe:
     return recipe
 
 
-def describe_own_recipe(recipe: Recipe, data: OwnData) -> str:
+def choose_heatmap_targets(method: PoseMethod, recipe_name: str) -> str:
+    """Choose the targets of a heatmap method where the user did not: exact ones for `own`."""
+    is_exact = recipe_name == OWN and method.heatmap_coding is not None
+    return HEATMAP_TARGETS if is_exact else HeatmapCoding().targets
+
+
+def describe_own_recipe(recipe: Recipe, data: OwnData, heatmap_targets: str = "rounded") -> str:
     """Describe in one line what was chosen, and from what."""
     start = "from weights" if data.has_weights else "from random weights"
     rate = f"learning rate {recipe.learning_rate:g}"
     backbone = "" if recipe.backbone_rate else ", backbone frozen"
+    targets = "" if heatmap_targets == "rounded" else f", {heatmap_targets} heatmap targets"
     length = (
         format_count(recipe.steps, "step") if recipe.steps else format_count(recipe.epochs, "epoch")
     )
     return (
         f"recipe own for {format_count(data.num_samples, 'sample')}, {start}: {length} of "
-        f"{recipe.batch_size}, {rate}{backbone}"
+        f"{recipe.batch_size}, {rate}{backbone}{targets}"
     )
 
 

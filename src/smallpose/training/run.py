@@ -1,7 +1,7 @@
 """One training run from start to finish: method and built set in, checkpoint and scores out."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
@@ -36,7 +36,12 @@ from smallpose.training.distributed import DistributedContext, join_process_grou
 from smallpose.training.loggers import create_tensorboard_logger, create_wandb_logger
 from smallpose.training.loop import TrainingLoop
 from smallpose.training.mirroring import leave_out_mirroring
-from smallpose.training.own_recipe import OWN, OwnData, describe_own_recipe
+from smallpose.training.own_recipe import (
+    OWN,
+    OwnData,
+    choose_heatmap_targets,
+    describe_own_recipe,
+)
 from smallpose.training.recalls import compute_recalls
 from smallpose.training.recipe_overrides import choose_recipe
 from smallpose.training.run_folder import (
@@ -98,8 +103,13 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
     del weights
     own = OwnData(count_samples(data.train, method), config.weights is not None)
     recipe_name, recipe = choose_recipe(method, config.recipe, config.overrides, own)
+    targets = config.heatmap_targets or choose_heatmap_targets(method, recipe_name)
+    config = replace(config, heatmap_targets=targets)
+    if targets != "rounded" or config.heatmap_decoding:
+        coding = HeatmapCoding(targets=targets, decoding=config.heatmap_decoding)
+        method.set_heatmap_coding(coding)
     if recipe_name == OWN and distributed.is_first:
-        print_status(describe_own_recipe(recipe, own))
+        print_status(describe_own_recipe(recipe, own, targets))
     recipe = leave_out_mirroring(method, recipe, silent=not distributed.is_first)
     if isinstance(method, FullImageMethod) and isinstance(recipe, FullImageRecipe):
         method.begin_training(recipe)
@@ -212,10 +222,6 @@ def _create_method(
         skeleton = find_skeleton(config.weights_skeleton) if config.weights_skeleton else None
         weights.load_into(method, adapt=config.adapt, partial=True, skeleton=skeleton)
     _set_crop_options(config, method)
-    if config.heatmap_targets != "rounded" or config.heatmap_decoding:
-        method.set_heatmap_coding(
-            HeatmapCoding(targets=config.heatmap_targets, decoding=config.heatmap_decoding)
-        )
     device = config.device
     if distributed.world_size > 1 and torch.cuda.is_available() and device != "cpu":
         device = f"cuda:{distributed.local_rank}"
