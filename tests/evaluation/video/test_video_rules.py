@@ -186,6 +186,20 @@ def test_without_any_identity_ap_is_left_where_images_name_their_video(
     assert code == 2 and "neither labels nor results have a track_id" in printed.err
 
 
+def test_numbered_frames_without_identities_are_scored_as_a_note_advises(
+    evaluate_records, make_videos
+):
+    """`--video` was refused for the images about which a note says "evaluate has --video"."""
+    data = make_videos(0)
+    remove_tracks(data)
+    for number, image in enumerate(data.truth["images"]):
+        del image["vid_id"]
+        image["file_name"] = f"clip/{6 * number:06d}.jpg"
+    assert len(data.truth["images"]) >= 10
+    ours = evaluate_records(data)
+    assert ours["videos"] == 1 and ours["identity"] is None
+
+
 def set_image(**fields):
     def change(data):
         data.truth["images"][0].update(fields)

@@ -1,14 +1,14 @@
 """Evaluate videos: identity (HOTA), PoseTrack's AP and MOTA, and how steady poses are."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError
-from smallpose.core.instances import Instances
+from smallpose.core.instances import Images, Instances
 from smallpose.core.predictions import Predictions
 from smallpose.evaluation.config import ScoringConfig
 from smallpose.evaluation.matching.arrays import Floats, Ints, Mask
@@ -25,6 +25,7 @@ from smallpose.evaluation.video.video_intervals import (
     interval_of_share,
 )
 from smallpose.evaluation.video.video_notes import list_notes
+from smallpose.io.frame_groups import describe_possible_frames
 from smallpose.io.track_records import NO_TRACK, VideoRecords
 
 
@@ -95,7 +96,7 @@ def evaluate_video(
     has_people_tracks = bool((records.tracks[scored.is_counted] != NO_TRACK).any())
     has_tracks = bool((result_tracks != NO_TRACK).any())
     if not (has_people_tracks or has_tracks):
-        _refuse_without_tracks(records, scored)
+        _refuse_without_tracks(truth.images, records, scored)
     can_identify = has_people_tracks and has_tracks
     averages, joints = evaluate_joints(scene, can_identify)
     steadiness: dict[str, Rows] = {}
@@ -115,9 +116,13 @@ def evaluate_video(
     )
 
 
-def _refuse_without_tracks(records: VideoRecords, scored: ScoredPoses) -> None:
-    """Raise InputError where, without identities, nothing of a video is left to measure."""
-    if records.has_video_names and scored.is_counted.any():
+def _refuse_without_tracks(images: Images, records: VideoRecords, scored: ScoredPoses) -> None:
+    """Raise InputError where, without identities, nothing of a video is left to measure.
+
+    Numbered images are frames, too: a note about them advises `--video`, for the intervals.
+    """
+    are_numbered = bool(describe_possible_frames(replace(images, groups=())))
+    if (records.has_video_names or are_numbered) and scored.is_counted.any():
         return
     raise InputError(
         "--video",
