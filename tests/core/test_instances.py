@@ -2,8 +2,8 @@ import tracemalloc
 
 import numpy as np
 
-from smallpose.core import instances as module
 from smallpose.core.instances import concat_instances, make_images, make_instances
+from smallpose.core.mapped_keypoints import MappedKeypoints
 from smallpose.core.skeleton import COCO17, SMALLPOSE
 
 
@@ -54,23 +54,18 @@ def test_take_images_keeps_their_people_in_the_order_of_the_images():
         assert people.images.file_names[before] == taken.images.file_names[row]
 
 
-def test_rows_that_were_copied_are_released_once_each(monkeypatch):
-    monkeypatch.setattr(module, "_PEOPLE_PER_BLOCK", 2)
-    images = make_images([1], ["a.jpg"])
-    rng = np.random.default_rng(0)
-    parts = [
-        make_instances(COCO17, images, [0] * n, np.ones((n, 4)), rng.random((n, 17, 3)))
-        for n in (3, 0, 4)
-    ]
-    expected = concat_instances(parts)
-    released = []
-
-    def release(rows):
-        released.append(rows.copy())
-        rows[:] = np.nan
-
-    table = concat_instances(parts, release=release)
-    assert np.array_equal(table.keypoints, expected.keypoints)
-    assert np.array_equal(table.num_keypoints, expected.num_keypoints)
-    assert list(map(len, released)) == [2, 1, 2, 2]
-    assert all(np.isnan(part.keypoints).all() for part in parts)
+def test_a_mapped_concatenation_is_the_same_table():
+    parts = [make_people(1, COCO17, 6), make_people(2, SMALLPOSE, 5), make_people(3, COCO17, 1)]
+    plain, mapped = concat_instances(parts), concat_instances(parts, mapped=True)
+    assert isinstance(mapped.keypoints, MappedKeypoints)
+    assert np.array_equal(mapped.keypoints, plain.keypoints)
+    assert np.array_equal(mapped.num_keypoints, plain.num_keypoints)
+    assert np.array_equal(mapped.num_labelled, plain.num_labelled)
+    rows = np.array([3, 0])
+    taken = mapped.take_images(rows)
+    assert isinstance(taken.keypoints, MappedKeypoints)
+    assert np.array_equal(taken.keypoints, plain.take_images(rows).keypoints)
+    twice = concat_instances([taken, parts[1]], COCO17, mapped=True)
+    expected = concat_instances([plain.take_images(rows), parts[1]], COCO17)
+    assert np.array_equal(twice.keypoints, expected.keypoints)
+    assert np.array_equal(twice.num_keypoints, expected.num_keypoints)

@@ -5,11 +5,13 @@ import random
 import struct
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
 from smallpose.core.boxes import BOX_RULES
-from smallpose.core.instances import SOURCES, make_images, make_instances
+from smallpose.core.instances import SOURCES, concat_instances, make_images, make_instances
+from smallpose.core.packed_keypoints import PackedKeypoints, pack_keypoints
 from smallpose.core.skeleton import COCO17, SMALLPOSE
 from smallpose.io import json_text
 from smallpose.io.coco_annotations import read_coco, write_coco
@@ -122,3 +124,67 @@ def test_writing_and_reading_keeps_every_bit(tmp_path):
         for name in ("boxes_xywh", "keypoints", "file_area", "segmentation_area"):
             value, expected = getattr(copy, name), getattr(people, name)
             assert np.array_equal(value.view(np.int64), expected.view(np.int64)), name
+
+
+@pytest.mark.parametrize("has_extension", [pytest.param(True, marks=needs_extension), False])
+def test_packed_keypoints_are_written_like_the_doubles_they_are(
+    has_extension, tmp_path, monkeypatch
+):
+    if not has_extension:
+        monkeypatch.setattr(json_text, "EXTENSION", None)
+    rng = np.random.default_rng(0)
+    units = rng.integers(-(2**31) + 1, 2**31, (4000, 17, 2))
+    units[:2000] //= 10 ** rng.integers(0, 10, (2000, 17, 1))
+    units[1000:2000] *= 10 ** rng.integers(0, 5, (1000, 17, 1))
+    units = np.clip(units, -(2**31) + 1, 2**31 - 1)
+    visibility = rng.integers(0, 3, (4000, 17))
+    units[visibility == 0] = 0
+    packed = PackedKeypoints(units.astype(np.int32), visibility.astype(np.uint8))
+    doubles = np.asarray(packed)
+    images = make_images([1], ["a.jpg"])
+    people = make_instances(COCO17, images, [0] * 4000, np.ones((4000, 4)), doubles)
+    write_coco(people, tmp_path / "doubles.json")
+    write_coco(replace(people, keypoints=packed), tmp_path / "packed.json")
+    assert (tmp_path / "packed.json").read_bytes() == (tmp_path / "doubles.json").read_bytes()
+    assert np.array_equal(read_coco(tmp_path / "packed.json").keypoints, doubles)
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_mapped_keypoints_are_written_like_one_table(is_packed, tmp_path):
+    keypoints = np.arange(5000 * 51.0).reshape(5000, 17, 3) % 3
+    images = make_images([1], ["a.jpg"])
+    plain = make_instances(COCO17, images, [0] * 5000, np.ones((5000, 4)), keypoints)
+    parts = [plain, plain.to_skeleton(SMALLPOSE)]
+    if is_packed:
+        parts = [replace(part, keypoints=pack_keypoints(part.keypoints)) for part in parts]
+    for name, mapped in (("one", False), ("mapped", True)):
+        people = concat_instances(parts, mapped=mapped).take(slice(None, None, -1))
+        write_coco(people, tmp_path / f"{name}.json")
+    assert (tmp_path / "mapped.json").read_bytes() == (tmp_path / "one.json").read_bytes()
+
+
+def test_images_are_written_as_the_library_writes_each_record(tmp_path):
+    m = 5000
+    texts = ["", "a\nb", 'ü "}\n{"', "}\n{", "x" * 300]
+    images = make_images(
+        np.arange(m),
+        [f"{texts[i % 5]}{i}" for i in range(m)],
+        [i % 3 * 640 for i in range(m)],
+        [i % 2 * 480 for i in range(m)],
+        [i % 7 for i in range(m)],
+        [texts[i % 4] for i in range(m)],
+        [texts[i % 5] for i in range(m)],
+    )
+    images = replace(images, source_splits=tuple(texts[i % 2] for i in range(m)))
+    people = make_instances(COCO17, images, [], np.zeros((0, 4)), np.zeros((0, 17, 3)))
+    write_coco(people, tmp_path / "a.json")
+    lines = []
+    for i in range(m):
+        record = {"id": i, "file_name": images.file_names[i]}
+        if i % 3 and i % 2:
+            record |= {"width": i % 3 * 640, "height": 480}
+        record |= {"source": SOURCES[i % 7], "source_id": texts[i % 4]}
+        record |= {"source_split": texts[i % 2], "group": texts[i % 5]}
+        lines.append(msgspec.json.encode({k: v for k, v in record.items() if v != ""}))
+    content = (tmp_path / "a.json").read_bytes()
+    assert b'"images":[\n' + b",\n".join(lines) + b"],\n" in content

@@ -5,10 +5,16 @@ import sys
 
 import pytest
 
-from smallpose.core.errors import InputError
+from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.instances import SOURCES
 from smallpose.sources import READERS
-from smallpose.sources.locate import find_base, find_files, find_one_file, natural_sort_key
+from smallpose.sources.locate import (
+    ImagePaths,
+    find_base,
+    find_files,
+    find_one_file,
+    natural_sort_key,
+)
 
 FILES = ("a.json", "b/*.json")
 
@@ -124,3 +130,26 @@ def test_a_folder_too_high_too_low_or_not_unpacked_says_what_to_do(
 def test_a_file_in_place_of_a_folder_is_called_one(tmp_path):
     with pytest.raises(InputError, match="is a file; give the folder that X was unpacked to"):
         find_base(touch(tmp_path / "a.json"), FILES, "X")
+
+
+def test_paths_of_many_names_are_those_of_each(tmp_path):
+    for name in ("a.jpg", "in/b.jpg", "ü.jpg"):
+        touch(tmp_path / "base" / "train" / name)
+    (tmp_path / "base" / "train" / "link.jpg").symlink_to("a.jpg")
+    names = ["a.jpg", "missing.jpg", "in/b.jpg", "ü.jpg", "link.jpg", "a..b.jpg", "x" * 300]
+    paths = ImagePaths(tmp_path / "base").list_paths("train", names, str)
+    one = ImagePaths(tmp_path / "base")
+    assert paths == [one.path("train", name, "") for name in names]
+
+
+@pytest.mark.parametrize("name", ["../a.jpg", "/etc/passwd", "", "a\\b.jpg", "..", "out.jpg"])
+def test_a_name_among_many_that_leaves_its_folder_is_refused(tmp_path, name):
+    touch(tmp_path / "secret.jpg")
+    touch(tmp_path / "base" / "train" / "a.jpg")
+    (tmp_path / "base" / "train" / "out.jpg").symlink_to(tmp_path / "secret.jpg")
+    names = ["a.jpg", name]
+    with pytest.raises(RefusedError) as one:
+        ImagePaths(tmp_path / "base").path("train", name, "record 1")
+    with pytest.raises(RefusedError) as many:
+        ImagePaths(tmp_path / "base").list_paths("train", names, lambda row: f"record {row}")
+    assert str(many.value) == str(one.value)

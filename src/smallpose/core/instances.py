@@ -4,10 +4,10 @@ Stored as columns, not objects: 769,444 people with 21 keypoints take about 0.45
 it the keypoints, which stay doubles so that no metric loses a digit.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,16 @@ from smallpose.core.boxes import box_area
 from smallpose.core.counts import format_count
 from smallpose.core.density import classify_densities
 from smallpose.core.errors import InputError
+from smallpose.core.mapped_keypoints import MappedKeypoints, chain_keypoints
 from smallpose.core.packed_keypoints import PackedKeypoints
 from smallpose.core.sizes import classify_sizes
-from smallpose.core.skeleton import SKELETONS, SMALLPOSE, Skeleton, map_joints
+from smallpose.core.skeleton import (
+    SKELETONS,
+    SMALLPOSE,
+    Skeleton,
+    list_joint_indices,
+    map_joints,
+)
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -30,7 +37,6 @@ Mask = NDArray[np.bool_]
 CUSTOM_SOURCE_JOINTS = tuple(range(1, 65))
 CUSTOM_SOURCES = tuple(f"own{k}" for k in CUSTOM_SOURCE_JOINTS)
 SOURCES = ("", "coco", "mpii", "aic", "hieve", "posetrack", *CUSTOM_SOURCES)
-_PEOPLE_PER_BLOCK = 8192  # whose keypoints are copied at once
 SOURCE_SKELETONS = ("", "coco17", "mpii16", "aic14", "hieve14", "posetrack17")
 
 
@@ -151,7 +157,8 @@ class Instances:
         ids: (n,) unique numbers; of ours where the file has ids that are text.
         boxes_xywh: (n, 4) px.
         keypoints: (n, k, 3) x, y in px of the stored image and v: 0 not labelled, 1 labelled but
-            hidden, 2 labelled and visible. Where `read_coco` was asked for it, `PackedKeypoints`.
+            hidden, 2 labelled and visible. `PackedKeypoints` or `MappedKeypoints`, which are read
+            like arrays, where the reader or `concat_instances` was asked for them.
         num_keypoints: (n,) the file's field of that name. People with 0 are ignored by every
             metric. In files of others it need not equal the count of v > 0.
         iscrowd: (n,) a region of people, ignored likewise.
@@ -210,6 +217,8 @@ class Instances:
         """Return (n,) the number of keypoints with v > 0."""
         if isinstance(self.keypoints, PackedKeypoints):
             return np.count_nonzero(self.keypoints.visibility, axis=1)
+        if isinstance(self.keypoints, MappedKeypoints):
+            return self.keypoints.count_labelled()
         return np.asarray(np.count_nonzero(self.keypoints[:, :, 2] > 0, axis=1), dtype=np.int64)
 
     @cached_property
@@ -238,13 +247,15 @@ class Instances:
         text_ids = self.text_ids
         if text_ids:
             text_ids = tuple(text_ids[i] for i in np.arange(len(self))[rows].tolist())
+        keypoints: Any = self.keypoints
+        is_mapped = isinstance(keypoints, MappedKeypoints)
         return replace(
             self,
             text_ids=text_ids,
             image_rows=self.image_rows[rows],
             ids=self.ids[rows],
             boxes_xywh=self.boxes_xywh[rows],
-            keypoints=self.keypoints[rows],
+            keypoints=keypoints.take(rows) if is_mapped else keypoints[rows],
             num_keypoints=self.num_keypoints[rows],
             iscrowd=self.iscrowd[rows],
             file_area=self.file_area[rows],
@@ -334,32 +345,25 @@ def make_instances(
 
 
 def concat_instances(
-    parts: Sequence[Instances],
-    skeleton: Skeleton = SMALLPOSE,
-    release: Callable[[Floats], None] | None = None,
+    parts: Sequence[Instances], skeleton: Skeleton = SMALLPOSE, *, mapped: bool = False
 ) -> Instances:
     """Concatenate tables into one with the joints of `skeleton`; ids are renumbered from 1.
 
     `num_keypoints` becomes the count of v > 0, and stays 0 for people who had 0.
 
     Args:
-        release: called with rows of keypoints that were copied, to give back their memory: at a
-            million people half a gigabyte. The keypoints of `parts` must not be used afterwards.
+        mapped: give the keypoints as `MappedKeypoints`, which keep those of `parts` in place of a
+            copy: at a million people half a gigabyte.
     """
     if not parts:
         return make_instances(skeleton, make_images([], []), [], np.zeros((0, 4)), [])
-    # Filled block by block: at a million people a second copy would be most of a gigabyte.
-    keypoints = np.empty((sum(map(len, parts)), len(skeleton), 3))
-    start = 0
-    for part in parts:
-        out = keypoints[start : start + len(part)]
-        for row in range(0, len(part), _PEOPLE_PER_BLOCK):
-            rows = slice(row, row + _PEOPLE_PER_BLOCK)
-            map_joints(part.keypoints[rows], part.skeleton, skeleton, out[rows])
-            if release is not None:
-                release(part.keypoints[rows])
-        start += len(part)
-    counts = np.count_nonzero(keypoints[:, :, 2] > 0, axis=1).astype(np.int64)
+    if mapped:
+        tables = [(p.keypoints, list_joint_indices(p.skeleton, skeleton)) for p in parts]
+        chained = chain_keypoints(tables)
+        keypoints, counts = cast(Floats, chained), chained.count_labelled()
+    else:
+        keypoints = _map_and_concat(parts, skeleton)
+        counts = np.count_nonzero(keypoints[:, :, 2] > 0, axis=1).astype(np.int64)
     counts[np.concatenate([p.num_keypoints for p in parts]) <= 0] = 0
     first_rows = np.cumsum([0] + [len(p.images) for p in parts])
     image_rows = [p.image_rows + first for p, first in zip(parts, first_rows, strict=False)]
@@ -380,6 +384,15 @@ def concat_instances(
         heads_xywh=_concat_or_fill([p.heads_xywh for p in parts], parts, np.nan),
         notes=sum((p.notes for p in parts), ()),
     )
+
+
+def _map_and_concat(parts: Sequence[Instances], skeleton: Skeleton) -> Floats:
+    keypoints = np.empty((sum(map(len, parts)), len(skeleton), 3))
+    start = 0
+    for part in parts:
+        map_joints(part.keypoints, part.skeleton, skeleton, keypoints[start : start + len(part)])
+        start += len(part)
+    return keypoints
 
 
 def _concat_or_fill(

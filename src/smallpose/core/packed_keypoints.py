@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 UNITS_PER_PIXEL = 10_000  # as _json_read.c writes them and _native.c reads them
+_PEOPLE_PER_BLOCK = 8192  # packed at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +45,29 @@ class PackedKeypoints:
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         return _unpack(self.positions, self.visibility).astype(dtype or np.float64, copy=False)
+
+
+def pack_keypoints(keypoints: NDArray[np.float64]) -> PackedKeypoints | None:
+    """Pack (n, k, 3) x, y, v; None where that would lose a digit, or for other v than 0, 1, 2."""
+    n, k = keypoints.shape[:2]
+    packed = PackedKeypoints(np.empty((n, k, 2), np.int32), np.empty((n, k), np.uint8))
+    for start in range(0, n, _PEOPLE_PER_BLOCK):
+        rows = slice(start, start + _PEOPLE_PER_BLOCK)
+        block = keypoints[rows]
+        if not _fits(block):
+            return None
+        packed.positions[rows] = np.rint(block[..., :2] * UNITS_PER_PIXEL)
+        packed.visibility[rows] = block[..., 2]
+        unpacked = _unpack(packed.positions[rows], packed.visibility[rows])
+        if unpacked.tobytes() != block.tobytes():  # there is no negative zero, either
+            return None
+    return packed
+
+
+def _fits(keypoints: NDArray[np.float64]) -> bool:
+    xy, v = keypoints[..., :2], keypoints[..., 2]
+    is_small = np.abs(xy) * UNITS_PER_PIXEL <= np.iinfo(np.int32).max  # False for NaN
+    return bool(is_small.all() and ((v >= 0) & (v <= 2)).all())
 
 
 def _unpack(positions: NDArray[np.int32], visibility: NDArray[np.uint8]) -> NDArray[np.float64]:

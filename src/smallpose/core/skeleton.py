@@ -329,6 +329,13 @@ def _list_keys(skeleton: Skeleton) -> tuple[Sequence[object], ...]:
     return skeleton.spelled_joints, skeleton.joints, parsed
 
 
+def list_joint_indices(source: Skeleton, target: Skeleton) -> NDArray[np.intp]:
+    """Return (k,) the index of each joint of `target` in `source`, by name; -1 if absent."""
+    names = source.joints
+    indices = [names.index(name) if name in names else -1 for name in target.joints]
+    return np.array(indices, dtype=np.intp)
+
+
 def map_joints(
     keypoints: NDArray[np.float64],
     source: Skeleton,
@@ -341,11 +348,9 @@ def map_joints(
         out: (n, K_target, 3) to write into.
     """
     mapped = np.empty((len(keypoints), len(target), 3)) if out is None else out
-    is_lacking = np.array([name not in source.joints for name in target.joints], dtype=bool)
-    indices = [
-        0 if lacks else source.joints.index(name)
-        for name, lacks in zip(target.joints, is_lacking, strict=True)
-    ]
+    indices = list_joint_indices(source, target)
+    is_lacking = indices < 0
+    indices[is_lacking] = 0
     # A block fits into the cache, so a large table is read once and not once per joint.
     for start in range(0, len(keypoints), _ROWS_PER_BLOCK):
         rows = slice(start, start + _ROWS_PER_BLOCK)

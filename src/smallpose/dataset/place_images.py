@@ -27,13 +27,19 @@ def check_files_exist(image_files: Sequence[ImageFile]) -> list[bool]:
 
     Each folder is listed once, which is faster than asking for a hundred thousand files.
     """
+    prefix = None
+    names: set[str] = set()
     names_by_prefix: dict[str, set[str]] = {}
     exists = []
     for image_file in image_files:
-        prefix, name = split_folder(image_file.file)
-        if prefix not in names_by_prefix:
-            names_by_prefix[prefix] = _list_files(os.path.dirname(prefix))  # noqa: PTH120
-        exists.append(name in names_by_prefix[prefix])
+        path = str(image_file.file)
+        start = path.rfind(os.sep) + 1
+        if path[:start] != prefix:
+            prefix = path[:start]
+            if prefix not in names_by_prefix:
+                names_by_prefix[prefix] = _list_files(os.path.dirname(prefix))  # noqa: PTH120
+            names = names_by_prefix[prefix]
+        exists.append(bool(names) and path[start:] in names)
     return exists
 
 
@@ -106,12 +112,8 @@ def place_images(
 
     def place_one(row: int) -> dict[str, Any]:
         image_file = image_files[row]
-        record: dict[str, Any] = {"path": str(image_file.file)}
-        if image_file.frame is not None:
-            record["frame"] = image_file.frame
-        if not has_file[row]:
-            return record
         stored = Path(image_file.file)
+        record: dict[str, Any] = {}
         if image_file.orientation != 1:
             record |= {"orientation": image_file.orientation, "source_sha256": hash_file(stored)}
         if image_file.is_rendered or options.images != "none":
@@ -129,15 +131,25 @@ def place_images(
     def place_part(part: Sequence[int]) -> list[dict[str, Any]]:
         return [place_one(row) for row in part]
 
-    starts = range(0, len(rows), _IMAGES_PER_TASK)
-    parts = [rows[start : start + _IMAGES_PER_TASK] for start in starts]
-    records: dict[str, dict[str, Any]] = {}
+    names = images.file_names
+    records = {names[row]: _describe_location(image_files[row]) for row in rows}
+    is_placed = has_file.tolist()
+    placed_rows = [row for row in rows if is_placed[row]]
+    starts = range(0, len(placed_rows), _IMAGES_PER_TASK)
+    parts = [placed_rows[start : start + _IMAGES_PER_TASK] for start in starts]
     with ThreadPoolExecutor(options.workers) as pool:
         results = zip(parts, pool.map(place_part, parts), strict=True)
         label = _PROGRESS_LABELS[options.images]
         for part, placed in show_progress(results, label, total=len(parts)):
-            records |= zip((images.file_names[r] for r in part), placed, strict=True)
+            for row, record in zip(part, placed, strict=True):
+                records[names[row]] |= record
     return records
+
+
+def _describe_location(image_file: ImageFile) -> dict[str, Any]:
+    if image_file.frame is None:
+        return {"path": str(image_file.file)}
+    return {"path": str(image_file.file), "frame": image_file.frame}
 
 
 def remove_unselected(folder: Path, names: Container[str]) -> None:

@@ -30,7 +30,8 @@ def assign_splits(
         method: "grouped" (entire videos; a video that another source has already split keeps that
             split) or "paper" (image by image).
     """
-    split = np.array([SPLITS.index(s) if s else _UNASSIGNED for s in official], dtype=np.int8)
+    code_of = {"": _UNASSIGNED, **{name: code for code, name in enumerate(SPLITS)}}
+    split = np.array([code_of[name] for name in official], dtype=np.int8)
     for source in np.unique(images.source[split < 0]):
         open_rows = np.flatnonzero((split < 0) & (images.source == source))
         if method == "grouped":
@@ -48,7 +49,7 @@ def assign_splits(
             split[rows_by_group[index]] = _TEST
         rest = open_rows[split[open_rows] < 0]
         split[rest] = SPLITS.index("train")
-    return tuple(SPLITS[s] for s in split)
+    return tuple(map(SPLITS.__getitem__, split.tolist()))
 
 
 def _group_rows(images: Images, rows: NDArray[np.intp]) -> dict[str, list[int]]:

@@ -83,6 +83,24 @@ static char *print_number(char *p, double value) {
     return print_shortest(p, value);
 }
 
+#define UNITS_PER_PIXEL 10000 /* see core/packed_keypoints.py */
+
+/* Print ten-thousandths as `print_number` prints the double that they are. */
+static char *print_packed(char *p, int32_t units) {
+    if (units < 0) *p++ = '-';
+    uint32_t size = units < 0 ? 0 - (uint32_t)units : (uint32_t)units;
+    uint32_t fraction = size % UNITS_PER_PIXEL;
+    p = print_digits(p, size / UNITS_PER_PIXEL);
+    *p++ = '.';
+    uint32_t unit = UNITS_PER_PIXEL / 10;
+    do {
+        *p++ = (char)('0' + fraction / unit);
+        fraction %= unit;
+        unit /= 10;
+    } while (fraction);
+    return p;
+}
+
 static char *print_text(char *p, const char *text) {
     size_t n = strlen(text);
     memcpy(p, text, n);
@@ -99,6 +117,8 @@ static const char *find_word(const char *known, Py_ssize_t size, int index) {
 typedef struct {
     const int64_t *ids, *image_ids, *num_keypoints;
     const double *boxes, *areas, *keypoints, *segmentation_areas;
+    const int32_t *packed;            /* (n, k, 2) in place of keypoints, with visibility (n, k) */
+    const uint8_t *visibility;        /* NULL where keypoints are not packed */
     const uint8_t *iscrowd, *derived; /* derived: (n, k) or NULL */
     const int8_t *sources, *box_rules;
     const char *source_names, *rule_names;
@@ -121,6 +141,23 @@ static char *print_keypoints(char *p, const double *point, Py_ssize_t k) {
             *p++ = ',';
             p = print_integer(p, (int64_t)point[2]);
         }
+    }
+    return p;
+}
+
+/* The same of packed keypoints. */
+static char *print_packed_keypoints(char *p, const int32_t *xy, const uint8_t *v, Py_ssize_t k) {
+    for (Py_ssize_t joint = 0; joint < k; joint++, xy += 2) {
+        if (joint) *p++ = ',';
+        if (!(xy[0] | xy[1] | v[joint])) {
+            p = print_text(p, "0.0,0.0,0");
+            continue;
+        }
+        p = print_packed(p, xy[0]);
+        *p++ = ',';
+        p = print_packed(p, xy[1]);
+        *p++ = ',';
+        p = print_digits(p, v[joint]);
     }
     return p;
 }
@@ -152,7 +189,11 @@ static char *print_record(char *p, const Rows *r, Py_ssize_t row) {
     p = print_integer(print_text(p, ",\"iscrowd\":"), r->iscrowd[row] != 0);
     p = print_integer(print_text(p, ",\"num_keypoints\":"), r->num_keypoints[row]);
     p = print_text(p, ",\"keypoints\":[");
-    if (!(p = print_keypoints(p, r->keypoints + 3 * r->k * row, r->k))) return NULL;
+    Py_ssize_t first = r->k * row;
+    p = r->visibility
+            ? print_packed_keypoints(p, r->packed + 2 * first, r->visibility + first, r->k)
+            : print_keypoints(p, r->keypoints + 3 * first, r->k);
+    if (!p) return NULL;
     *p++ = ']';
     p = print_word(p, ",\"source\":\"", r->source_names, r->source_names_size, r->sources[row]);
     p = print_word(p, ",\"box_rule\":\"", r->rule_names, r->rule_names_size, r->box_rules[row]);
@@ -165,14 +206,15 @@ static char *print_record(char *p, const Rows *r, Py_ssize_t row) {
 }
 
 /* encode_annotations(ids, image_ids, category_id, boxes, areas, iscrowd, num_keypoints, keypoints,
- *                    sources, box_rules, segmentation_areas, source_names, rule_names, k, derived)
- *     -> the records, with ",\n" between them */
+ *                    visibility, sources, box_rules, segmentation_areas, source_names, rule_names,
+ *                    k, derived)
+ *     -> the records, with ",\n" between them. With visibility, keypoints are packed x and y. */
 static PyObject *encode_annotations(PyObject *self, PyObject *args) {
-    Py_buffer b[13];
+    Py_buffer b[14];
     Rows r;
-    if (!PyArg_ParseTuple(args, "y*y*ny*y*y*y*y*y*y*y*y*y*ny*", &b[0], &b[1], &r.category_id, &b[2],
-                          &b[3], &b[4], &b[5], &b[6], &b[7], &b[8], &b[9], &b[10], &b[11], &r.k,
-                          &b[12]))
+    if (!PyArg_ParseTuple(args, "y*y*ny*y*y*y*y*y*y*y*y*y*y*ny*", &b[0], &b[1], &r.category_id, &b[2],
+                          &b[3], &b[4], &b[5], &b[6], &b[7], &b[8], &b[9], &b[10], &b[11], &b[12],
+                          &r.k, &b[13]))
         return NULL;
     r.ids = b[0].buf;
     r.image_ids = b[1].buf;
@@ -181,17 +223,19 @@ static PyObject *encode_annotations(PyObject *self, PyObject *args) {
     r.iscrowd = b[4].buf;
     r.num_keypoints = b[5].buf;
     r.keypoints = b[6].buf;
-    r.sources = b[7].buf;
-    r.box_rules = b[8].buf;
-    r.segmentation_areas = b[9].buf;
-    r.source_names = b[10].buf;
-    r.source_names_size = b[10].len;
-    r.rule_names = b[11].buf;
-    r.rule_names_size = b[11].len;
-    r.derived = b[12].len ? b[12].buf : NULL;
+    r.packed = b[6].buf;
+    r.visibility = b[7].len ? b[7].buf : NULL;
+    r.sources = b[8].buf;
+    r.box_rules = b[9].buf;
+    r.segmentation_areas = b[10].buf;
+    r.source_names = b[11].buf;
+    r.source_names_size = b[11].len;
+    r.rule_names = b[12].buf;
+    r.rule_names_size = b[12].len;
+    r.derived = b[13].len ? b[13].buf : NULL;
     Py_ssize_t n = b[0].len / (Py_ssize_t)sizeof(int64_t);
     /* Keys, words, and all numbers of a record. */
-    size_t max_bytes = 340 + (size_t)(b[10].len + b[11].len);
+    size_t max_bytes = 340 + (size_t)(b[11].len + b[12].len);
     max_bytes += MAX_NUMBER_BYTES * (10 + 4 * (size_t)r.k);
     char *text = malloc((size_t)n * max_bytes + 1), *p = text;
     PyObject *out = text ? NULL : PyErr_NoMemory();
@@ -201,7 +245,7 @@ static PyObject *encode_annotations(PyObject *self, PyObject *args) {
     }
     if (p) out = PyBytes_FromStringAndSize(text, p - text);
     free(text);
-    for (int i = 0; i < 13; i++) PyBuffer_Release(&b[i]);
+    for (int i = 0; i < 14; i++) PyBuffer_Release(&b[i]);
     return out;
 }
 

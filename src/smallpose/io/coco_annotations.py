@@ -1,5 +1,6 @@
 """Read and write COCO keypoint annotations, with the provenance of each person in our own files."""
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,11 +12,14 @@ from numpy.typing import NDArray
 
 from smallpose.core.boxes import BOX_RULES
 from smallpose.core.instances import SOURCES, Images, Instances
+from smallpose.core.mapped_keypoints import MappedKeypoints
+from smallpose.core.packed_keypoints import PackedKeypoints
 from smallpose.io import json_text
 from smallpose.io.coco_annotations_fast import read_coco_fast
 from smallpose.io.coco_annotations_slow import read_coco_slow
-from smallpose.io.json_blocks import BLOCK_SIZE
 from smallpose.system.files import read_if_gzip, write_atomically_with
+
+_RECORDS_PER_BLOCK = 2048  # encoded at once, so that their text stays in the cache
 
 
 def read_coco(
@@ -68,7 +72,7 @@ def write_coco(
     def write(file: IO[bytes]) -> None:
         categories = msgspec.json.encode([_build_category_record(people)])
         file.write(b'{"categories":' + categories + b',\n"images":[')
-        _write_records(file, _build_image_records(people.images))
+        file.writelines(_encode_images(people.images))
         file.write(b'],\n"annotations":[')
         file.writelines(_encode_annotations(people, derived))
         file.write(b"]}\n")
@@ -76,10 +80,37 @@ def write_coco(
     write_atomically_with(path, write)
 
 
-def _write_records(file: IO[bytes], records: Iterator[dict[str, Any]]) -> None:
+class _ImageRecord(msgspec.Struct, omit_defaults=True):
+    id: int | str
+    file_name: str
+    width: int = 0
+    height: int = 0
+    source: str = ""
+    source_id: str = ""
+    source_split: str = ""
+    group: str = ""
+
+
+def _encode_images(images: Images) -> Iterator[bytes]:
+    """Encode the records, each after a line break."""
+    has_size = (images.width != 0) & (images.height != 0)
+    columns = (
+        images.file_ids,
+        images.file_names,
+        np.where(has_size, images.width, 0).tolist(),
+        np.where(has_size, images.height, 0).tolist(),
+        map(SOURCES.__getitem__, images.source.tolist()),
+        images.source_ids,
+        images.source_splits or ("",) * len(images),
+        images.groups,
+    )
+    records = map(_ImageRecord, *columns)
     encoder = msgspec.json.Encoder()
-    for index, record in enumerate(records):
-        file.write((b",\n" if index else b"\n") + encoder.encode(record))
+    separator = b"\n"
+    while block := list(itertools.islice(records, _RECORDS_PER_BLOCK)):
+        lines = encoder.encode_lines(block).removesuffix(b"\n")  # no other line breaks are in it
+        yield separator + lines.replace(b"\n", b",\n")
+        separator = b",\n"
 
 
 def _build_category_record(people: Instances) -> dict[str, Any]:
@@ -94,40 +125,12 @@ def _build_category_record(people: Instances) -> dict[str, Any]:
     }
 
 
-def _build_image_records(images: Images) -> Iterator[dict[str, Any]]:
-    columns = (
-        images.file_ids,
-        images.file_names,
-        images.width.tolist(),
-        images.height.tolist(),
-        images.source.tolist(),
-        images.source_ids,
-        images.groups,
-        images.source_splits or ("",) * len(images),
-    )
-    for image_id, name, width, height, source, source_id, group, split in zip(
-        *columns, strict=True
-    ):
-        record: dict[str, Any] = {"id": image_id, "file_name": name}
-        if width and height:
-            record |= {"width": width, "height": height}
-        if source:
-            record["source"] = SOURCES[source]
-        if source_id:
-            record["source_id"] = source_id
-        if split:
-            record["source_split"] = split
-        if group:
-            record["group"] = group
-        yield record
-
-
 def _encode_annotations(people: Instances, derived: NDArray[np.bool_] | None) -> Iterator[bytes]:
     """Encode the records, each after a line break, with the extension where it was built."""
     area = np.where(np.isnan(people.file_area), people.area, people.file_area)
     source_words = _list_source_words(people)
-    for start in range(0, len(people), BLOCK_SIZE):
-        rows = slice(start, start + BLOCK_SIZE)
+    for start in range(0, len(people), _RECORDS_PER_BLOCK):
+        rows = slice(start, start + _RECORDS_PER_BLOCK)
         block = people.take(rows)
         block_derived = None if derived is None else derived[rows]
         yield b",\n" if start else b"\n"
@@ -193,12 +196,14 @@ def _encode_with_extension(
     source_codes: NDArray[np.int8],
     source_words: Sequence[str],
 ) -> bytes:
+    keypoints, visibility = _get_printed_keypoints(people)
     columns = (
         people.boxes_xywh,
         area,
         people.iscrowd,
         people.num_keypoints,
-        people.keypoints,
+        keypoints,
+        visibility,
         source_codes,
         people.box_rule,
         people.segmentation_area,
@@ -217,11 +222,22 @@ def _encode_with_extension(
     return text
 
 
+def _get_printed_keypoints(people: Instances) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    """Return packed positions and v where the keypoints can be packed; else them and nothing."""
+    keypoints: Any = people.keypoints
+    if isinstance(keypoints, MappedKeypoints):
+        keypoints = keypoints.pack() or keypoints
+    if isinstance(keypoints, PackedKeypoints):
+        return keypoints.positions, keypoints.visibility
+    return np.asarray(keypoints), np.zeros(0, np.uint8)
+
+
 def _build_annotation_records(
     people: Instances, area: NDArray[np.float64], derived: NDArray[np.bool_] | None
 ) -> Iterator[dict[str, Any]]:
     """Build the records; the fallback of `_json_write.c`."""
-    values = people.keypoints.reshape(len(people), 3 * len(people.skeleton)).tolist()
+    points = np.asarray(people.keypoints)
+    values = points.reshape(len(people), 3 * len(people.skeleton)).tolist()
     image_ids = people.images.file_ids
     splits = people.images.source_splits or ("",) * len(people.images)
     columns = (
@@ -232,7 +248,7 @@ def _build_annotation_records(
         people.iscrowd.tolist(),
         people.num_keypoints.tolist(),
         values,
-        people.keypoints[:, :, 2].astype(int).tolist(),
+        points[:, :, 2].astype(int).tolist(),
         people.source.tolist(),
         [splits[row] for row in people.image_rows.tolist()],
         people.box_rule.tolist(),

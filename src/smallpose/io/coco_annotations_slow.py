@@ -130,15 +130,16 @@ def _refuse_without_keypoints(
 
 def build_images(path: Path | str, records: list[ImageRecord], notes: list[str]) -> Images:
     """Build the table of images; identical duplicates are dropped and noted."""
-    unique = drop_duplicates(
-        enumerate(records),
-        key=lambda record: record.id,
-        is_equal=lambda i, j: records[i] == records[j],
-        where=f"{path}, images",
-        describe=lambda record: f"id {record.id}",
-    )
-    kept = [record for _, record in unique]
-    if len(kept) < len(records):
+    kept = records
+    if len({record.id for record in records}) < len(records):
+        unique = drop_duplicates(
+            enumerate(records),
+            key=lambda record: record.id,
+            is_equal=lambda i, j: records[i] == records[j],
+            where=f"{path}, images",
+            describe=lambda record: f"id {record.id}",
+        )
+        kept = [record for _, record in unique]
         notes.append(f"{format_count(len(records) - len(kept), 'repeated image')} merged")
     for record in kept:
         width, height = record.width or 0, record.height or 0

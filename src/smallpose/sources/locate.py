@@ -6,12 +6,12 @@ files that cannot be trusted, so they pass `ImagePaths` before any of them is op
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from smallpose.core.errors import InputError
-from smallpose.system.files import InsideResolver, check_file_name
+from smallpose.system.files import InsideResolver, check_file_name, is_plain_name
 from smallpose.system.link_roots import list_link_roots
 
 _ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".rar", ".7z")
@@ -144,8 +144,28 @@ class ImagePaths:
         Raises: RefusedError, naming `where`, when the name leaves the folder.
         """
         check_file_name(name, where)
+        return self._get_resolver(folder).resolve(f"{folder}/{name}")
+
+    def list_paths(
+        self, folder: str, names: Sequence[str], describe: Callable[[int], str]
+    ) -> list[str]:
+        """Return `path` of each name, faster.
+
+        Args:
+            describe: returns where the name of an index is, for messages.
+        """
+        prefix, links = self._get_resolver(folder).list_folder(folder)
+        is_plain = is_plain_name
+        return [
+            prefix + name
+            if is_plain(name) and name not in links
+            else self.path(folder, name, describe(index))
+            for index, name in enumerate(names)
+        ]
+
+    def _get_resolver(self, folder: str) -> InsideResolver:
         if folder not in self._folders:
             allowed = list_link_roots(with_sources=False)
             roots = (self._base / folder, *allowed)
             self._folders[folder] = InsideResolver(self._base, extra_roots=roots)
-        return self._folders[folder].resolve(f"{folder}/{name}")
+        return self._folders[folder]

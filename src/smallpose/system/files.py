@@ -25,6 +25,7 @@ MAX_UNPACKED_RATIO = 200  # of unpacked to packed bytes of larger ones; annotati
 MAX_NAME_LENGTH = 1024  # characters of a relative path; file systems stop at 4096 with the root
 # What nearly every name is: one match is faster than a search for each problem.
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")
+_PLAIN_FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,199}")
 
 
 def read_bytes(path: Path) -> bytes:
@@ -252,21 +253,29 @@ class InsideResolver:
         """Return `root / name`; raises as `resolve_inside`."""
         if _find_name_problem(name) is None:
             folder, _, file = name.rpartition("/")
-            if folder not in self._folders:
-                self._folders[folder] = self._list_links(folder)
-            prefix, links = self._folders[folder]
+            prefix, links = self.list_folder(folder)
             if file not in links:
                 return prefix + file
         return str(resolve_inside(self.root, name, self.extra_roots))
 
-    def _list_links(self, folder: str) -> tuple[str, set[str]]:
+    def list_folder(self, folder: str) -> tuple[str, set[str]]:
         """Return the prefix of the folder's paths, and the names in it that are links."""
+        if folder not in self._folders:
+            self._folders[folder] = self._list_links(folder)
+        return self._folders[folder]
+
+    def _list_links(self, folder: str) -> tuple[str, set[str]]:
         path = resolve_inside(self.root, folder, self.extra_roots) if folder else self.root
         try:
             with os.scandir(path) as entries:
                 return f"{path}/", {entry.name for entry in entries if entry.is_symlink()}
         except OSError:  # no such folder, so no links in it
             return f"{path}/", set()
+
+
+def is_plain_name(name: str) -> bool:
+    """Return whether `name` is surely one of a file, without a folder, that needs no check."""
+    return _PLAIN_FILE_NAME.fullmatch(name) is not None
 
 
 def check_file_name(name: str, root: Path | str = "a data set") -> None:

@@ -1,18 +1,10 @@
-"""Estimate the memory that is free, give back some, keep imports out of garbage collection."""
+"""Estimate the memory that is free, and say when garbage is not collected."""
 
 import gc
-import mmap
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
-
-# Smaller arrays are not worth a call of the system.
-_MIN_RELEASED = 1 << 18  # bytes
 
 
 @contextmanager
@@ -33,28 +25,16 @@ def exempt_imports() -> Iterator[None]:
             gc.enable()
 
 
-def release_memory(array: NDArray[np.float64]) -> None:
-    """Give back the memory of an array, or of some of its rows, that is not used any more.
-
-    The array keeps its shape, but its values are lost. Only whole pages are given back, only of
-    arrays in memory of NumPy's own, and only where the system can (Linux).
-    """
-    owner = array
-    while isinstance(owner.base, np.ndarray):
-        owner = owner.base
-    if sys.platform != "linux" or owner.base is not None or not owner.flags.owndata:
-        return
-    if not array.flags.c_contiguous or not array.flags.writeable:
-        return
-    first = array.ctypes.data + -array.ctypes.data % mmap.PAGESIZE
-    last = array.ctypes.data + array.nbytes
-    last -= last % mmap.PAGESIZE
-    if last - first >= _MIN_RELEASED:
-        import ctypes  # only here: most commands start without it
-
-        ctypes.CDLL(None).madvise(
-            ctypes.c_void_p(first), ctypes.c_size_t(last - first), mmap.MADV_DONTNEED
-        )
+@contextmanager
+def pause_garbage_collection() -> Iterator[None]:
+    """Collect no garbage inside, for work that makes many objects which are all needed."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def get_free_memory() -> int:

@@ -66,11 +66,10 @@ from smallpose.system.files import (
     write_atomically,
 )
 from smallpose.system.link_roots import remember_sources
+from smallpose.system.memory import pause_garbage_collection
 from smallpose.system.progress import print_status
 
 __all__ = ["BuildOptions", "build_dataset"]
-
-JOINTS_PER_PASS = 7  # of the 21 that are copied at once when people are sorted
 
 
 def build_dataset(
@@ -112,7 +111,8 @@ def build_dataset(
     if options.hieve_step != BuildOptions.hieve_step:
         readers["hieve"] = partial(read_hieve, frame_step=options.hieve_step)
     try:
-        with open_build_folder(out, key) as build:
+        # A search for garbage looks at each of a million names again, and there is none.
+        with open_build_folder(out, key) as build, pause_garbage_collection():
             manifest = _build_into(build, readers, roots, options, index_content)
             move_into_place(build, out)
         remember_sources(f for s in manifest["sources"].values() for f in s["link_roots"])
@@ -179,7 +179,8 @@ def _build_into(
     manifest["files"] = hash_files(work, ANNOTATION_FILES)
     if index is not None:
         compare_with_index(index, manifest)
-    split_of = {images.file_names[r]: split for split, s in selections.items() for r in s.rows}
+    names = images.file_names
+    split_of = {names[r]: split for split, s in selections.items() for r in s.rows.tolist()}
 
     def write_and_hash(name: str, content: bytes | str) -> None:
         write_atomically(work / name, content)
@@ -284,36 +285,23 @@ def _get_leaks(
 
 
 def _assign_ids(people: Instances, selections: Mapping[str, Selection]) -> dict[str, Instances]:
-    """Sort the images of each split by source and name, and number them and their people from 1.
-
-    The keypoints of `people` are sorted within their own array and must not be used afterwards: a
-    second copy would take almost a gigabyte at a million people.
-    """
-    images, points = people.images, people.keypoints
-    sort_keys = list(zip(images.source.tolist(), images.file_names, strict=True))
-    orders = {
-        split: sorted(s.rows.tolist(), key=sort_keys.__getitem__) for split, s in selections.items()
-    }
-    del sort_keys
-    without_keypoints = replace(people, keypoints=points[:, :0], ids=np.arange(len(people)))
-    table = without_keypoints.take_images(np.concatenate(list(orders.values())).astype(np.intp))
-    for first in range(0, points.shape[1], JOINTS_PER_PASS):
-        joints = slice(first, first + JOINTS_PER_PASS)
-        points[: len(table), joints] = points[table.ids, joints]
+    """Sort the images of each split by source and name, and number them and their people from 1."""
+    names, sources = people.images.file_names, people.images.source
     parts: dict[str, Instances] = {}
-    start = 0
-    for split, order in orders.items():
-        rows = np.arange(start, start + len(order))
-        begin, end = np.searchsorted(table.image_rows, [start, start + len(order)])
-        part = table.take(slice(int(begin), int(end)))  # views, no copies
+    num_images = num_people = 1
+    for split, selection in selections.items():
+        order: list[int] = []
+        for source in np.unique(sources[selection.rows]):
+            rows = selection.rows[sources[selection.rows] == source]
+            order += sorted(rows.tolist(), key=names.__getitem__)
+        part = people.take_images(np.array(order, dtype=np.intp))
         parts[split] = replace(
             part,
-            images=replace(table.images.take(rows), ids=rows + 1),
-            image_rows=part.image_rows - start,
-            ids=np.arange(begin, end) + 1,
-            keypoints=points[begin:end],
+            images=replace(part.images, ids=np.arange(len(order)) + num_images),
+            ids=np.arange(len(part)) + num_people,
         )
-        start += len(order)
+        num_images += len(order)
+        num_people += len(part)
     return parts
 
 

@@ -43,7 +43,8 @@ def derive_joints(people: Instances, joints: Sequence[str]) -> tuple[Instances, 
         labels only.
     Raises: InputError for a joint that cannot be derived or that the skeleton lacks.
     """
-    keypoints = people.keypoints.copy()
+    labelled = np.asarray(people.keypoints)
+    keypoints = labelled.copy()
     is_derived = np.zeros(keypoints.shape[:2], dtype=bool)
     names = people.skeleton.joints
     check_derivable(joints)
@@ -55,8 +56,8 @@ def derive_joints(people: Instances, joints: Sequence[str]) -> tuple[Instances, 
                 "use the 21 joints",
             )
         target = names.index(joint)
-        ends = people.keypoints[:, people.skeleton.joint_indices(MIDPOINTS[joint])]
-        is_derivable = (ends[:, :, 2] > 0).all(axis=1) & (people.keypoints[:, target, 2] == 0)
+        ends = labelled[:, people.skeleton.joint_indices(MIDPOINTS[joint])]
+        is_derivable = (ends[:, :, 2] > 0).all(axis=1) & (labelled[:, target, 2] == 0)
         is_derivable &= people.is_counted
         keypoints[is_derivable, target, :2] = ends[is_derivable, :, :2].mean(axis=1)
         keypoints[is_derivable, target, 2] = 1

@@ -42,10 +42,15 @@ def build_index(
         leaks: content of `leaks.json`; None if near-duplicates were not searched for.
         splits: file name to "train" or "test".
     """
+    # Images without a file have one record by split, which takes less memory.
+    without_file = {split: {"split": split} for split in SPLITS}
     images = {}
     for name, record in manifest["pictures"].items():
-        kept = {key: record[key] for key in _RECORDED if key in record}
-        images[name] = {"split": splits[name]} | kept
+        split = splits[name]
+        images[name] = without_file[split]
+        if len(record) > 1:  # than the path
+            kept = {key: record[key] for key in _RECORDED if key in record}
+            images[name] = {"split": split} | kept
     return {
         "kind": INDEX_KIND,
         "smallpose": manifest["smallpose"],

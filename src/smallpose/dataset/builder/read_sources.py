@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,19 +13,20 @@ from smallpose.core.boxes import clip_boxes
 from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances, concat_instances
+from smallpose.core.packed_keypoints import pack_keypoints
 from smallpose.dataset.builder.build_folder import BuildFolder
 from smallpose.dataset.builder.source_images import check_source_images, drop_images
 from smallpose.dataset.builder.turn_images import format_source_flag
 from smallpose.dataset.options import BuildOptions
 from smallpose.dataset.place_images import check_files_exist, split_folder
-from smallpose.sources import READERS
 from smallpose.sources.locate import is_archive_name
 from smallpose.sources.shared_videos import tie_clips_to_mpii
 from smallpose.sources.source import ImageFile, ListedImage, Source
-from smallpose.system.memory import release_memory
 from smallpose.system.progress import print_status
 
 Reader = Callable[[Path], Source]
+
+_PEOPLE_PER_BLOCK = 8192  # whose boxes are clipped at once
 
 # The sources' own names of their splits. MPII and HiEve publish labels of their training images
 # only, which the builder splits.
@@ -101,10 +103,7 @@ def read_sources(
     sources, summaries = _read_each_source(readers, roots, build, options, indexed)
     image_files = [file for s in sources for file in s.image_files]
     official = [split for s in sources for split in s.splits]
-    # Tables of readers that are not ours may have other users.
-    are_ours = all(readers[name] is READERS.get(name) for name in roots)
-    release = release_memory if are_ours else None
-    people = concat_instances([s.people for s in sources], release=release)
+    people = concat_instances([s.people for s in sources], mapped=True)
     del sources
     people, box_notes = _clip_boxes_to_images(people)
     has_file = np.array(check_files_exist(image_files), dtype=bool)
@@ -127,7 +126,7 @@ def _read_each_source(
     for name in readers:
         if name in roots:
             source = _read_source(name, readers[name], roots[name], listed_images)
-            source = _record_source_splits(source)
+            source = _record_source_splits(_pack_keypoints(source))
             listed_images = listed_images or source.listed_images
             if indexed is not None:
                 source = _keep_indexed_images(source, indexed)
@@ -161,6 +160,16 @@ def _read_source(
     for note in source.people.notes:
         print_status(f"{name}: {note}")
     return source
+
+
+def _pack_keypoints(source: Source) -> Source:
+    """Pack the keypoints, where none loses a digit, before the next source is read."""
+    if not isinstance(source.people.keypoints, np.ndarray):
+        return source
+    packed: Any = pack_keypoints(source.people.keypoints)
+    if packed is None:
+        return source
+    return replace(source, people=replace(source.people, keypoints=packed))
 
 
 def _record_source_splits(source: Source) -> Source:
@@ -209,12 +218,16 @@ def _summarise_source(
 
 def _clip_boxes_to_images(people: Instances) -> tuple[Instances, list[str]]:
     """Clip the boxes to the images; people whose boxes have no area become ignore regions."""
-    width = people.images.width[people.image_rows].astype(np.float64)
-    height = people.images.height[people.image_rows].astype(np.float64)
-    boxes = np.where(_has_area(people.boxes_xywh)[:, None], people.boxes_xywh, 0.0)
-    boxes = clip_boxes(boxes, width, height)
+    sizes = np.stack([people.images.width, people.images.height]).astype(np.float64)
+    boxes = np.empty_like(people.boxes_xywh)
+    for start in range(0, len(people), _PEOPLE_PER_BLOCK):
+        rows = slice(start, start + _PEOPLE_PER_BLOCK)
+        block = people.boxes_xywh[rows]
+        block = np.where(_has_area(block)[:, None], block, 0.0)
+        boxes[rows] = clip_boxes(block, *sizes[:, people.image_rows[rows]])
     lost = ~_has_area(boxes) & people.is_counted
     notes = []
+    keypoints: Any = people.keypoints
     if lost.any():
         first = int(np.argmax(lost))
         name = people.images.file_names[people.image_rows[first]]
@@ -223,10 +236,11 @@ def _clip_boxes_to_images(people: Instances) -> tuple[Instances, list[str]]:
             f"the image became ignore regions (first: in {name})"
         )
         print_status(notes[0])
-        people.keypoints[lost] = 0.0  # in place, because this large table has no other user
+        keypoints = keypoints.clear(lost)
     clipped = replace(
         people,
         boxes_xywh=boxes,
+        keypoints=keypoints,
         num_keypoints=np.where(lost, 0, people.num_keypoints),
         iscrowd=people.iscrowd | lost,
         file_area=np.full(len(people), np.nan),
@@ -235,5 +249,6 @@ def _clip_boxes_to_images(people: Instances) -> tuple[Instances, list[str]]:
 
 
 def _has_area(boxes_xywh: NDArray[np.float64]) -> NDArray[np.bool_]:
-    sides = boxes_xywh[:, 2:]
-    return np.asarray((np.isfinite(boxes_xywh).all(axis=1)) & (sides > 0).all(axis=1))
+    x, y, width, height = boxes_xywh.T
+    is_finite = np.isfinite(x) & np.isfinite(y) & np.isfinite(width) & np.isfinite(height)
+    return np.asarray(is_finite & (width > 0) & (height > 0))
