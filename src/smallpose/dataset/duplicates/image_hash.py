@@ -200,43 +200,61 @@ def _describe_corners(grey: Grey) -> tuple[NDArray[np.uint32], NDArray[np.float3
         edgeThreshold=16,
         fastThreshold=8,
     )
-    corners = _select_spread_corners(orb.detect(grey, None), width, height)
-    # Copies of images are not rotated, and upright descriptors are more distinctive.
-    upright = [
-        cv2.KeyPoint(k.pt[0], k.pt[1], k.size, 0, k.response, k.octave, index)
-        for index, k in enumerate(corners)
-    ]
-    mirrored = [
-        cv2.KeyPoint(width - 1 - k.pt[0], k.pt[1], k.size, 0, k.response, k.octave, index)
-        for index, k in enumerate(corners)
-    ]
-    by_index: list[dict[int, NDArray[np.uint32]]] = []
-    for image, image_corners in ((grey, upright), (cv2.flip(grey, 1), mirrored)):
-        described, codes = orb.compute(image, image_corners)
-        rows = [] if codes is None else list(codes.view(np.uint32))
-        by_index.append({k.class_id: row for k, row in zip(described, rows, strict=True)})
-    in_both = sorted(by_index[0].keys() & by_index[1].keys())
-    descriptors = [[rows_by_index[n] for n in in_both] for rows_by_index in by_index]
-    positions = [(corners[n].pt[0] / width, corners[n].pt[1] / height) for n in in_both]
-    return (
-        np.array(descriptors, dtype=np.uint32).reshape(2, -1, 8),
-        np.array(positions, dtype=np.float32).reshape(-1, 2),
-    )
+    corners = orb.detect(grey, None)
+    points = np.array(cv2.KeyPoint.convert(corners), dtype=np.float64).reshape(-1, 2)
+    response = np.array([corner.response for corner in corners])
+    selected = _select_spread_corners(points, response, width, height)
+    points = points[selected]
+    upright: list[Any] = []
+    mirrored: list[Any] = []
+    for number, (index, (x, y)) in enumerate(zip(selected.tolist(), points.tolist(), strict=True)):
+        corner = corners[index]
+        # Copies of images are not rotated, and upright descriptors are more distinctive.
+        rest = (y, corner.size, 0, corner.response, corner.octave, number)
+        upright.append(cv2.KeyPoint(x, *rest))
+        mirrored.append(cv2.KeyPoint(width - 1 - x, *rest))
+    numbers, codes = _compute_descriptors(orb, grey, upright)
+    mirrored_numbers, mirrored_codes = _compute_descriptors(orb, cv2.flip(grey, 1), mirrored)
+    if not np.array_equal(numbers, mirrored_numbers):
+        in_both, rows, mirrored_rows = np.intersect1d(
+            numbers, mirrored_numbers, assume_unique=True, return_indices=True
+        )
+        codes, mirrored_codes, points = codes[rows], mirrored_codes[mirrored_rows], points[in_both]
+    else:
+        points = points[numbers]
+    positions = (points / (width, height)).astype(np.float32)
+    return np.stack([codes, mirrored_codes]), positions
 
 
-def _select_spread_corners(corners: Sequence[Any], width: int, height: int) -> list[Any]:
+def _compute_descriptors(
+    orb: cv2.ORB, grey: Any, corners: Sequence[Any]
+) -> tuple[NDArray[np.intp], NDArray[np.uint32]]:
+    """Describe corners; those at the border of the image are left out.
+
+    Returns: (f,) the `class_id` of each described corner, ascending, and (f, 8) descriptors.
+    """
+    described, codes = orb.compute(grey, corners)
+    if codes is None:
+        return np.zeros(0, np.intp), np.zeros((0, 8), np.uint32)
+    numbers = np.array([corner.class_id for corner in described], dtype=np.intp)
+    order = np.argsort(numbers)
+    return numbers[order], codes.view(np.uint32)[order]
+
+
+def _select_spread_corners(
+    points: NDArray[np.float64], response: NDArray[np.float64], width: int, height: int
+) -> NDArray[np.intp]:
     """Select the strongest corners, at most an eighth of them from each of 4 × 4 cells.
 
     If all corners were on one banner, they would not determine how two images align.
+
+    Returns: indices, the strongest corner first.
     """
-    points = np.array(cv2.KeyPoint.convert(corners), dtype=np.float64).reshape(-1, 2)
-    response = np.array([corner.response for corner in corners])
     order = np.lexsort((points[:, 1], points[:, 0], -response))
     cells = 4 * (4 * points[:, 1] / height).astype(int) + (4 * points[:, 0] / width).astype(int)
-    num_left = [MAX_CORNERS // 8] * 16
-    selected: list[Any] = []
-    for index, cell in zip(order.tolist(), cells[order].tolist(), strict=True):
-        if num_left[cell] and len(selected) < MAX_CORNERS:
-            num_left[cell] -= 1
-            selected.append(corners[index])
-    return selected
+    cells = cells[order]
+    by_cell = np.argsort(cells, kind="stable")
+    counts = np.bincount(cells, minlength=16)
+    rank = np.empty(len(order), np.intp)
+    rank[by_cell] = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return order[rank < MAX_CORNERS // 8][:MAX_CORNERS]
