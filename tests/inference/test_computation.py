@@ -55,7 +55,7 @@ def test_the_two_parts_are_the_network(name):
     images = make_crops(method)
     split = method.split_network()
     with torch.inference_mode():
-        parts, whole = split.finish(split.layers(images)), method(images)
+        parts, whole = split.compute_last(split.layers(images)), method(images)
     for part, column in zip(
         *((x if isinstance(x, tuple) else (x,)) for x in (parts, whole)), strict=True
     ):

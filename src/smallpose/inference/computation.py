@@ -160,12 +160,15 @@ def _apply_choice(method: PoseMethod, chosen: Computation) -> None:
     split = method.split_network() if chosen.is_partial else None
     if split is not None:
         split.layers.training = False  # of the container; the layers are the method's
-        layers: Callable[[Tensor], Any] = _InPrecision(split.layers, chosen.precision)
         if chosen.engine == "openvino":
+            from smallpose.inference.onnx.bfloat16 import join_last_layer
             from smallpose.inference.onnx.session import OpenvinoNetwork
 
-            layers = OpenvinoNetwork(method, split.layers, bfloat16=True)
-        method.network = _TwoParts(layers, split.finish)
+            compute_maps = OpenvinoNetwork(method, join_last_layer(split), bfloat16=True)
+            method.network = _TwoParts(compute_maps, split.finish)
+            return
+        layers = _InPrecision(split.layers, chosen.precision)
+        method.network = _TwoParts(layers, split.compute_last)
         return
     if chosen.engine == "onnxruntime":
         from smallpose.inference.onnx.session import OnnxNetwork

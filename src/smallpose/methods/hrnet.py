@@ -76,7 +76,8 @@ class HRNetPose(HeatmapMethod):
 
     def split_network(self) -> SplitNetwork | None:
         """Return the backbone with its finest features, and the 1×1 convolution of the heatmaps."""
-        return SplitNetwork(nn.Sequential(self.backbone, _FinestFeatures()), self.head)
+        layers = nn.Sequential(self.backbone, _FinestFeatures())
+        return SplitNetwork(layers, self.head.final_layer)
 
 
 class _FinestFeatures(nn.Module):

@@ -71,9 +71,10 @@ class SimCC(PoseMethod):
         return self.head(self.backbone(images))
 
     def split_network(self) -> SplitNetwork | None:
-        """Return the network up to the maps' 1×1 convolution, and what turns features to bins."""
-        layers = nn.Sequential(self.backbone, self.head.deconv_head.deconv_layers)
-        return SplitNetwork(layers, self.head.classify_features)
+        """Return the network up to the maps' 1×1 convolution, and what turns maps to bins."""
+        maps_head = self.head.deconv_head
+        layers = nn.Sequential(self.backbone, maps_head.deconv_layers)
+        return SplitNetwork(layers, maps_head.final_layer, self.head.classify_maps)
 
     def targets(self, keypoints: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Encode (b, k, 3) keypoints as labels over x and over y, and (b, k) weights."""

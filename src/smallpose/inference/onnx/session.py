@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from smallpose.core.errors import InputError
+from smallpose.inference.onnx.bfloat16 import take_bfloat16_to_the_end
 from smallpose.inference.onnx.free_axis import explain_runtime_errors
 from smallpose.inference.onnx.traced_graph import TracedGraph, trace_network
 from smallpose.methods.base import PoseMethod
@@ -118,6 +119,7 @@ class OpenvinoNetwork(EngineNetwork):
             raise explain_import_error(self.option, error) from None
         super().__init__(method, network)
         self.core = openvino.Core()
+        self.bfloat16 = bfloat16
         self.settings = {
             "INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32",
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
@@ -126,7 +128,7 @@ class OpenvinoNetwork(EngineNetwork):
 
     def create_session(self, graph: bytes) -> Session:
         """Compile the graph for this processor."""
-        compiled = self.core.compile_model(self.core.read_model(graph), "CPU", self.settings)
+        compiled = self.compile_graph(graph)
         request = compiled.create_infer_request()
         count = len(compiled.outputs)
 
@@ -136,3 +138,10 @@ class OpenvinoNetwork(EngineNetwork):
             return [np.array(outputs[index]) for index in range(count)]
 
         return compute
+
+    def compile_graph(self, graph: bytes) -> Any:
+        """Return OpenVINO's `CompiledModel` of an ONNX graph."""
+        model = self.core.read_model(graph)
+        if self.bfloat16:
+            take_bfloat16_to_the_end(model)
+        return self.core.compile_model(model, "CPU", self.settings)

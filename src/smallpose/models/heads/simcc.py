@@ -37,10 +37,9 @@ class SimCCHead(nn.Module):
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Map (b, c, h / stride, w / stride) to logits over x, (b, k, 2w), and y, (b, k, 2h)."""
-        return self.classify_features(self.deconv_head.deconv_layers(features))
+        return self.classify_maps(self.deconv_head(features))
 
-    def classify_features(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Map (b, c, h / 4, w / 4) features to the logits."""
-        maps = self.deconv_head.final_layer(features)  # (b, k, h / 4, w / 4)
+    def classify_maps(self, maps: Tensor) -> tuple[Tensor, Tensor]:
+        """Map a map per joint, (b, k, h / 4, w / 4), to the logits."""
         flat = maps.flatten(2)  # row by row
         return self.mlp_head_x(flat), self.mlp_head_y(flat)
