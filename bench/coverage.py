@@ -1,6 +1,6 @@
 """Measure how often intervals contain the true value, and how often equal models differ.
 
-    OMP_NUM_THREADS=1 python bench/coverage.py [--sets 2000] [--pairs 4000]
+    OMP_NUM_THREADS=1 python bench/coverage.py [--sets 2000] [--pairs 4000] [--skill 1]
 
 Data sets are drawn from a population of 20,000 images whose metrics are known exactly, because it
 is evaluated as a whole. A rate passes when its 95 % binomial interval meets 93.5 to 96.5 %, or for
@@ -32,6 +32,7 @@ from smallpose.evaluation.protocols import CLASSES
 IMAGES = 20_000
 PROTOCOLS = ("coco", "owned")
 METRICS = [f"{kind}{one.suffix}" for kind in ("AP", "AR") for one in CLASSES]
+METRICS += ["AP50", "AP75"]
 K = len(COCO17)
 Ints = NDArray[np.intp]
 
@@ -45,6 +46,8 @@ class Size:
 
 
 SIZES = {
+    "images20": Size(20),
+    "images60": Size(60),
     "images120": Size(120),
     "images400": Size(400),
     "videos25": Size(25, 8),
@@ -167,11 +170,13 @@ def choose_images(size: Size, rng: np.random.Generator, replace_: bool) -> tuple
     return chosen.ravel(), groups
 
 
-def measure_coverage(name: str, num_sets: int, num_resamples: int) -> dict[str, list[int]]:
+def measure_coverage(
+    name: str, num_sets: int, num_resamples: int, skill: float
+) -> dict[str, list[int]]:
     """Count, by protocol and metric, the intervals that contain the true value."""
     size = SIZES[name]
     truth, difficulty = draw_truth(1, size.images_per_video)
-    population = index_images(truth, draw_predictions(truth, difficulty, 2))
+    population = index_images(truth, draw_predictions(truth, difficulty, 2, skill))
     exact = evaluate(population.truth, population.predictions, protocols=PROTOCOLS)
     rng = np.random.default_rng(3)
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
@@ -252,12 +257,13 @@ def main() -> None:
     parser.add_argument("--sets", type=int, default=2_000, metavar="N", help="Sets per size.")
     parser.add_argument("--pairs", type=int, default=4_000, metavar="N", help="Pairs per size.")
     parser.add_argument("--resamples", type=int, default=200, metavar="N", help="Resamples each.")
+    parser.add_argument("--skill", type=float, default=1.0, help="Of the models; 0.2 has AP 3.")
     parser.add_argument("--sizes", default=INTERVAL_SIZES, metavar="LIST", help="For intervals.")
     parser.add_argument("--test-sizes", default=TEST_SIZES, metavar="LIST", help="For p-values.")
     args = parser.parse_args()
     all_pass = True
     for name in filter(None, args.sizes.split(",")):
-        counts = measure_coverage(name, args.sets, args.resamples)
+        counts = measure_coverage(name, args.sets, args.resamples, args.skill)
         title = f"Intervals that contain the true value, {name}"
         all_pass &= print_rates(title, counts, lambda low, high: low <= 0.965 and high >= 0.935)
     for name in filter(None, args.test_sizes.split(",")):

@@ -149,6 +149,21 @@ def test_the_interval_subtracts_the_bias_on_the_logit_scale_and_reaches_as_far_a
     assert interval.value == value
 
 
+@pytest.mark.parametrize("is_mirrored", [False, True])
+def test_resamples_in_which_nobody_is_found_do_not_make_an_interval_of_almost_everything(
+    is_mirrored,
+):
+    """An AP75 of 2 from two people: a fifth of the resamples have neither of them."""
+    resamples = np.tile([0.0, 0.01, 0.02, 0.03, 0.04], 200)
+    value = 0.02
+    if is_mirrored:
+        resamples, value = 1 - resamples, 1 - value
+    interval = compute_interval(value, resamples, 20)
+    ends = sorted(1 - end if is_mirrored else end for end in list_ends(interval))
+    assert 0 < ends[0] < 0.01
+    assert 0.04 < ends[1] < 0.2
+
+
 def test_the_interval_of_a_difference_subtracts_its_bias():
     resamples = np.random.default_rng(1).normal(0.03, 0.02, 1000)
     interval = compute_difference_interval(0.02, resamples, 25)

@@ -27,6 +27,9 @@ _BATCH = 128  # resamples at a time; bounds the memory
 _MAX_KEPT = 5_000_000  # weights of draws that are kept for the next result: 10 MB
 _MAX_EMPTY = 0.2  # share of resamples without any person above which there is no interval
 _LOGIT_EDGE = 1e-3  # shares are kept this far from 0 and 1, where the logit is infinite
+# Resamples are kept this share of the value from 0, and of its distance to 1 from 1: a few in which
+# nobody is found lie so far out on the logit scale that an AP75 of 2 would reach up to 60.
+_LEAST_SHARE = 0.15
 # Clusters with a person of the class below which intervals contain the true value less or more
 # often than they promise (measured by bench/coverage.py).
 MIN_CLUSTERS = 10
@@ -288,7 +291,8 @@ def compute_interval(
     known = _select_known(value, resamples, num_clusters)
     if known is None or value is None:
         return None
-    z = _to_logit(known)
+    least = _LEAST_SHARE * min(value, 1 - value)
+    z = _to_logit(np.clip(known, least, 1 - least))
     if np.ptp(z) == 0:
         return None
     centre = 2 * float(_to_logit(np.array(value))) - float(z.mean())
