@@ -121,8 +121,18 @@ def test_resolution_notes_such_images_too():
         frame=None,
         joints_note="",
         whole_image_models=(),
+        silent_models=(),
         has_intervals=True,
         num_resamples=1000,
         num_clusters=20,
     )
-    assert "numbered as frames of videos" in curves.Study.notes.fget(study)[-1]
+    note = curves.Study.notes.fget(study)[-1]
+    assert "numbered as frames of videos are (drone): " in note
+    assert note.endswith("'group' in the labels.")  # resolution has no --video
+    study.has_intervals = False
+    assert not any("numbered as frames" in note for note in curves.Study.notes.fget(study))
+
+
+def test_possible_frames_without_a_folder_are_named_by_one_of_them():
+    (note,) = describe_possible_frames(make_truth([f"{6 * i:06d}.png" for i in range(20)]).images)
+    assert "are numbered as frames of videos are (000000.png): if they are" in note

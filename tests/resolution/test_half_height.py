@@ -124,3 +124,17 @@ def test_a_fall_from_much_to_nothing_between_two_heights_is_known_to_lie_between
     gentle = np.array([0.1, 0.25, 0.4, 0.6])
     half = compute_half_height(HEIGHTS, gentle, gentle * np.linspace(0.8, 1.2, 200)[:, None])
     assert half.low == pytest.approx(half.high) == pytest.approx(half.value)
+
+
+def test_without_an_interval_such_a_fall_names_the_two_heights():
+    """Of fewer images than an interval needs, 68 px was named between 48 and 96."""
+    heights = np.array([24.0, 48, 96])
+    ap = np.array([0.0, 0.0, 0.43])
+    half = compute_half_height(heights, ap, np.zeros((0, 3)))
+    assert half.describe_place() == "between 48 and 96 px"
+    assert half.to_dict()["between"] == (48, 96) and half.to_dict()["low"] is None
+    level = compute_level_height(heights, ap, np.zeros((0, 3)), 0.2)
+    assert level.describe() == "reached between 48 and 96 px"
+    gentle = np.array([0.1, 0.25, 0.43])
+    assert compute_half_height(heights, gentle, np.zeros((0, 3))).describe_place() == "at 41 px"
+    assert compute_level_height(heights, gentle, np.zeros((0, 3)), 0.2).between is None

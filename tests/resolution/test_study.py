@@ -307,3 +307,47 @@ def test_the_report_has_a_section_for_the_folder(scenes, program, tmp_path, caps
     (study,) = build_resolution_context(studies, tmp_path / "report")["resolutions"]
     assert "camera" in study["half"]["html"] and "m" in study["curves"]["html"]
     assert (tmp_path / "report" / "figures" / "resolution_1.png").is_file()
+
+
+def test_an_engine_compiles_a_network_once_for_all_heights(
+    scenes, weights, tmp_path, monkeypatch, capsys
+):
+    session = pytest.importorskip("smallpose.inference.onnx.session")
+    pytest.importorskip("onnxruntime", reason="needs the extra [onnx]")
+    sizes = []
+    trace = session.trace_network
+
+    def count_traces(network, images, method):
+        sizes.append(tuple(images.shape))
+        return trace(network, images, method)
+
+    monkeypatch.setattr(session, "trace_network", count_traces)
+    words = (weights / "simple_baseline_r18_tiny", "--people", 3, "--heights", "16,24,48")
+    words += ("--sensor", "clean", "--engine", "onnxruntime")
+    assert run(scenes, tmp_path / "out", *words) == 0
+    assert len(sizes) == 1
+
+
+@pytest.mark.parametrize(
+    ("records", "sentence"),
+    [
+        ("[]", "nobody wrote no detection at any height (in 3 images with people of 48 px)"),
+        ("[0]", "nobody wrote 3 detections at 48 px, the largest height, and none is near"),
+    ],
+)
+def test_a_program_that_detects_nobody_is_named(scenes, tmp_path, capsys, records, sentence):
+    script = tmp_path / "nobody.py"
+    far = "[b | {'keypoints': [5000, 5000, 1] * 21} for b in json.load(open(boxes))]"
+    script.write_text(
+        "import json, sys\n_, images, boxes, out = sys.argv\nprint('no GPU')\n"
+        f"json.dump({'[]' if records == '[]' else far}, open(out, 'w'))\n"
+    )
+    command = f"nobody={shlex.quote(sys.executable)} {script} {{images}} {{boxes}} {{out}}"
+    words = ("--people", 3, "--heights", "24,48", "--sensor", "clean", "--command", command)
+    assert run(scenes, tmp_path / "out", *words) == 0
+    printed = capsys.readouterr()
+    text = " ".join(printed.out.split())
+    assert sentence in text and "what it printed: " in text
+    assert " detections in 3 images" in printed.err
+    notes = json.loads((tmp_path / "out" / "curve.json").read_text())["notes"]
+    assert sentence in notes[0]

@@ -23,6 +23,7 @@ FRAMES_NAME = "frames.json"  # which `predict` writes for videos
 MIN_FRAMES = 10  # images of a folder that look like frames of one video
 MAX_IMAGES = 2000
 MAX_MEAN_STEP = 60  # of their numbers; ids of photographs are further apart
+_EVALUATE_REMEDY = "give images of one video the same 'group' (evaluate has --video)"
 _NUMBERED = re.compile(r"(.*?)(\d+)")
 
 
@@ -79,10 +80,13 @@ def _spread_to_folders(images: Images, videos: dict[int, str]) -> list[str]:
     return [video or by_folder.get(folder, "") for video, folder in zip(own, folders, strict=True)]
 
 
-def describe_possible_frames(images: Images) -> list[str]:
+def describe_possible_frames(images: Images, remedy: str = _EVALUATE_REMEDY) -> list[str]:
     """Say where images without a group are numbered as closely as frames of a video.
 
     Sets of more than `MAX_IMAGES` are taken to have groups where they are due.
+
+    Args:
+        remedy: what to do about it.
     """
     if any(images.groups) or len(images) > MAX_IMAGES:
         return []
@@ -113,9 +117,11 @@ def describe_possible_frames(images: Images) -> list[str]:
     if 2 * num_images <= len(images):
         return []
     first = counts.most_common(1)[0][0]
-    folder = f"{first[2:]}…" if first.startswith("./") else str(PurePosixPath(first + "0").parent)
+    folder = str(PurePosixPath(first + "0").parent)
+    if first.startswith("./"):  # without a folder, a name is shown
+        folder = next(name for name in images.file_names if name.startswith(first[2:]))
     return [
         f"{num_images:,} of {format_count(len(images), 'image')} are numbered as frames of videos "
         f"are ({folder}): if they are, they are not independent, and the intervals here are too "
-        "narrow; give images of one video the same 'group' (evaluate has --video)"
+        f"narrow; {remedy}"
     ]

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,10 @@ class CommandModel:
     def takes_boxes(self) -> bool:
         """Return whether it is given the boxes; what it does with them is its own affair."""
         return any("{boxes}" in word for word in self.words)
+
+    def stay_ready(self) -> AbstractContextManager[None]:
+        """Keep nothing: the program is started for each set."""
+        return nullcontext()
 
     def predict(self, reduced: ReducedSet, out: Path) -> None:
         """Run the program, which writes `out`; what it prints goes to a log beside it.

@@ -46,12 +46,14 @@ class HalfHeightRecord(IntervalRecord):
         below: the smallest height measured, where it is less than that.
         low_beyond, high_beyond: "below" where an end is less than all heights measured.
         is_known: False where AP is too low at the largest height.
+        between: heights between which it lies, where nothing else is known.
     """
 
     below: float | None = None
     low_beyond: str | None = None
     high_beyond: str | None = None
     is_known: bool = True
+    between: tuple[float, float] | None = None
 
 
 class LevelHeightRecord(IntervalRecord):

@@ -135,6 +135,7 @@ class Study:
         frame: around each reduced image, or None.
         joints_note: what is said where the models have different joints.
         whole_image_models: names of those that are given no boxes.
+        silent_models: what is said of models that detect nobody.
     """
 
     people: ChosenPeople
@@ -150,6 +151,7 @@ class Study:
     frame: Frame | None = None
     joints_note: str = ""
     whole_image_models: tuple[str, ...] = ()
+    silent_models: tuple[str, ...] = ()
 
     @property
     def num_clusters(self) -> int:
@@ -185,7 +187,8 @@ class Study:
     @property
     def notes(self) -> list[str]:
         """Return what a reader must know, as sentences."""
-        notes = [self.people.describe() + "."]
+        notes = [f"{sentence}." for sentence in self.silent_models]
+        notes.append(self.people.describe() + ".")
         notes += [f"{sensor.describe()}." for sensor in self.sensors]
         if self.joints_note:
             notes.append(self.joints_note)
@@ -206,7 +209,10 @@ class Study:
                 f"{format_count(self.num_clusters, 'image or video', 'images or videos')}, and at "
                 f"least {MIN_CLUSTERS} are needed for intervals that hold what they promise."
             )
-        notes += [f"{note}." for note in describe_possible_frames(self.people.truth.images)]
+        if self.has_intervals:
+            remedy = "give images of one video the same 'group' in the labels"
+            frames = describe_possible_frames(self.people.truth.images, remedy)
+            notes += [f"{note}." for note in frames]
         return notes
 
     def list_sentences(self) -> list[str]:
@@ -215,10 +221,11 @@ class Study:
         for model, by_sensor in self.curves.items():
             for sensor, curve in by_sensor.items():
                 last = curve.points[-1]
+                place = curve.half_height.describe_place()
                 reached = curve.compute_level_height(self.level).describe()
                 sentences.append(
                     f"{model}, {sensor}: half of the AP at {last.px} px "
-                    f"({100 * last.values['AP']:.1f}) is left at {curve.half_height.describe()}; "
+                    f"({100 * last.values['AP']:.1f}) is left {place}; "
                     f"AP {100 * self.level:g} is {reached}."
                 )
         return sentences

@@ -1,11 +1,13 @@
 """The height at which half of the AP is left, and that at which a stated AP is reached."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+_BETWEEN = "between"
 _PERCENTILES = (2.5, 97.5)
 MIN_AP = 0.01  # at the largest height; half of less is mostly chance
 
@@ -20,6 +22,8 @@ class HalfHeight:
         smallest: the smallest height measured, px.
         is_known: False where the AP at the largest height is below `MIN_AP`.
         has_interval: whether there are ends; None is then below the smallest height.
+        between: the two heights measured around it where AP falls by more than its half from one to
+            the other, so that nothing else is known; else None.
     """
 
     value: float | None
@@ -28,8 +32,9 @@ class HalfHeight:
     smallest: int
     is_known: bool = True
     has_interval: bool = False
+    between: tuple[float, float] | None = None
 
-    def to_dict(self) -> dict[str, float | str | bool | None]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the height for JSON, and of each null why it is one."""
         below = float(self.smallest) if self.is_known and self.value is None else None
         ends = {
@@ -43,6 +48,7 @@ class HalfHeight:
             "below": below,
             **ends,
             "is_known": self.is_known,
+            "between": self.between,
         }
 
     def describe(self) -> str:
@@ -52,10 +58,17 @@ class HalfHeight:
         if self.value is None:
             upper = "" if self.high is None else f" (up to {_format_px(self.high)})"
             return f"less than {self.smallest} px{upper}"
+        if self.high is None and self.between is not None:
+            return _format_step(self.between)
         if self.high is None:
             return f"{_format_px(self.value)} px"
         low = f"less than {self.smallest}" if self.low is None else _format_px(self.low)
         return f"{_format_px(self.value)} px ({low} to {_format_px(self.high)})"
+
+    def describe_place(self) -> str:
+        """Describe the height with its preposition, such as `at 58 px (51 to 66)`."""
+        text = self.describe()
+        return text if text.startswith(_BETWEEN) else f"at {text}"
 
 
 def compute_half_height(
@@ -77,30 +90,40 @@ def compute_half_height(
         return HalfHeight(None, None, None, smallest, is_known=False)
     value = find_crossing(heights, ap[None], share)[0]
     usable = resampled[resampled[:, -1] > 0]
+    step = _find_step(heights, ap, share * ap[-1], value)
     if len(usable) < 2:
-        return HalfHeight(_to_px(value), None, None, smallest)
+        return HalfHeight(_to_px(value), None, None, smallest, between=step)
     # Below all heights counts as -inf, which is less than any px.
     crossings = np.sort(find_crossing(heights, usable, share))
     index = np.rint(np.array(_PERCENTILES) / 100 * (len(crossings) - 1)).astype(int)
-    low, high = _widen_to_step(heights, ap, share * ap[-1], value, tuple(crossings[index]))
+    low, high = _widen_to_step(step, tuple(crossings[index]))
     ends = _to_px(low), _to_px(high)
-    return HalfHeight(_to_px(value), *ends, smallest, has_interval=True)
+    return HalfHeight(_to_px(value), *ends, smallest, has_interval=True, between=step)
 
 
-def _widen_to_step(
-    heights: Floats, ap: Floats, target: float, value: float, ends: tuple[float, float]
-) -> tuple[float, float]:
-    """Widen an interval to the two heights around its value where AP falls steeply between them.
+def _find_step(
+    heights: Floats, ap: Floats, target: float, value: float
+) -> tuple[float, float] | None:
+    """Return the two heights around a value where AP falls steeply between them, else None.
 
     Where it falls by more than the target itself, as from much to nothing, all that is known is
     that the target lies between: the straight line puts it at the same place in every resample.
     """
     if not np.isfinite(value):
-        return ends
+        return None
     left = min(int(np.searchsorted(heights, value, side="right")) - 1, len(heights) - 2)
     if left < 0 or ap[left + 1] - ap[left] <= target:
+        return None
+    return float(heights[left]), float(heights[left + 1])
+
+
+def _widen_to_step(
+    step: tuple[float, float] | None, ends: tuple[float, float]
+) -> tuple[float, float]:
+    """Widen an interval to the heights of a step around its value."""
+    if step is None:
         return ends
-    return min(ends[0], float(heights[left])), max(ends[1], float(heights[left + 1]))
+    return min(ends[0], step[0]), max(ends[1], step[1])
 
 
 @dataclass(frozen=True)
@@ -113,6 +136,7 @@ class LevelHeight:
             not reached at the largest.
         low, high: ends of the 95 % interval, likewise; NaN where there is none.
         smallest, largest: heights measured, px.
+        between: as in `HalfHeight`.
     """
 
     level: float
@@ -121,8 +145,9 @@ class LevelHeight:
     high: float
     smallest: int
     largest: int
+    between: tuple[float, float] | None = None
 
-    def to_dict(self) -> dict[str, float | str | None]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the height for JSON: null where it is beyond what was measured, with a word."""
         values = {"value": self.value, "low": self.low, "high": self.high}
         heights = {name: px if np.isfinite(px) else None for name, px in values.items()}
@@ -132,6 +157,7 @@ class LevelHeight:
             "beyond": _name_beyond(self.value),
             "low_beyond": _name_beyond(self.low),
             "high_beyond": _name_beyond(self.high),
+            "between": self.between,
         }
 
     def describe(self) -> str:
@@ -141,6 +167,8 @@ class LevelHeight:
         ends = "" if np.isnan(self.low) else f" ({self._name(self.low)} to {self._name(self.high)})"
         if self.value == -np.inf:
             return f"reached at all heights from {self.smallest} px on"
+        if np.isnan(self.low) and self.between is not None:
+            return f"reached {_format_step(self.between)}"
         return f"reached at {_format_px(self.value)} px{ends}"
 
     def _name(self, height: float) -> str:
@@ -163,12 +191,13 @@ def compute_level_height(
     """
     value = _find_level(heights, ap[None], level)[0]
     low, high = np.nan, np.nan
+    step = _find_step(heights, ap, level, value)
     if len(resampled) >= 2:
         crossings = np.sort(_find_level(heights, resampled, level))
         index = np.rint(np.array(_PERCENTILES) / 100 * (len(crossings) - 1)).astype(int)
-        low, high = _widen_to_step(heights, ap, level, value, tuple(crossings[index]))
+        low, high = _widen_to_step(step, tuple(crossings[index]))
     ends = int(heights[0]), int(heights[-1])
-    return LevelHeight(level, float(value), float(low), float(high), *ends)
+    return LevelHeight(level, float(value), float(low), float(high), *ends, between=step)
 
 
 def _find_level(heights: Floats, ap: Floats, level: float) -> Floats:
@@ -216,6 +245,11 @@ def _name_beyond(height: float) -> str | None:
 
 def _to_px(height: float) -> float | None:
     return float(height) if np.isfinite(height) else None
+
+
+def _format_step(step: tuple[float, float]) -> str:
+    """Name the heights that another one lies between."""
+    return f"{_BETWEEN} {_format_px(step[0])} and {_format_px(step[1])} px"
 
 
 def _format_px(px: float) -> str:

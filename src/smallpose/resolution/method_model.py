@@ -1,6 +1,7 @@
 """Run one of our methods as a model; PyTorch is loaded with this file."""
 
 import hashlib
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from smallpose.dataloading.images import ImageReader
 from smallpose.external import EXTERNAL, create_model
 from smallpose.inference import InferenceOptions, predict_people
-from smallpose.inference.computation import choose_computation
+from smallpose.inference.computation import apply_speed_options, choose_computation
 from smallpose.io.coco_results import write_results
 from smallpose.methods import is_method_name
 from smallpose.methods.base import PoseMethod
@@ -61,6 +62,10 @@ class MethodModel:
     def takes_boxes(self) -> bool:
         """Return whether it is given the boxes."""
         return self.is_top_down
+
+    def stay_ready(self) -> AbstractContextManager[None]:
+        """Keep a network that an engine has compiled as long as the context lasts."""
+        return apply_speed_options(self.method, self.options)
 
     def predict(self, reduced: ReducedSet, out: Path) -> None:
         """Predict the people of the images and write them with the names of their joints."""

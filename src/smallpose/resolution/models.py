@@ -1,14 +1,15 @@
 """The models of a curve: methods, runs and programs, each with a name.
 
 A model has a `name`, an `identity` (what must be the same for finished results to be kept) and
-`takes_boxes`, and `predict(reduced, out)`, which writes COCO results for the images of a
-`ReducedSet`. Another kind of model is one more file with these four, and one more case in
-`create_models`.
+`takes_boxes`, `predict(reduced, out)`, which writes COCO results for the images of a `ReducedSet`,
+and `stay_ready()`, a context that keeps a compiled network between sets. Another kind of model is
+one more file with these five, and one more case in `create_models`.
 """
 
 import re
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -37,6 +38,9 @@ class Model(Protocol):
     @property
     def takes_boxes(self) -> bool:
         """Return whether it is given the people's boxes; others look at whole images."""
+
+    def stay_ready(self) -> AbstractContextManager[None]:
+        """Keep between sets what takes long to make, as long as the context lasts."""
 
     def predict(self, reduced: ReducedSet, out: Path) -> None:
         """Write COCO results for the images of the set, with the ids of its boxes."""

@@ -40,10 +40,17 @@ class ResultsFolder:
         return self.get_path(reduced).is_file()
 
     def record(self, model: Model, reduced: ReducedSet) -> None:
-        """Run the model on a set; its results appear when they are complete."""
+        """Run the model on a set; its results, and a program's log, appear when complete."""
         part = self.folder / f"unfinished-{reduced.name}.json"
         model.predict(reduced, part)
         part.replace(self.get_path(reduced))
+        log = part.with_suffix(".log")
+        if log.is_file():
+            log.replace(self.get_log_path(reduced))
+
+    def get_log_path(self, reduced: ReducedSet) -> Path:
+        """Return the path of what a program printed for a set."""
+        return self.get_path(reduced).with_suffix(".log")
 
 
 def open_results(

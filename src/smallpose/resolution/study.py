@@ -5,9 +5,9 @@ are made in the background.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,28 +16,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.counts import format_count
-from smallpose.core.errors import InputError, SmallposeError
+from smallpose.core.errors import InputError
 from smallpose.core.skeleton import Skeleton
 from smallpose.dataloading.images import ImageReader
 from smallpose.evaluation.ceiling.whole_pixels import predict_whole_pixels
 from smallpose.io.coco_results import read_results
 from smallpose.resolution.command import CommandModel
-from smallpose.resolution.common_joints import describe_common_joints, find_common_joints
-from smallpose.resolution.curves import LEVEL, Curve, Study
+from smallpose.resolution.common_joints import describe_common_joints
+from smallpose.resolution.curves import LEVEL, Study
 from smallpose.resolution.frame import Frame
+from smallpose.resolution.matched_results import MatchedResults, match_results, set_aside_refused
 from smallpose.resolution.models import Model
 from smallpose.resolution.parts import PeoplePart, find_cut_people
 from smallpose.resolution.people import ChosenPeople
 from smallpose.resolution.reduced_set import ImageReducer, ReducedSet
 from smallpose.resolution.results_folder import ResultsFolder, open_results
-from smallpose.resolution.scores import (
-    HeightScores,
-    MatchedHeight,
-    Resamples,
-    draw_resamples,
-    match_height,
-)
+from smallpose.resolution.scores import Resamples, draw_resamples, match_height
 from smallpose.resolution.sensor import Sensor
+from smallpose.resolution.silent_models import describe_silent_models
 from smallpose.system.files import write_atomically
 from smallpose.system.lock import hold_lock
 from smallpose.system.progress import print_status
@@ -108,7 +104,7 @@ def measure_curves(
         _write_people(people, config.out)
         _run_models(reducer, sets, models, folders, config, clock)
         resamples = draw_resamples(people.groups, config.num_resamples, config.seed)
-        matched = _match_results(sets, folders)
+        matched = match_results(sets, folders)
         curves = matched.score(resamples)
         parts = _score_parts(matched, resamples, find_cut_people(people, reducer.sizes_wh))
         first = matched.skeletons[models[0].name]
@@ -130,6 +126,7 @@ def measure_curves(
         frame=config.frame,
         joints_note=describe_common_joints(matched.skeletons, matched.joints),
         whole_image_models=tuple(model.name for model in models if not model.takes_boxes),
+        silent_models=tuple(describe_silent_models(matched.count_detections(sets, folders))),
     )
 
 
@@ -161,7 +158,11 @@ def _run_models(
             f"{config.out}: "
             f"{format_count(num_finished, 'finished height is', 'finished heights are')} kept"
         )
-    with ThreadPoolExecutor(1) as pool:
+    with ExitStack() as stack:
+        for model in models:
+            if any(model in models_due for models_due in due.values()):
+                stack.enter_context(model.stay_ready())
+        pool = stack.enter_context(ThreadPoolExecutor(1))
         upcoming: Future[None] | None = None
         for index, reduced in enumerate(pending):
             if upcoming is None:
@@ -179,13 +180,14 @@ def _run_models(
                 folders[model.name].record(model, reduced)
                 # What cannot be read is refused at the first height, before all others are run.
                 path = folders[model.name].get_path(reduced)
-                with _set_aside_refused(path):
-                    read_results(path, reduced.truth)
+                with set_aside_refused(path):
+                    num_detections = len(read_results(path, reduced.truth))
                 seconds = time.perf_counter() - start
                 clock.model_s += seconds
                 print_status(
                     f"{reduced.sensor.name}, {reduced.px} px: {model.name}, "
-                    f"{format_count(len(reducer.people), 'image')} in {seconds:.1f} s ({index + 1} "
+                    f"{format_count(num_detections, 'detection')} in "
+                    f"{format_count(len(reducer.people), 'image')}, {seconds:.1f} s ({index + 1} "
                     f"of {len(pending)})"
                 )
             if not config.keep_images:
@@ -197,83 +199,8 @@ def _prepare_set(reducer: ImageReducer, reduced: ReducedSet) -> None:
         reducer.write_set(reduced)
 
 
-@dataclass(frozen=True)
-class _MatchedResults:
-    """What every model was matched with on every set.
-
-    Args:
-        by_model: by name of the model, in the order of the sets.
-        sensors: of the sets.
-        skeletons: of the results, by name of the model.
-        joints: on which all are scored where the models have different ones, else empty.
-    """
-
-    by_model: dict[str, list[MatchedHeight]]
-    sensors: tuple[str, ...]
-    skeletons: dict[str, Skeleton]
-    joints: tuple[str, ...] = ()
-
-    def score(
-        self, resamples: Resamples, is_member: NDArray[np.bool_] | None = None
-    ) -> dict[str, dict[str, Curve]]:
-        """Score all chosen people or some; return curves by model and sensor."""
-        curves: dict[str, dict[str, Curve]] = {}
-        for name, heights in self.by_model.items():
-            points: dict[str, list[HeightScores]] = {}
-            for sensor, height in zip(self.sensors, heights, strict=True):
-                points.setdefault(sensor, []).append(height.score(resamples, is_member))
-            curves[name] = {sensor: Curve(tuple(scores)) for sensor, scores in points.items()}
-        return curves
-
-
-def _match_results(
-    sets: Sequence[ReducedSet], folders: dict[str, ResultsFolder], joints: tuple[str, ...] = ()
-) -> _MatchedResults:
-    """Match the results of each model on each set, all on the joints that all models have.
-
-    Args:
-        joints: of the results that are scored; empty for all that the labels have.
-
-    Raises: InputError when models have no joint in common.
-    """
-    by_model: dict[str, list[MatchedHeight]] = {}
-    skeletons: dict[str, Skeleton] = {}
-    for name, folder in folders.items():
-        for reduced in sets:
-            path = folder.get_path(reduced)
-            with _set_aside_refused(path):
-                predictions = read_results(path, reduced.truth)
-                skeletons[name] = predictions.skeleton
-                if joints:
-                    predictions = predictions.take_joints(joints)
-                height = match_height(reduced.truth, predictions, reduced.px)
-            by_model.setdefault(name, []).append(height)
-    if not joints:
-        joints = find_common_joints(skeletons, sets[0].truth.skeleton)
-        if joints:
-            return _match_results(sets, folders, joints)
-    return _MatchedResults(by_model, tuple(s.sensor.name for s in sets), skeletons, joints)
-
-
-@contextmanager
-def _set_aside_refused(path: Path) -> Iterator[None]:
-    """Rename results that cannot be read or scored.
-
-    The model would write the same again, so its file does not count as finished.
-
-    Raises: InputError that names the new file.
-    """
-    try:
-        yield
-    except SmallposeError as error:
-        path.replace(path.with_suffix(".refused.json"))
-        remedy = f"{error.remedy}; then run the same command again"
-        refused = f"{error.where} (now {path.stem}.refused.json)"
-        raise InputError(refused, error.what, remedy) from None
-
-
 def _score_parts(
-    matched: _MatchedResults, resamples: Resamples, is_cut: NDArray[np.bool_]
+    matched: MatchedResults, resamples: Resamples, is_cut: NDArray[np.bool_]
 ) -> tuple[PeoplePart, ...]:
     """Score the people whom the frame cuts off, and the others; none where all are of one kind."""
     if is_cut.all() or not is_cut.any():

@@ -99,9 +99,13 @@ def _draw_curve(
     axes.plot([half.value], [level], "o", ms=9, mfc="none", mec=colour, mew=1.6, zorder=4)
     left = px[0] if half.low is None else half.low
     right = half.value if half.high is None else half.high
+    text = f"{half.value:.0f}"
+    if half.high is None and half.between is not None:
+        left, right = half.between
+        text = f"{left:.0f}–{right:.0f}"
     axes.hlines(level, left, right, color=colour, lw=1.2, ls=":", zorder=3)
     axes.annotate(
-        f"{half.value:.0f}",
+        text,
         (half.value, level),
         xytext=(6, -11),
         textcoords="offset points",

@@ -96,11 +96,15 @@ def describe_half_height(half: HalfHeightRecord) -> str:
     '58 (51 to 66)'
     >>> describe_half_height(HalfHeightRecord(below=16.0, high=18.0))
     'less than 16 (up to 18)'
+    >>> describe_half_height(HalfHeightRecord(68.0, between=(48.0, 96.0)))
+    'between 48 and 96'
     """
     if half.value is None:
         if half.below is None:
             return "–"
         return f"less than {half.below:.0f}" + (f" (up to {half.high:.0f})" if half.high else "")
+    if half.high is None and half.between is not None:
+        return "between {:.0f} and {:.0f}".format(*half.between)
     if half.high is None:
         return f"{half.value:.0f}"
     low = "less" if half.low is None else f"{half.low:.0f}"
