@@ -203,3 +203,23 @@ def test_nan_is_no_number_of_an_option(folder, capsys, flag):
     with pytest.raises(SystemExit):
         main(["predict", "movenet", "set", "--out", "f.json", "--draw", "d", flag, "nan"])
     assert f"argument {flag}: nan is no number" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        ("report --truth truth.json found.json --out r", "TRUTH.json is given without it, as the"),
+        ("report --data truth.json found.json --out r", "leave --data out: TRUTH.json is given"),
+        ("compare truth.json --preds found.json other.json", "it, after TRUTH.json"),
+        ("compare truth.json found.json other.json --names a,b", "did you mean '--name'?"),
+        ("predict movenet --truth truth.json --out f.json", "did you mean '--data'?"),
+        ("evaluate truth.json found.json --wurst d", "did you mean '--worst'?"),
+        ("evaluate truth.json found.json --xyz", "see 'smallpose evaluate --help'"),
+    ],
+)
+def test_an_unknown_option_is_answered_with_what_it_is_called(folder, capsys, words, remedy):
+    with pytest.raises(SystemExit) as ended:
+        main(words.split())
+    assert ended.value.code == 2
+    printed = capsys.readouterr().err
+    assert remedy in printed and printed.count("\n") == 1

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from smallpose.cli.main import main
-from smallpose.cli.output_check import refuse_output_over_input
+from smallpose.cli.output_check import refuse_figures_among_images, refuse_output_over_input
 from smallpose.core.errors import InputError
 
 
@@ -172,3 +172,24 @@ def test_results_and_numbers_are_written_anew(files):
     assert main(["evaluate", "truth.json", "found.json", "--json", "other.json"]) == 0
     assert main(["evaluate", "truth.json", "found.json", "--json", "other.json"]) == 0
     assert "coco" in json.loads((files / "other.json").read_text())["protocols"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "name"), [("evaluate", "figures"), ("compare", "figures"), ("stats", "out")]
+)
+def test_figures_are_not_drawn_among_photographs(tmp_path, verb, name):
+    args = argparse.Namespace(**{name: tmp_path})
+    for own in ("ap_by_class.png", "ap_by_class.svg", "worst.png", "curve.csv"):
+        (tmp_path / own).touch()
+    refuse_figures_among_images(verb, args)  # a folder of figures takes them again
+    (tmp_path / "photo.JPG").touch()
+    with pytest.raises(InputError, match=f"--{name} .*: has 1 other image, such as photo.JPG"):
+        refuse_figures_among_images(verb, args)
+    refuse_figures_among_images("train", argparse.Namespace(out=tmp_path))
+
+
+def test_evaluate_refuses_a_folder_of_photographs_before_it_scores(files, capsys):
+    (files / "photos").mkdir()
+    (files / "photos" / "a.png").touch()
+    assert main(["evaluate", "truth.json", "found.json", "--figures", "photos"]) == 2
+    assert "other image, such as a.png" in capsys.readouterr().err

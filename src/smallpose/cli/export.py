@@ -132,6 +132,8 @@ def _export_method(args: argparse.Namespace) -> None:
     from smallpose.inference.onnx.export import export_onnx
 
     method = _load_method(args)
+    if data is not None:
+        _refuse_other_joints(method, data)
     flip_test = False if args.no_flip_test else None
     files = export_onnx(method, args.out, flip_test, args.layout, args.precision)
     for file in files:
@@ -192,6 +194,18 @@ def _refuse_missing_images(data: Path) -> None:
         )
 
 
+def _refuse_other_joints(method: "PoseMethod", data: Path) -> None:
+    """Raise InputError, before files are written, when a method lacks joints of the check's set."""
+    from smallpose.dataloading.coco_files import refuse_missing_joints
+    from smallpose.io.coco_annotations import read_coco
+
+    try:
+        refuse_missing_joints(method.skeleton, read_coco(data).skeleton, data)
+    except InputError as error:
+        remedy = "check on a set with the method's joints, or leave --check out"
+        raise InputError(f"--check {data}", error.what, remedy) from None
+
+
 def _check_files(args: argparse.Namespace, method: "PoseMethod", data: Path) -> None:
     """Compare the files with the method, print how they differ, and write it to check.json."""
     from smallpose.core.table import wrap_text
@@ -208,5 +222,7 @@ def _check_files(args: argparse.Namespace, method: "PoseMethod", data: Path) -> 
     print(wrap_text(f"\n{format_check(check)}\n\n{verdict}"))
     if check.problems and args.precision == "float32":
         raise RunError(
-            str(args.out), verdict, "report it with check.json; predict with smallpose until then"
+            str(args.out),
+            f"{verdict}; its files were written and are kept",
+            "report it with check.json; predict with smallpose until then",
         )

@@ -18,6 +18,7 @@ from pathlib import Path
 from smallpose._version import __version__
 from smallpose.cli.options import add_link_root_option, add_max_pixels_option
 from smallpose.cli.output_check import (
+    refuse_figures_among_images,
     refuse_other_forms,
     refuse_output_over_input,
     refuse_output_over_labels,
@@ -169,6 +170,7 @@ def _run_verb(words: list[str]) -> int:
     refuse_output_over_input(args)
     refuse_output_over_labels(words[0], args)
     refuse_other_forms(words[0], args)
+    refuse_figures_among_images(words[0], args)
     try:
         require_packages(where, *getattr(verb, "PACKAGES", ()))
         max_pixels = getattr(args, "max_pixels", 0)
@@ -210,6 +212,11 @@ class _OneLineParser(argparse.ArgumentParser):
             message = _MISSING + ", ".join(word for word in words if word not in optional)
             if "METHOD" in words:
                 remedy = "name a method, such as simple_baseline_r50; see 'smallpose methods'"
+        if message.startswith(_UNRECOGNIZED):
+            from smallpose.cli.option_hints import suggest_option
+
+            unknown = message.removeprefix(_UNRECOGNIZED).split()
+            remedy = suggest_option(self, unknown) or remedy
         if message.startswith(_UNRECOGNIZED) and self.prog.endswith(" evaluate"):
             words = message.removeprefix(_UNRECOGNIZED).split()
             if not any(word.startswith("-") for word in words):

@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.system.image_formats import IMAGE_SUFFIXES, is_video_name
 
 # Destinations of options that name files to write, in any verb.
 OUTPUTS = ("out", "json", "csv", "markdown", "latex", "people", "leaks_sheet", "junit")
+# Options that name a folder of figures, by verb; "" is any verb.
+_FIGURE_FOLDERS = (("", "figures"), ("", "worst"), ("stats", "out"), ("resolution", "out"))
+_DRAWN_IMAGES = ("worst.png",)  # which have no SVG beside them
 # The form of the files that options name, by verb and destination; "" is any verb.
 _FORM_OF_OUTPUT = {
     ("", "json"): "JSON",
@@ -160,6 +164,35 @@ def _refuse_drawing_into_input(values: dict[str, Any]) -> None:
                 "is the folder of the images, among which the drawings would be read next time",
                 "name another folder",
             )
+
+
+def refuse_figures_among_images(verb: str, args: argparse.Namespace) -> None:
+    """Raise InputError when figures would be written among images that are no figures."""
+    for of_verb, name in _FIGURE_FOLDERS:
+        folder = getattr(args, name, None)
+        is_folder = isinstance(folder, str | Path) and Path(folder).is_dir()
+        if of_verb not in ("", verb) or folder is None or not is_folder:
+            continue
+        images = _list_foreign_images(Path(folder))
+        if images:
+            count = format_count(len(images), "other image")
+            raise InputError(
+                f"--{name} {folder}",
+                f"has {count}, such as {images[0].name}, among which the figures would be read "
+                "next time",
+                "name another folder",
+            )
+
+
+def _list_foreign_images(folder: Path) -> list[Path]:
+    """List the images of a folder that were not drawn by a command; figures lie beside an SVG."""
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in IMAGE_SUFFIXES
+        and path.name not in _DRAWN_IMAGES
+        and not path.with_suffix(".svg").exists()
+    )
 
 
 def _refuse_shared_output(outputs: dict[str, Any]) -> None:

@@ -157,3 +157,31 @@ def test_the_command_checks_and_writes_what_it_measured(built_set, tmp_path, cap
     assert main([*words, "--check", str(tmp_path), "--out", str(out)]) == 2
     assert main(["export", "simcc_r18_tiny", "--to", "onnx", "--out", str(out)]) == 2
     assert "has no weights of its own" in capsys.readouterr().err
+
+
+def test_a_set_without_the_joints_is_refused_before_files_are_written(built_set, tmp_path, capsys):
+    """It advised --own-joints, which only `predict` has, and left the files of the export."""
+    method = create_with_peaks("simcc_r18_tiny")
+    save_model(method, tmp_path / "run", method.recipes["quick"])
+    content = json.loads((built_set / "annotations" / "test.json").read_text())
+    joints = ["belt" if name == "nose" else name for name in COCO17.joints]
+    content["categories"][0]["keypoints"] = joints
+    (tmp_path / "set" / "annotations").mkdir(parents=True)
+    (tmp_path / "set" / "annotations" / "test.json").write_text(json.dumps(content))
+    (tmp_path / "set" / "images").mkdir()
+    words = ["export", str(tmp_path / "run"), "--to", "onnx", "--check", str(tmp_path / "set")]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 2
+    printed = capsys.readouterr().err
+    assert "lacks joints of the file: belt; check on a set with the method's joints" in printed
+    assert "--own-joints" not in printed and not (tmp_path / "out").exists()
+
+
+def test_a_failed_check_names_the_files_that_it_leaves(built_set, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("smallpose.inference.onnx.check_export._MAX_SHARE", -1.0)
+    method = create_with_peaks("simcc_r18_tiny")
+    save_model(method, tmp_path / "run", method.recipes["quick"])
+    out = tmp_path / "out"
+    words = ["export", str(tmp_path / "run"), "--to", "onnx", "--check", str(built_set)]
+    assert main([*words, "--out", str(out)]) == 4
+    assert "its files were written and are kept; report it" in capsys.readouterr().err
+    assert (out / "network.onnx").is_file()
