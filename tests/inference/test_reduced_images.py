@@ -6,7 +6,7 @@ import pytest
 
 from smallpose.core.instances import make_images
 from smallpose.inference.reduced_images import ImageSizeCounter
-from smallpose.inference.tile_plan import NEEDED_PX, choose_tile_levels
+from smallpose.inference.tile_plan import choose_tile_levels
 from smallpose.methods import create_method
 
 
@@ -28,10 +28,12 @@ def test_the_named_height_is_what_the_network_needs_times_the_reduction(method):
     assert text.startswith("2 of 3 images are reduced for ")
     assert f", the largest from {4 * side:,} × {2 * side:,} to {side} px: " in text
     height = int(re.search(r"people below (\d+) px are seen at less than 32 px", text)[1])
-    assert height == 4 * NEEDED_PX
+    assert height == 4 * method.needed_px
     # A person of that height in the image has the height needed in the network's input.
     letterbox = method.fit_image((4 * side, 2 * side))
-    assert height * letterbox.size_wh[0] / letterbox.scale[0] == pytest.approx(NEEDED_PX, rel=0.02)
+    assert height * letterbox.size_wh[0] / letterbox.scale[0] == pytest.approx(
+        method.needed_px, rel=0.02
+    )
     assert "--tile auto --smallest PX" in text
 
 
@@ -39,7 +41,7 @@ def test_the_remedy_shows_such_people_larger(method):
     from smallpose.inference.options import InferenceOptions
 
     side = max(method.input_wh)
-    options = InferenceOptions(smallest=2 * NEEDED_PX)
+    options = InferenceOptions(smallest=2 * method.needed_px)
     assert choose_tile_levels(method, (4 * side, 4 * side), options)
 
 

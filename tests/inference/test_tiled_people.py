@@ -9,7 +9,7 @@ from smallpose.core.instances import make_images, make_instances
 from smallpose.core.skeleton import COCO17
 from smallpose.dataloading.images import use_one_opencv_thread
 from smallpose.inference import InferenceOptions, predict_people
-from smallpose.inference.tile_plan import NEEDED_PX, choose_tile_levels
+from smallpose.inference.tile_plan import choose_tile_levels
 from smallpose.inference.tiles import TileLevel, detect_in_tiles
 from smallpose.methods.full_image import Detections, FullImageMethod
 
@@ -148,14 +148,16 @@ def test_chosen_tiles_show_everybody_from_the_smallest_on_tall_enough(smallest, 
     method = KnownPeople(input_px, image, [])
     levels = choose_tile_levels(method, size_wh, InferenceOptions(smallest=smallest))
     full_px = max(size_wh) / input_px
-    assert bool(levels) == (smallest / full_px < NEEDED_PX)
+    assert bool(levels) == (smallest / full_px < method.needed_px)
     if not levels:
         return
     sides = [level.side for level in levels]
-    assert smallest * input_px / sides[0] == pytest.approx(min(4 * smallest, NEEDED_PX), rel=0.02)
+    assert smallest * input_px / sides[0] == pytest.approx(
+        min(4 * smallest, method.needed_px), rel=0.02
+    )
     # Whoever is not tall enough in the next level, or in the full image, is complete in this one.
     for level, coarser_px in zip(levels, [*np.array(sides[1:]) / input_px, full_px], strict=True):
-        assert NEEDED_PX * coarser_px - 1 <= level.overlap <= level.side / 2  # whole px
+        assert method.needed_px * coarser_px - 1 <= level.overlap <= level.side / 2  # whole px
 
 
 def test_options_choose_tiles_for_images_and_print_them(capsys):
@@ -172,3 +174,13 @@ def test_options_choose_tiles_for_images_and_print_them(capsys):
     message = capsys.readouterr().err
     assert "1,280 × 480 px: " in message and " tiles of 96 px, enlarged 2.7 times" in message
     assert "people of 12 px are 32 px tall in known's input instead of 2" in message
+
+
+def test_a_method_that_needs_more_gets_tiles_where_another_needs_none():
+    image = np.zeros((480, 640, 3), np.uint8)
+    options = InferenceOptions(smallest=32)
+    method = KnownPeople(640, image, [])
+    assert choose_tile_levels(method, (640, 480), options) == []
+    method.needed_px = 64
+    (level,) = choose_tile_levels(method, (640, 480), options)
+    assert level.side == 320  # shows them twice as large

@@ -22,6 +22,7 @@ from smallpose.cli.predict_outputs import (
     print_joint_order,
     print_labelled_boxes,
     print_low_scores,
+    print_many_left_out,
     print_missing_frame,
     print_reduction,
     print_rounded_sides,
@@ -33,12 +34,14 @@ from smallpose.cli.predict_shards import predict_in_shards
 from smallpose.cli.predict_video import check_video_arguments, predict_media
 from smallpose.cli.train import set_torch_threads
 from smallpose.core.counts import format_count
+from smallpose.core.score_limits import add_score_limits, describe_score_limits
 from smallpose.io.predicted_images import get_image_list_path
 
 if TYPE_CHECKING:
     from numpy import float64
     from numpy.typing import NDArray
 
+    from smallpose.core.score_limits import ScoreLimit
     from smallpose.inference.options import InferenceOptions
     from smallpose.inference.predict_files import BoxDetector, PredictionResult
     from smallpose.inference.predict_videos import MediaPart
@@ -141,7 +144,7 @@ def run_command(args: argparse.Namespace) -> None:
         args.own_joints,
         file_names=not args.data,
     )
-    write_method_environment(args.out, method, options)
+    write_method_environment(args.out, method, options, predictions.score_limits)
     if not args.data or args.own_joints or not len(result.people.skeleton):
         print_joint_order(predictions.skeleton)
     if not args.data:
@@ -155,12 +158,14 @@ def run_command(args: argparse.Namespace) -> None:
     scores = ScoreCollector()
     scores.add_predictions(predictions)
     print_low_scores(args, method, scores)
+    print_many_left_out(predictions.score_limits, scores)
     sizes = ImageSizeCounter()
     sizes.add_images(result.people.images)
     print_reduction(args, detector.method if detector else method, sizes)
     num_images = len(result.people.images)
     people = format_count(len(predictions), "person", "people")
-    print(f"{people} in {format_count(num_images, 'image')}: {args.out}")
+    left_out = describe_score_limits(predictions.score_limits)
+    print(f"{people} in {format_count(num_images, 'image')}{left_out}: {args.out}")
 
 
 def _predict_videos(
@@ -188,26 +193,30 @@ def _predict_videos(
     )
     images_path = get_image_list_path(args.out)
     heights: list[Floats] = []
+    limits: list[ScoreLimit] = []
     scores = ScoreCollector()
     sizes = ImageSizeCounter()
 
     def watch(part: "MediaPart") -> None:
         heights.append(part.predictions.boxes_xywh[:, 3])
         scores.add_predictions(part.predictions)
+        limits.extend(part.predictions.score_limits)
         sizes.add_images(part.images)
 
     counts = predict_media(args, args.inputs, predictor, images_path, watch)
     print_small_people(resolved, heights, np.zeros(0))
-    write_method_environment(args.out, method, options)
+    score_limits = add_score_limits(limits)
+    write_method_environment(args.out, method, options, score_limits)
     print_joint_order(method.skeleton)
     print_written(images_path, get_frames_path(args.out), args.draw)
     print_low_scores(args, method, scores)
+    print_many_left_out(score_limits, scores)
     print_reduction(args, detector.method if detector else method, sizes)
     tracks = f", {format_count(counts.num_tracks, 'track')}" if args.track else ""
     print(
         f"{format_count(counts.num_people, 'person', 'people')} in "
-        f"{format_count(counts.num_images, 'frame or image', 'frames and images')}{tracks}: "
-        f"{args.out}"
+        f"{format_count(counts.num_images, 'frame or image', 'frames and images')}{tracks}"
+        f"{describe_score_limits(score_limits)}: {args.out}"
     )
 
 

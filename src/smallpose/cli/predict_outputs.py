@@ -1,6 +1,7 @@
 """What `smallpose predict` writes and prints beside its results."""
 
 import argparse
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ if TYPE_CHECKING:
     from numpy import float64
     from numpy.typing import NDArray
 
+    from smallpose.core.score_limits import ScoreLimit
     from smallpose.core.skeleton import Skeleton
     from smallpose.inference.low_scores import ScoreCollector
     from smallpose.inference.options import InferenceOptions
@@ -18,12 +20,24 @@ if TYPE_CHECKING:
     Floats = NDArray[float64]
 
 
-def write_method_environment(out: Path, method: "PoseMethod", options: "InferenceOptions") -> None:
-    """Record the packages, precision and processor beside the results, which have no room."""
+def write_method_environment(
+    out: Path,
+    method: "PoseMethod",
+    options: "InferenceOptions",
+    limits: "Sequence[ScoreLimit]" = (),
+) -> None:
+    """Record the packages, precision and processor beside the results, which have no room.
+
+    Args:
+        limits: on scores; what they have left out is recorded, too.
+    """
     from smallpose.inference.environment import describe_method_environment
     from smallpose.io.result_environment import write_environment
 
-    write_environment(out, describe_method_environment(method, options))
+    environment = describe_method_environment(method, options)
+    if limits:
+        environment["score_limits"] = {limit.name: limit.to_dict() for limit in limits}
+    write_environment(out, environment)
 
 
 def print_joint_order(skeleton: "Skeleton") -> None:
@@ -50,6 +64,19 @@ def print_low_scores(
     message = scores.describe_low_scores()
     if message:
         print_status(message)
+
+
+def print_many_left_out(limits: "Iterable[ScoreLimit]", scores: "ScoreCollector") -> None:
+    """Print which limits on scores leave out more people than they keep.
+
+    Args:
+        scores: of those that they keep.
+    """
+    from smallpose.core.score_limits import list_many_left_out
+    from smallpose.system.progress import print_status
+
+    for remark in list_many_left_out(limits, scores.compute_low_limit()):
+        print_status(remark)
 
 
 def print_reduction(

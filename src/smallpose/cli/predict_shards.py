@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 from smallpose.cli.predict_outputs import (
     print_joint_order,
     print_low_scores,
+    print_many_left_out,
     write_method_environment,
 )
 from smallpose.core.counts import format_count, format_share
 from smallpose.core.errors import InputError
+from smallpose.core.score_limits import add_score_limits, describe_score_limits
 from smallpose.io.predicted_images import get_image_list_path
 
 if TYPE_CHECKING:
@@ -73,7 +75,8 @@ def predict_in_shards(
     named = worker.order.skeleton if args.own_joints else None
     scores = ScoreCollector()
     num_people = merge_shards(folder, work.num_shards, args.out, named, scores)
-    write_method_environment(args.out, method, options)
+    score_limits = add_score_limits(limit for report in reports for limit in report.score_limits)
+    write_method_environment(args.out, method, options, score_limits)
     if order is None or not len(work.skeleton or ()):
         print_joint_order(worker.order.skeleton)
     if not args.data:
@@ -81,8 +84,10 @@ def predict_in_shards(
         write_image_list(work, reports, method.skeleton, path)
         print_status(f"image ids and file names: {path}")
     print_low_scores(args, method, scores)
+    print_many_left_out(score_limits, scores)
     people = format_count(num_people, "person", "people")
-    print(f"{people} in {format_count(len(work.image_ids), 'image')}: {args.out}")
+    images = format_count(len(work.image_ids), "image")
+    print(f"{people} in {images}{describe_score_limits(score_limits)}: {args.out}")
 
 
 def _print_tiles(worker: "ShardWorker") -> None:

@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.boxes import box_area, box_around_keypoints
 from smallpose.core.skeleton import Skeleton
+
+if TYPE_CHECKING:
+    from smallpose.core.score_limits import ScoreLimit
 
 Floats = NDArray[np.float64]
 
@@ -26,6 +30,7 @@ class Predictions:
         notes: what was left out while reading, as plain sentences.
         keypoint_errors: (d, k) radius in px of the circle that holds a joint's true place in 68 %
             of cases; None where no calibration was applied.
+        score_limits: limits on scores that were applied to all of them, and what they left out.
     """
 
     skeleton: Skeleton
@@ -35,6 +40,7 @@ class Predictions:
     boxes_xywh: Floats
     notes: tuple[str, ...] = ()
     keypoint_errors: Floats | None = None
+    score_limits: "tuple[ScoreLimit, ...]" = ()
 
     def __len__(self) -> int:
         return len(self.scores)

@@ -78,6 +78,17 @@ class MoveNet(UnpreparedImageModel):
         """Detect the people of an (h, w, 3) uint8 RGB image, px of the image."""
         sides = (self.test_side,) if self.test_side else PASSES
         passes = [self._run_pass(image, side) for side in sides]
+        threshold = self.score_threshold
+        kept = self._merge_passes([one.take(one.scores >= threshold) for one in passes])
+        self.count_candidates(len(kept.scores))
+        if self.counts_low_scores:
+            low = [one.take(one.scores < threshold) for one in passes]
+            num_all = len(self._merge_passes([kept, *low]).scores)
+            self.count_low_scores(len(kept.scores), num_all - len(kept.scores))
+        return kept.take(slice(self.max_people))
+
+    def _merge_passes(self, passes: list[Detections]) -> Detections:
+        """Merge the people of several passes, each once, the best score first."""
         merged = Detections(*(torch.cat(column) for column in zip(*passes, strict=True)))
         pass_rows = np.repeat(np.arange(len(passes)), [len(one.scores) for one in passes])
         detections = ViewDetections(
@@ -89,9 +100,7 @@ class MoveNet(UnpreparedImageModel):
         )
         order = np.argsort(-merged.scores.numpy(), kind="stable")
         kept = suppress_people_of_other_views(detections, order, _DUPLICATE_OKS)
-        self.count_candidates(len(kept))
-        rows = torch.from_numpy(kept[: self.max_people])
-        return Detections(*(column[rows] for column in merged))
+        return merged.take(torch.from_numpy(kept))
 
     def _run_pass(self, image: ImageArray, side: int) -> Detections:
         """Detect people in the image resized to that longer side."""
@@ -104,7 +113,7 @@ class MoveNet(UnpreparedImageModel):
         padded = np.zeros((padded_wh[1], padded_wh[0], 3), dtype=np.uint8)
         padded[: resized_wh[1], : resized_wh[0]] = resized
         rows = self._run_network(padded).astype(np.float64)
-        rows = rows[rows[:, 55] >= self.score_threshold]
+        rows = rows[rows[:, 55] >= self.lowest_score]
         return _decode_rows(rows, np.array(padded_wh), np.array([width, height]) / resized_wh)
 
     def _run_network(self, image: Any) -> Any:

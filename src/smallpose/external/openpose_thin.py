@@ -113,6 +113,7 @@ class OpenPoseThin(UnpreparedImageModel):
     size_divisor = STRIDE
     score_threshold = 0.0
     box_margin = KEYPOINT_BOX_MARGIN
+    needed_px = 64
 
     def __init__(self, weights: Path | None = None) -> None:
         super().__init__(COCO17, (INPUT_SIDE, INPUT_SIDE))
@@ -141,6 +142,8 @@ class OpenPoseThin(UnpreparedImageModel):
         detections = _convert_people(peaks, people, np.array([width, height]) / resized_wh)
         above = torch.nonzero(detections.scores >= self.score_threshold)[:, 0]
         self.count_candidates(len(above))
+        if self.counts_low_scores:
+            self.count_low_scores(len(above), len(detections.scores) - len(above))
         return Detections(*(column[above[: self.max_people]] for column in detections))
 
     def _compute_maps(self, image: ImageArray) -> NDArray[np.float32]:

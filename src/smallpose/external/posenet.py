@@ -54,6 +54,7 @@ class PoseNet(FullImageModel):
     engine = "onnxruntime"
     fit_mode = "inside"
     box_margin = KEYPOINT_BOX_MARGIN
+    needed_px = 64
 
     def __init__(self, weights: Path | None = None) -> None:
         require_packages(self.name, "onnx", "onnxruntime")
@@ -89,6 +90,9 @@ class PoseNet(FullImageModel):
         maps = PoseMaps.from_outputs(outputs)
         poses = decode_poses(maps, self.score_threshold)
         self.count_candidates(len(poses.scores))
+        if self.counts_low_scores:
+            num_all = len(decode_poses(maps, self.lowest_score).scores)
+            self.count_low_scores(len(poses.scores), num_all - len(poses.scores))
         keypoints = torch.from_numpy(poses.keypoints[: self.max_people])
         return Detections(
             keypoints=keypoints,

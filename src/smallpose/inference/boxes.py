@@ -1,7 +1,7 @@
 """Boxes for top-down methods: annotated ones, a detector's file, or predictions of a method."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Images, Instances
 from smallpose.core.predictions import Predictions
+from smallpose.core.score_limits import ScoreLimit
 from smallpose.dataloading.top_down.batches import select_trainable
 from smallpose.inference.box_images import FileNameLookup
 from smallpose.io.coco_results_slow import read_entries
@@ -33,12 +34,14 @@ class Boxes:
         boxes_xywh: (n, 4) px.
         scores: (n,) confidence of the detector; 1 for annotated boxes.
         from_detector: whether one person may have several boxes.
+        score_limits: limits on scores that the detector applied, and what they left out.
     """
 
     image_rows: NDArray[np.intp]
     boxes_xywh: Floats
     scores: Floats
     from_detector: bool = False
+    score_limits: tuple[ScoreLimit, ...] = ()
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -156,4 +159,16 @@ def convert_to_boxes(predictions: Predictions, images: Images, margin: float = 0
     boxes[:, 2:] *= 1 + 2 * margin
     order = np.argsort(rows, kind="stable")
     order = order[(boxes[order, 2:] > 0).all(axis=1)]
-    return Boxes(rows[order], boxes[order], predictions.scores[order], from_detector=True)
+    return Boxes(
+        rows[order],
+        boxes[order],
+        predictions.scores[order],
+        from_detector=True,
+        score_limits=tuple(_count_as_boxes(limit) for limit in predictions.score_limits),
+    )
+
+
+def _count_as_boxes(limit: ScoreLimit) -> ScoreLimit:
+    """Call what a limit has left out boxes."""
+    rest = limit.plural.removeprefix("detections")
+    return replace(limit, singular=f"box{rest}", plural=f"boxes{rest}")

@@ -12,6 +12,7 @@ import numpy as np
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
+from smallpose.core.score_limits import ScoreLimit
 from smallpose.dataloading.images import ImageArray, use_one_opencv_thread
 from smallpose.dataloading.large_images import LargeImage
 from smallpose.inference.large_images import describe_reduction, detect_in_reduced_image
@@ -65,6 +66,8 @@ def predict_full_images(
     if label:
         print_tiles(method, people.images, options)
     method.num_limited = 0
+    method.num_scored = 0
+    method.num_low = 0
     max_people = method.max_people if options.max_people is None else options.max_people
     is_tiled = bool(options.tile or options.smallest)
     # Tiles and windows are of one image, so nothing is gained by waiting, and progress is that of
@@ -102,7 +105,28 @@ def predict_full_images(
         threshold = method.oks_threshold
     notes = describe_unreadable(unreadable)
     notes += describe_limit(method.name, method.num_limited, max_people)
-    return replace(suppress_duplicates(predictions, threshold), notes=notes)
+    limits = _list_score_limits(method, options)
+    return replace(suppress_duplicates(predictions, threshold), notes=notes, score_limits=limits)
+
+
+def _list_score_limits(
+    method: FullImageMethod, options: InferenceOptions
+) -> tuple[ScoreLimit, ...]:
+    """Return what the limit asked for has left out; () for the method's own."""
+    if options.score_threshold is None or not method.num_scored:
+        return ()
+    is_in_parts = bool(options.tile or options.smallest or options.second_look)
+    where = " in images and their parts" if is_in_parts else ""
+    return (
+        ScoreLimit(
+            name="--score-above",
+            score=options.score_threshold,
+            num_left_out=method.num_low,
+            num_detections=method.num_scored,
+            singular=f"detection{where}",
+            plural=f"detections{where}",
+        ),
+    )
 
 
 def refuse_other_input(method: FullImageMethod, options: InferenceOptions) -> None:
@@ -160,11 +184,13 @@ def _detect_in_large_image(
 def _apply_options(method: FullImageMethod, options: InferenceOptions) -> Iterator[None]:
     """Set the method to eval mode and to the options as long as the context lasts."""
     was_training = method.training
-    names = ("max_people", "max_merged_people", "score_threshold", "rescore", "test_side")
+    names = ("max_people", "max_merged_people", "rescore", "test_side")
+    names += ("score_threshold", "counted_from")
     before = {name: getattr(method, name) for name in names}
     if options.max_people is not None:
         method.max_people = method.max_merged_people = options.max_people or None
     if options.score_threshold is not None:
+        method.counted_from = method.score_threshold
         method.score_threshold = options.score_threshold
     method.rescore = method.rescore and options.rescore
     method.test_side = options.input_side or method.test_side

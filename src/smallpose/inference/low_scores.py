@@ -39,16 +39,17 @@ class ScoreCollector:
         self._scores.append(column)
         self._best.append(np.array(list(best.values()), dtype=np.float64))
 
-    def describe_low_scores(self) -> str:
-        """Return how many people have a low score and what to type; "" where they are few.
-
-        Low is less than a fifth of the best score of an image, of which the median is taken.
-        """
-        scores = np.concatenate([*self._scores, np.zeros(0)])
+    def compute_low_limit(self) -> float:
+        """Return a fifth of the best score of an image (median), below which scores are low."""
         best = np.concatenate([*self._best, np.zeros(0)])
+        return float(f"{LOW_SHARE * np.median(best):.2g}") if len(best) else 0.0
+
+    def describe_low_scores(self) -> str:
+        """Return how many people have a low score and what to type; "" where they are few."""
+        scores = np.concatenate([*self._scores, np.zeros(0)])
         if not len(scores):
             return ""
-        limit = float(f"{LOW_SHARE * np.median(best):.2g}")
+        limit = self.compute_low_limit()
         num_low = int((scores < limit).sum())
         if num_low < max(MIN_NUM_LOW, MIN_LOW_SHARE * len(scores)):
             return ""

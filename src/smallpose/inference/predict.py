@@ -7,6 +7,7 @@ from dataclasses import replace
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
+from smallpose.core.score_limits import ScoreLimit
 from smallpose.dataloading.images import ImageArray
 from smallpose.dataloading.large_images import LargeImage
 from smallpose.inference.boxes import Boxes, select_true_boxes
@@ -54,9 +55,19 @@ def _finish_scores(predictions: Predictions, options: InferenceOptions) -> Predi
     """Calibrate the scores and leave out people with a low one, as the options say."""
     if options.calibration is not None:
         predictions = options.calibration.apply_to(predictions)
-    if options.min_score is not None:
-        predictions = predictions.take(predictions.scores >= options.min_score)
-    return predictions
+    if options.min_score is None:
+        return predictions
+    is_kept = predictions.scores >= options.min_score
+    limit = ScoreLimit(
+        name="--min-score",
+        score=options.min_score,
+        num_left_out=int((~is_kept).sum()),
+        num_detections=len(is_kept),
+        singular="person",
+        plural="people",
+    )
+    limits = (*predictions.score_limits, limit)
+    return replace(predictions.take(is_kept), score_limits=limits)
 
 
 def refuse_crop_options(method: PoseMethod, options: InferenceOptions) -> None:

@@ -8,7 +8,6 @@ from collections import Counter
 
 from smallpose.core.counts import format_share
 from smallpose.core.instances import Images
-from smallpose.inference.tile_plan import NEEDED_PX
 from smallpose.inference.view_merging import compute_network_px
 from smallpose.methods.full_image import FullImageMethod
 
@@ -39,10 +38,11 @@ class ImageSizeCounter:
         num_reduced = sum(self._sizes[size] for size in reduced)
         share = format_share(num_reduced, self._sizes.total(), "image is", "images are")
         px = reductions[most]
+        needed = method.needed_px
         which = "the largest " if len(reduced) > 1 else ""
         return (
             f"{share} reduced for {method.name}, {which}from {most[0]:,} × {most[1]:,} to "
-            f"{max(most) / px:.0f} px: people below {NEEDED_PX * px:.0f} px are seen at less than "
-            f"{NEEDED_PX} px there, and many are missed; --tile auto --smallest PX shows people "
+            f"{max(most) / px:.0f} px: people below {needed * px:.0f} px are seen at less than "
+            f"{needed} px there, and many are missed; --tile auto --smallest PX shows people "
             "from PX on larger"
         )

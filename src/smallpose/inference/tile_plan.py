@@ -13,7 +13,6 @@ from smallpose.inference.tiles import TileLevel, list_tile_views, use_test_side
 from smallpose.inference.view_merging import compute_network_px
 from smallpose.methods.full_image import FullImageMethod
 
-NEEDED_PX = 32  # height of a person in the network's input
 MAX_ENLARGEMENT = 4.0  # of a tile; beyond, there are more tiles without anything new in them
 MIN_STEP = 1.5  # between the sizes of tiles, also where a network is small
 
@@ -32,12 +31,12 @@ def choose_tile_levels(
         overlap = options.tile // 4 if options.tile_overlap is None else options.tile_overlap
         return [TileLevel(options.tile, overlap)]
     network_side = options.tile_to or compute_network_side(method)
-    network_px = max(options.smallest / NEEDED_PX, 1 / MAX_ENLARGEMENT)
+    network_px = max(options.smallest / method.needed_px, 1 / MAX_ENLARGEMENT)
     steps = compute_network_px(method, image_wh) / network_px
     if steps <= 1:
         return []
-    share = min(max(2 * NEEDED_PX / network_side, 0.25), 0.5)
-    max_step = max(share * network_side / NEEDED_PX, MIN_STEP)
+    share = min(max(2 * method.needed_px / network_side, 0.25), 0.5)
+    max_step = max(share * network_side / method.needed_px, MIN_STEP)
     num_levels = ceil(log(steps) / log(max_step))
     sides = [network_side * network_px * steps ** (i / num_levels) for i in range(num_levels)]
     return [TileLevel(round(side), _choose_overlap(round(side), share, options)) for side in sides]

@@ -87,6 +87,7 @@ def predict_top_down(
         scores=score_people(boxes.scores, keypoints[:, :, 2]),
         boxes_xywh=boxes.boxes_xywh,
         notes=describe_unreadable(unreadable),
+        score_limits=boxes.score_limits,
     )
     rows = np.flatnonzero(is_predicted)
     if boxes.from_detector:

@@ -70,7 +70,7 @@ def drop_cut_people(detections: Detections, view: View, image_wh: tuple[int, int
     high = detections.boxes_xyxy[:, 2:] > torch.tensor([x + w, y + h]) - edge
     low &= torch.tensor([x > 0, y > 0])
     high &= torch.tensor([x + w < image_wh[0], y + h < image_wh[1]])
-    return take_rows(detections, ~(low | high).any(dim=1))
+    return detections.take(~(low | high).any(dim=1))
 
 
 def merge_views(parts: Sequence[Detections], views: Sequence[View], sigmas: Floats) -> Detections:
@@ -98,9 +98,4 @@ def merge_views(parts: Sequence[Detections], views: Sequence[View], sigmas: Floa
     )
     kept = suppress_people_of_other_views(candidates, order, OKS_THRESHOLD)
     kept = kept[np.argsort(-scores[kept], kind="stable")]
-    return take_rows(merged, torch.from_numpy(kept))
-
-
-def take_rows(detections: Detections, rows: torch.Tensor) -> Detections:
-    """Return some of the detections."""
-    return Detections(*(column[rows] for column in detections))
+    return merged.take(torch.from_numpy(kept))

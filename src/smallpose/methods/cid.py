@@ -205,6 +205,9 @@ class CID(FullImageMethod):
             root_map, choose_peak_kernel(h, w), self.score_threshold, self.max_people
         )
         self.count_candidates(num_roots)
+        if self.counts_low_scores:
+            num_all = find_peaks(root_map, choose_peak_kernel(h, w), self.lowest_score, 0).num_peaks
+            self.count_low_scores(num_roots, num_all - num_roots)
         roots = torch.stack([indices % w, indices // w], dim=-1)
         label = (
             f"{self.name}: an image with {format_count(len(roots), 'person', 'people')}, "

@@ -208,6 +208,9 @@ class DEKR(FullImageMethod):
             heatmaps[k], PEAK_KERNEL, self.score_threshold, self.max_people
         )
         self.count_candidates(num_roots)
+        if self.counts_low_scores:
+            num_all = find_peaks(heatmaps[k], PEAK_KERNEL, self.lowest_score, 0).num_peaks
+            self.count_low_scores(num_roots, num_all - num_roots)
         roots = torch.stack([indices % w, indices // w], dim=-1).to(offsets.dtype)  # (d, 2)
         points = roots[:, None] + offsets.flatten(1)[:, indices].T.unflatten(1, (k, 2))
         keypoint_scores = sample_scores(heatmaps[:k], points)

@@ -73,6 +73,10 @@ class Detections(NamedTuple):
     scores: Tensor
     boxes_xyxy: Tensor
 
+    def take(self, rows: Tensor | slice) -> "Detections":
+        """Return some of the people."""
+        return Detections(*(column[rows] for column in self))
+
 
 class FullImageMethod(PoseMethod):
     """A network that detects all people of an image with their poses.
@@ -90,12 +94,19 @@ class FullImageMethod(PoseMethod):
         max_merged_people: the same for an image whose tiles are searched; None for all.
         num_limited: how many times `max_people` has left people out since it was set to 0.
         score_threshold: people with a lower score are dropped.
+        counted_from: score from which those are counted that `score_threshold` drops; None where
+            none are counted.
+        num_scored: how many people of a score from `counted_from` on were detected since it was set
+            to 0, each once in an image or a part of one.
+        num_low: how many of them `score_threshold` has dropped.
         box_margin: share of its sides by which a box of its people is enlarged at every side
             before a top-down method is given it.
         rescore: whether a net that scores poses by their shape is used, where there is one.
         takes_any_side: whether `test_side` has an effect where another engine than PyTorch computes
             the network.
         test_side: side of the input in which images are predicted, px; 0 for `input_wh`.
+        needed_px: height of a person in the network's input from which on most are detected; tiles
+            are chosen by it.
     """
 
     size_divisor = 32
@@ -107,10 +118,14 @@ class FullImageMethod(PoseMethod):
     max_merged_people: int | None = None
     num_limited = 0
     score_threshold = 0.01
+    counted_from: float | None = None
+    num_scored = 0
+    num_low = 0
     rescore = True
     box_margin = 0.0
     takes_any_side = False
     test_side = 0
+    needed_px = 32
 
     @abstractmethod
     def targets(self, keypoints: Any) -> Any:
@@ -165,6 +180,23 @@ class FullImageMethod(PoseMethod):
         """Record whether an image has more people than `max_people`, so that users learn of it."""
         if self.max_people is not None and num_people > self.max_people:
             self.num_limited += 1
+
+    @property
+    def counts_low_scores(self) -> bool:
+        """Return whether `score_threshold` may drop people who are to be counted."""
+        return self.counted_from is not None and self.counted_from < self.score_threshold
+
+    @property
+    def lowest_score(self) -> float:
+        """Return the score from which people are kept or counted."""
+        if self.counted_from is None:
+            return self.score_threshold
+        return min(self.counted_from, self.score_threshold)
+
+    def count_low_scores(self, num_kept: int, num_low: int) -> None:
+        """Record how many people of an image `score_threshold` keeps and drops."""
+        self.num_scored += num_kept + num_low
+        self.num_low += num_low
 
     def compute_losses(self, images: Tensor, people: BatchPeople) -> dict[str, Tensor]:
         """Compute the terms of the loss for (b, h, w, 3) uint8 RGB samples and their people."""

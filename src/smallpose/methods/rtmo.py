@@ -259,7 +259,21 @@ class RTMO(FullImageMethod):
             self.iou_threshold,
         )
         self.count_candidates(len(kept))
-        return cells[torch.from_numpy(kept[: self.max_people]).to(cells.device)]
+        kept_cells = cells[torch.from_numpy(kept).to(cells.device)]
+        if self.counts_low_scores:
+            self._count_low_cells(boxes, scores, kept_cells)
+        return kept_cells[: self.max_people]
+
+    def _count_low_cells(self, boxes: Tensor, scores: Tensor, kept: Tensor) -> None:
+        """Count the people of an image whom the limit on scores drops, each once."""
+        is_low = (scores > self.lowest_score) & (scores <= self.score_threshold)
+        cells = torch.cat([kept, torch.nonzero(is_low)[:, 0]])
+        distinct = box_nms(
+            boxes[cells].float().cpu().numpy(),
+            scores[cells].float().cpu().numpy(),
+            self.iou_threshold,
+        )
+        self.count_low_scores(len(kept), len(distinct) - len(kept))
 
 
 def create_s(skeleton: Skeleton) -> RTMO:

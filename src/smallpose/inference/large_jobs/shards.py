@@ -21,6 +21,7 @@ from smallpose.core.counts import format_share
 from smallpose.core.errors import InputError
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.joint_order import JointOrder, keep_joint_order
+from smallpose.core.score_limits import ScoreLimit
 from smallpose.core.skeleton import Skeleton
 from smallpose.dataloading.images import refuse_unreadable
 from smallpose.dataloading.top_down.crop_options import CropOptions
@@ -71,12 +72,14 @@ class ShardReport(msgspec.Struct):
         unreadable: reasons why images could not be read.
         num_limited: images with more people than the limit.
         sizes_wh: of its images, if they were unknown before; 0 for unreadable ones.
+        score_limits: limits on scores, and what they left out.
     """
 
     shard: int
     unreadable: list[str] = []
     num_limited: int = 0
     sizes_wh: list[tuple[int, int]] = []
+    score_limits: list[ScoreLimit] = []
 
 
 class ShardWorker:
@@ -144,6 +147,7 @@ class ShardWorker:
         report.unreadable += list_unreadable(predictions)
         if isinstance(method, FullImageMethod):
             report.num_limited = method.num_limited
+        report.score_limits = list(predictions.score_limits)
         predictions = self.order.apply_to(predictions)
         has_own_ids = work.skeleton is None  # of image files, which we numbered ourselves
         records = build_result_records(predictions, work.category_id, people.images, has_own_ids)

@@ -204,6 +204,9 @@ class ExportedFullImage(_ExportedNetwork, FullImageMethod):
         detections = []
         for boxes, people in zip(dets, keypoints, strict=True):
             rows = boxes[:, 4] > self.score_threshold
+            if self.counts_low_scores:
+                num_all = int((boxes[:, 4] > self.lowest_score).sum())
+                self.count_low_scores(int(rows.sum()), num_all - int(rows.sum()))
             detections.append(
                 Detections(people[rows, :, :2], people[rows, :, 2], boxes[rows, 4], boxes[rows, :4])
             )
@@ -214,9 +217,13 @@ class ExportedFullImage(_ExportedNetwork, FullImageMethod):
         scores, boxes, visible, poses = (column[index] for column in columns[:4])
         points = columns[4]
         kept = np.flatnonzero(scores > self.score_threshold)
-        kept = kept[
-            box_nms(boxes[kept], scores[kept], self._people["iou_above"])[: self.max_people]
-        ]
+        kept = kept[box_nms(boxes[kept], scores[kept], self._people["iou_above"])]
+        if self.counts_low_scores:
+            is_low = (scores > self.lowest_score) & (scores <= self.score_threshold)
+            rows = np.concatenate([kept, np.flatnonzero(is_low)])
+            distinct = box_nms(boxes[rows], scores[rows], self._people["iou_above"])
+            self.count_low_scores(len(kept), len(distinct) - len(kept))
+        kept = kept[: self.max_people]
         keypoints = np.zeros((0, visible.shape[1], 2), np.float32)
         if len(kept):
             (keypoints,) = self._graphs.run("people.onnx", poses[kept], boxes[kept], points[kept])
@@ -227,6 +234,9 @@ class ExportedFullImage(_ExportedNetwork, FullImageMethod):
         """Decode the peaks of DEKR's or CID's root map of one image by the second graph."""
         roots, *maps = (column[index] for column in columns)
         y, x = np.nonzero(roots > self.score_threshold)
+        if self.counts_low_scores:
+            num_all = int((roots > self.lowest_score).sum())
+            self.count_low_scores(len(x), num_all - len(x))
         order = np.argsort(-roots[y, x], kind="stable")[: self.max_people]
         xy = np.stack([x, y], axis=1)[order]
         k = len(self.skeleton)
