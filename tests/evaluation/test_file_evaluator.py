@@ -12,7 +12,7 @@ from smallpose.core.skeleton import COCO17, SMALLPOSE
 from smallpose.evaluation import file_evaluator
 from smallpose.evaluation.file_evaluator import evaluate_file
 from smallpose.evaluation.matching import native, native_matching
-from smallpose.io import coco_results_fast, joint_order_check, json_text
+from smallpose.io import coco_results_fast, json_text, pose_pairs
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.coco_results import read_results
 
@@ -180,7 +180,7 @@ def test_results_need_a_fraction_of_the_memory_of_their_keypoints(
     truth, path = write(dataset.coco, list(dataset.results) * 12)
     monkeypatch.setattr(coco_results_fast, "PIECE_BYTES", 30_000)
     monkeypatch.setattr(native_matching, "BUFFER_SIZE", 4096)
-    monkeypatch.setattr(joint_order_check, "MAX_PEOPLE", 5)  # their images are kept
+    monkeypatch.setattr(pose_pairs, "MAX_PEOPLE", 5)  # their images are kept
     peaks = []
     for keep in (False, True):
         evaluate_file(truth, path, keep_predictions=keep)

@@ -19,7 +19,7 @@ from smallpose.core.skeleton import (
 )
 from smallpose.io.coco_annotations import read_coco, write_coco
 from smallpose.io.coco_results import read_results, write_results
-from smallpose.io.joint_order_check import describe_other_order
+from smallpose.io.mismatch import describe_mismatch
 
 N = 12
 IMAGES = make_images(range(1, N + 1), [f"{i}.jpg" for i in range(1, N + 1)], [640] * N, [480] * N)
@@ -56,7 +56,7 @@ def make_tables(truth_skeleton, written, jitter=0.01):
     ],
 )
 def test_an_order_of_another_known_skeleton_is_recognized(truth_skeleton, written, message):
-    text = describe_other_order(*make_tables(truth_skeleton, written))
+    text = describe_mismatch(*make_tables(truth_skeleton, written))
     assert message in text
     assert "keypoint_names" in text
 
@@ -64,13 +64,13 @@ def test_an_order_of_another_known_skeleton_is_recognized(truth_skeleton, writte
 @pytest.mark.parametrize("jitter", [0, 0.01, 0.05, 0.2])
 @pytest.mark.parametrize("skeleton", [COCO17, REVERSED, CROWDPOSE14, POSETRACK17, SMALLPOSE])
 def test_poses_in_the_order_of_the_truth_are_never_doubted(skeleton, jitter):
-    assert describe_other_order(*make_tables(skeleton, skeleton, jitter)) is None
+    assert describe_mismatch(*make_tables(skeleton, skeleton, jitter)) is None
 
 
 def test_nothing_is_said_of_few_people_or_none():
     truth, predictions = make_tables(REVERSED, COCO17)
-    assert describe_other_order(truth, predictions.take(np.arange(2))) is None
-    assert describe_other_order(truth, predictions.take(np.arange(0))) is None
+    assert describe_mismatch(truth, predictions.take(np.arange(2))) is None
+    assert describe_mismatch(truth, predictions.take(np.arange(0))) is None
 
 
 def test_check_and_evaluate_report_the_order(tmp_path, capsys, monkeypatch):
@@ -110,4 +110,4 @@ def test_coordinates_of_any_size_are_compared_without_a_warning(random_coco):
         result["keypoints"][:6] = [1e308, -1e308, 1, -1e200, 1e200, 1]
     truth = read_coco("t.json", data=json.dumps(coco).encode())
     predictions = read_results("f.json", truth, json.dumps(results).encode())  # warnings are errors
-    assert describe_other_order(truth, predictions) is None
+    assert describe_mismatch(truth, predictions) is None

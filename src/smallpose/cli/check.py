@@ -96,8 +96,10 @@ def run_command(args: argparse.Namespace) -> int:
         findings = check_predictions(predictions, truth.images)
         if args.truth:
             joint_findings = check_joints(truth, predictions)
-            known = {finding.message for finding in joint_findings}
-            findings = joint_findings + [f for f in findings if f.message not in known]
+            known = [finding.message for finding in joint_findings]
+            findings = joint_findings + [
+                f for f in findings if not any(one.startswith(f.message) for one in known)
+            ]
         elif are_numbered(predictions.skeleton.joints):
             findings.append(Finding(UNKNOWN_JOINTS, is_fault=False))
         subject = f"{format_count(len(predictions), 'detection')}, {predictions.skeleton.name}"

@@ -23,12 +23,9 @@ from smallpose.evaluation.evaluate import Evaluation, add_intervals, evaluate
 from smallpose.evaluation.evaluator import Evaluator, Piece
 from smallpose.io.coco_results import read_results
 from smallpose.io.coco_results_fast import map_results
-from smallpose.io.joint_order_check import (
-    describe_other_order,
-    list_sampled_images,
-    list_sampled_rows,
-)
 from smallpose.io.json_text import UnsupportedJson
+from smallpose.io.mismatch import add_mismatch_note
+from smallpose.io.pose_pairs import list_sampled_images, list_sampled_rows
 from smallpose.io.predicted_images import describe_unpredicted_images, get_image_list_path
 from smallpose.io.unknown_images import UnknownImages
 
@@ -62,7 +59,7 @@ class _Chunk:
     """What is kept of a chunk of the file.
 
     Args:
-        sampled: detections that tell the joints' order.
+        sampled: detections that tell how the results are written.
         image_ids: of the detections, where a list of images lies beside the file.
     """
 
@@ -149,10 +146,11 @@ def _score_chunks(
         return None
     for chunk in results.values:
         evaluator.add_piece(chunk.piece)
-    order_note = describe_other_order(truth, _concat([chunk.sampled for chunk in results.values]))
+    sampled = replace(_concat([chunk.sampled for chunk in results.values]), notes=())
+    mismatch = add_mismatch_note(truth, sampled).notes
     detected_ids = np.concatenate([chunk.image_ids for chunk in results.values])
     unpredicted = describe_unpredicted_images(path, truth, detected_ids)
-    evaluator.add_notes([*results.notes, *unpredicted, *([order_note] if order_note else [])])
+    evaluator.add_notes([*results.notes, *unpredicted, *mismatch])
     num_detections = sum(len(chunk.piece.scores) for chunk in results.values)
     is_whole = all(chunk.is_whole for chunk in results.values)
     return evaluator, is_whole and num_detections >= MIN_DETECTIONS

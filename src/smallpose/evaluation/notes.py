@@ -20,6 +20,7 @@ from smallpose.evaluation.protocols import CLASSES
 from smallpose.evaluation.scoring.match_counts import MatchCounts
 from smallpose.evaluation.sigma_file import JointSigmas
 from smallpose.io.frame_groups import describe_possible_frames
+from smallpose.io.label_faults import describe_label_faults
 from smallpose.io.predicted_images import UNPREDICTED
 
 _LIMIT = "coco's limit of"
@@ -49,7 +50,7 @@ def collect_notes(
     Args:
         detection_boxes: (d, 4) boxes of the detections, whose areas decide their size classes.
     """
-    notes = [*scored.truth.notes, *prediction_notes]
+    notes = [*scored.truth.notes, *describe_label_faults(scored.truth), *prediction_notes]
     if np.any(scored.is_counted & (scored.truth.ids == 0)):
         notes.append(
             "the person with annotation id 0 is scored as any other; pycocotools counts them as "

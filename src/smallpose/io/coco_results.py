@@ -18,8 +18,8 @@ from smallpose.io.coco_results_slow import (
     read_entries,
     read_results_slow,
 )
-from smallpose.io.joint_order_check import add_order_note
 from smallpose.io.json_blocks import decode_blocks, guess_skeleton
+from smallpose.io.mismatch import add_mismatch_note
 from smallpose.io.predicted_images import describe_unpredicted_images
 from smallpose.io.unknown_images import UnknownImages
 from smallpose.system.files import read_bytes, read_if_gzip, write_atomically
@@ -52,7 +52,7 @@ def read_results(
     notes = describe_unpredicted_images(path, truth, predictions.image_ids)
     if notes:
         predictions = replace(predictions, notes=(*predictions.notes, *notes))
-    return add_order_note(truth, predictions)
+    return add_mismatch_note(truth, predictions)
 
 
 def is_result_file(path: Path | str, data: bytes | None = None) -> bool:

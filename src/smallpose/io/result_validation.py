@@ -8,7 +8,9 @@ from smallpose.core.instances import Images, Instances
 from smallpose.core.joint_order import list_joints, match_joint_order
 from smallpose.core.predictions import Predictions
 from smallpose.io.finding import Finding
-from smallpose.io.joint_order_check import describe_other_order
+from smallpose.io.label_faults import describe_label_faults
+from smallpose.io.mismatch import describe_mismatch
+from smallpose.io.mismatch_causes import AS_SHARES, has_shares
 from smallpose.io.record_checks import describe_box_form, recognize_box_form
 
 
@@ -72,11 +74,8 @@ def _check_predicted_keypoints(predictions: Predictions) -> list[str]:
             "images where no person was detected"
         )
     has_pose = xy[~no_pose]
-    if has_pose.size and has_pose.min() >= 0 and has_pose.max() <= 1:
-        remarks.append(
-            "all coordinates are between 0 and 1; write pixels: multiply x by the image's width "
-            "and y by its height"
-        )
+    if has_shares(has_pose):
+        remarks.append(AS_SHARES)
     elif has_pose.size and (has_pose == np.round(has_pose)).all():
         remarks.append(
             "all coordinates are whole numbers, which costs AP where people are small; write "
@@ -119,14 +118,14 @@ def _describe_detection(predictions: Predictions, is_affected: NDArray[np.bool_]
 
 
 def check_joints(truth: Instances, predictions: Predictions) -> list[Finding]:
-    """Return how the joints of results differ from those of their ground truth.
+    """Return how the joints of results, or their places, differ from the ground truth's.
 
     The notes of the predictions say which joints were left out.
     """
-    findings = []
-    other_order = describe_other_order(truth, predictions)
-    if other_order is not None:
-        findings.append(Finding(other_order, is_fault=True))
+    findings = [Finding(fault, is_fault=True) for fault in describe_label_faults(truth)]
+    mismatch = describe_mismatch(truth, predictions)
+    if mismatch is not None:
+        findings.append(Finding(mismatch, is_fault=True))
     missing = match_joint_order(predictions.skeleton, truth.skeleton).missing
     if missing and len(predictions):
         what = (

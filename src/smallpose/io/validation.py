@@ -15,6 +15,7 @@ from smallpose.core.errors import RefusedError
 from smallpose.core.instances import Instances
 from smallpose.io.finding import Finding
 from smallpose.io.peer_files import check_peer_files
+from smallpose.io.pose_pairs import find_placeholders
 from smallpose.io.record_checks import (
     describe_box_form,
     describe_pairs,
@@ -42,7 +43,7 @@ def check_truth(people: Instances) -> list[Finding]:
     findings = [
         *_check_images(people),
         *_check_boxes(people),
-        *_check_placeholders(people),
+        *check_placeholders(people),
         *check_keypoints_outside(people),
         *_report_rows(
             find_collapsed(people),
@@ -51,7 +52,7 @@ def check_truth(people: Instances) -> list[Finding]:
             is_fault=True,
         ),
         *_check_repetitions(people),
-        *_check_units(people),
+        *check_units(people),
         *_check_fields(people),
         *check_peer_files(people),
         *(Finding(note, is_fault=False) for note in people.notes),
@@ -115,7 +116,7 @@ def _check_repetitions(people: Instances) -> list[Finding]:
     return findings
 
 
-def _check_units(people: Instances) -> list[Finding]:
+def check_units(people: Instances) -> list[Finding]:
     """Find coordinates that are shares of the image, and boxes in another form."""
     keypoints, boxes = people.keypoints[people.is_counted], people.boxes_xywh[people.is_counted]
     if not len(keypoints):
@@ -168,7 +169,7 @@ def check_keypoints_outside(people: Instances) -> list[Finding]:
     height = people.images.height[people.image_rows][:, None]
     x, y = people.keypoints[:, :, 0], people.keypoints[:, :, 1]
     is_outside = is_labelled & (width > 0) & ((x < -1) | (y < -1) | (x > width) | (y > height))
-    is_placeholder = is_labelled & _is_placeholder(people)
+    is_placeholder = is_labelled & find_placeholders(people.keypoints)
     is_outside &= ~is_placeholder
     findings = _report_keypoints(
         people, is_outside, "labelled keypoints outside the image", "", is_fault=False
@@ -184,19 +185,9 @@ def check_keypoints_outside(people: Instances) -> list[Finding]:
     return findings
 
 
-def _is_placeholder(people: Instances) -> NDArray[np.bool_]:
-    """Return (n, k) keypoints at 0, 0 or at -1, -1, -0.5, -0.5, -999, -999, which are no labels.
-
-    Tools write 0, 0 for joints without a label; counting pixels from 0 instead of 1 makes it
-    -1, -1.
-    """
-    x, y = people.keypoints[:, :, 0], people.keypoints[:, :, 1]
-    return np.asarray((x == y) & (x <= 0))
-
-
-def _check_placeholders(people: Instances) -> list[Finding]:
+def check_placeholders(people: Instances) -> list[Finding]:
     """Find keypoints that are marked as labelled at a point that means "no label"."""
-    is_placeholder = (people.keypoints[:, :, 2] > 0) & _is_placeholder(people)
+    is_placeholder = (people.keypoints[:, :, 2] > 0) & find_placeholders(people.keypoints)
     x = people.keypoints[:, :, 0]
     remedy = "give joints without a label v = 0"
     findings = []

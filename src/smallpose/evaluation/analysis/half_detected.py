@@ -10,8 +10,8 @@ No height is named where there are too few people, where the share detected fall
 people, or where the interval contains the heights of more than half of the people.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from smallpose.evaluation.evaluate import Evaluation
 from smallpose.evaluation.matching.arrays import Floats, Ints, Mask
 from smallpose.evaluation.scoring.bootstrap import MIN_CLUSTERS, index_clusters
 from smallpose.evaluation.scoring.detected_people import DetectedPeople
+from smallpose.io.label_faults import UNSETTLED
 
 MIN_PEOPLE = 20
 MAX_WITHIN = 0.5  # share of people within the interval above which no height is named
@@ -81,6 +82,7 @@ class HalfDetected:
             as chance can be ruled out.
         tallest: the largest group of people from some height on of whom fewer than half are
             detected, all above the limit; None without one.
+        is_doubted: a note says that labels or results are not written as they must be.
     """
 
     height: float
@@ -95,6 +97,7 @@ class HalfDetected:
     num_partial: int = 0
     fall: Fall | None = None
     tallest: Tallest | None = None
+    is_doubted: bool = False
 
     @property
     def is_named(self) -> bool:
@@ -109,6 +112,8 @@ class HalfDetected:
     @property
     def reason(self) -> str:
         """Say why the limit cannot be told; "" where it can."""
+        if self.is_doubted:
+            return "labels or results are not written as they must be (see the notes)"
         if self.people < MIN_PEOPLE or self.clusters < MIN_CLUSTERS:
             return (
                 f"only {format_count(self.people, 'person', 'people')} in "
@@ -134,6 +139,8 @@ class HalfDetected:
         """Say in few words why the limit cannot be told; "" where it can."""
         if self.is_named:
             return ""
+        if self.is_doubted:
+            return "see the notes"
         if np.isnan(self.height):
             return "too few people"
         return "the share falls again" if self.fall is not None else f"too wide: {self.ends}"
@@ -205,7 +212,13 @@ def find_half_detected_height(result: Evaluation) -> HalfDetected:
     """Find the height from which on half of the people of an evaluation are detected."""
     detected, counts = result.detected, result.match_counts
     image = np.searchsorted(counts.image_ids, detected.image_ids)
-    return locate_half(detected, index_clusters(counts.groups)[image])
+    half = locate_half(detected, index_clusters(counts.groups)[image])
+    return replace(half, is_doubted=has_doubt(result.notes))
+
+
+def has_doubt(notes: Iterable[str]) -> bool:
+    """Return whether a note says that labels or results are not written as they must be."""
+    return any(UNSETTLED in note for note in notes)
 
 
 def locate_half(detected: DetectedPeople, cluster: Ints) -> HalfDetected:

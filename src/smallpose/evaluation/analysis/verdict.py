@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from smallpose.core.counts import format_count
 from smallpose.evaluation.analysis.comparison import MIN_TEST_CLUSTERS, Comparison, Difference
+from smallpose.evaluation.analysis.half_detected import has_doubt
 from smallpose.evaluation.console_table import format_number
 from smallpose.evaluation.protocols import AP_NAMES
 
@@ -38,8 +39,22 @@ def describe_verdicts(comparison: Comparison) -> dict[str, str]:
     shows a difference, where it shows the opposite, or where too few images have small people for
     a test. What differs is decided by the p-values that are corrected over the table, as its stars.
     """
-    _, *others = comparison.evaluations
-    return {other: _describe_pair(_get_pair(comparison, other)) for other in others}
+    base, *others = comparison.evaluations
+    return {
+        other: _describe_pair(_get_pair(comparison, other))
+        + _describe_doubt(comparison, base, other)
+        for other in others
+    }
+
+
+def _describe_doubt(comparison: Comparison, *names: str) -> str:
+    """Say that labels or results are not written as they must be, where a note says so."""
+    if not any(has_doubt(comparison.evaluations[name].notes) for name in names):
+        return ""
+    return (
+        "; labels or results are not written as they must be (see the notes), so this says nothing "
+        "about the models"
+    )
 
 
 def _get_pair(comparison: Comparison, other: str) -> _Pair:

@@ -5,7 +5,7 @@ over the others, both with 95 % intervals over images, or over videos if images 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -36,8 +36,14 @@ COMPARED_PROTOCOLS = ("coco", "owned")
 SIGNIFICANCE = 0.05
 
 
-def find_height_limit(truth: Instances, matches: PersonMatches) -> HalfDetected:
-    """Find the height from which on half of the people are detected, as `evaluate` does."""
+def find_height_limit(
+    truth: Instances, matches: PersonMatches, is_doubted: bool = False
+) -> HalfDetected:
+    """Find the height from which on half of the people are detected, as `evaluate` does.
+
+    Args:
+        is_doubted: a note says that labels or results are not written as they must be.
+    """
     people = np.flatnonzero(matches.is_scored)
     image = truth.image_rows[people]
     detected = DetectedPeople(
@@ -46,7 +52,8 @@ def find_height_limit(truth: Instances, matches: PersonMatches) -> HalfDetected:
         outside=measure_share_outside(truth.boxes_xywh, truth.keypoints)[people],
         is_detected=matches.is_matched[people],
     )
-    return locate_half(detected, index_clusters(truth.images.groups)[image])
+    half = locate_half(detected, index_clusters(truth.images.groups)[image])
+    return replace(half, is_doubted=is_doubted)
 
 
 @dataclass(frozen=True)
