@@ -167,7 +167,7 @@ def test_heatmaps_have_exact_targets_unless_others_are_named(
     out = tmp_path / "run"
     words = ["train", TINY, "--data", str(eight), "--out", str(out), "--recipe", recipe, *given]
     assert main([*words, "steps=1", "batch_size=4"]) == 0
-    is_printed = f", {expected} heatmap targets" in capsys.readouterr().err
+    is_printed = f", heatmap targets: {expected}" in capsys.readouterr().err
     assert is_printed == (expected != "rounded")
     assert json.loads((out / "options.json").read_text())["heatmap_targets"] == expected
     # The weights remember them, and a run that resumes goes on with them.

@@ -84,7 +84,7 @@ def describe_own_recipe(recipe: Recipe, data: OwnData, heatmap_targets: str = "r
     start = "from weights" if data.has_weights else "from random weights"
     rate = f"learning rate {recipe.learning_rate:g}"
     backbone = "" if recipe.backbone_rate else ", backbone frozen"
-    targets = "" if heatmap_targets == "rounded" else f", {heatmap_targets} heatmap targets"
+    targets = "" if heatmap_targets == "rounded" else f", heatmap targets: {heatmap_targets}"
     length = (
         format_count(recipe.steps, "step") if recipe.steps else format_count(recipe.epochs, "epoch")
     )
