@@ -1,6 +1,7 @@
 """`smallpose predict` on videos: the same people as on their frames, with ids, times and tracks."""
 
 import json
+import re
 import subprocess
 import sys
 from fractions import Fraction
@@ -12,6 +13,7 @@ import torch
 
 from smallpose import create_method, read_coco, read_results
 from smallpose.cli.main import main
+from smallpose.inference.tracking import Tracker
 from smallpose.io.image_files import list_media_files
 from smallpose.sources.video import iterate_frames
 from smallpose.training.checkpoint import save_model
@@ -217,9 +219,60 @@ def test_options_that_do_not_fit_videos_are_one_line(
 
 @pytest.mark.parametrize("flag", [("--every", 2), ("--track",), ("--draw", "a.mp4")])
 def test_options_of_videos_are_refused_for_images(files, flag, tmp_path, capsys):
-    words = (*list_words(files, FULL_IMAGE), files / "clip", "--out", tmp_path / "f.json")
+    image = files / "clip" / "000000.png"
+    words = (*list_words(files, FULL_IMAGE), image, "--out", tmp_path / "f.json")
     assert run_predict(*words, *flag) == 2
     assert "video" in capsys.readouterr().err
+
+
+def test_numbered_frames_of_a_folder_are_tracked_in_the_order_of_their_numbers(
+    files, tmp_path, capsys
+):
+    """A folder of frames was answered by "is for videos"."""
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for number in range(len(TIMES)):  # f8.png to f14.png: their names sort otherwise
+        image = cv2.imread(str(files / "clip" / f"{number:06d}.png"))
+        cv2.imwrite(str(folder / f"f{number + 8}.png"), image)
+    cv2.imwrite(str(folder / "other.png"), image)
+    out = tmp_path / "o" / "found.json"
+    words = (*list_words(files, FULL_IMAGE), "--max-people", 2, folder, "--out", out)
+    drawn = ("--draw", tmp_path / "drawn")
+    assert run_predict(*words, "--track", *drawn) == 0
+    printed = capsys.readouterr()
+    assert "7 images are frames of a video, 25 a second" in printed.err
+    assert re.search(r"8 frames and images, \d+ tracks?: ", printed.out)
+    assert len(list((tmp_path / "drawn").iterdir())) == 8
+    records = json.loads(out.read_text())
+    names = {image["id"]: image["file_name"] for image in read_images(out)}
+    is_frame = [not names[r["image_id"]].endswith("other.png") for r in records]
+    assert ["track_id" in r for r in records] == is_frame and sum(is_frame) > 7
+    frames = {
+        f["file_name"]: f["index"] for f in json.loads((out.parent / "frames.json").read_text())
+    }
+    assert sorted(frames.values()) == list(range(8, 15))
+    found = read_results(out, read_coco(tmp_path / "o" / "found.images.json"))
+    tracker = Tracker(create_method(FULL_IMAGE).skeleton.sigmas)
+    for name, index in sorted(frames.items(), key=lambda frame: frame[1]):
+        image_id = next(key for key, value in names.items() if value == name)
+        rows = np.flatnonzero(found.image_ids == image_id)
+        expected = tracker.assign(found.take(rows), (index - 8) / 25)
+        assert [records[row]["track_id"] for row in rows] == expected
+    assert run_predict(*words, "--track", "--shards", tmp_path / "s") == 2
+    assert "cannot be combined with --track; leave them out" in capsys.readouterr().err
+
+
+def read_images(out):
+    return json.loads(out.with_name("found.images.json").read_text())["images"]
+
+
+def test_tracks_of_distant_frames_are_said_to_break(files, tmp_path, capsys):
+    words = (*list_words(files, FULL_IMAGE), "--max-people", 1, files / "clip.mp4", "--track")
+    for every, is_noted in ((1, False), (3, True)):
+        out = tmp_path / str(every) / "found.json"
+        assert run_predict(*words, "--every", every, "--out", out) == 0
+        printed = capsys.readouterr().err
+        assert ("move fast get new track numbers" in " ".join(printed.split())) == is_noted
 
 
 def test_a_file_that_is_no_video_leaves_nothing_behind(files, tmp_path, capsys):

@@ -130,8 +130,8 @@ def _add_video_options(group: argparse._ArgumentGroup) -> None:
     add_switch(
         group,
         "--track",
-        help="Number the people of a video by 'track_id', by the overlap of poses and boxes; who "
-        "is hidden for more than a second gets a new number.",
+        help="Number the people of a video, or of a folder of numbered frames, by 'track_id', by "
+        "the overlap of poses and boxes; who is hidden for more than a second gets a new number.",
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.system.image_formats import is_video_name
 
@@ -27,12 +28,12 @@ def check_video_arguments(args: argparse.Namespace, files: Sequence[Path]) -> bo
     videos = [file for file in files if is_video_file(file)]
     draws_video = args.draw is not None and is_video_name(args.draw)
     if not videos:
-        for is_given, flag in ((args.every != 1, "--every"), (args.track, "--track")):
-            if is_given:
-                raise InputError(flag, "is for videos, and none is given", "leave it out")
+        if args.every != 1:
+            what = "is for videos, and none is given"
+            raise InputError("--every", what, "leave it out, or name the images that you need")
         if draws_video:
             raise InputError(f"--draw {args.draw}", "is for a video", "name a folder")
-        return False
+        return args.track and _check_tracked_images(args, files)
     require_packages("reading videos", "av")
     if args.boxes:
         raise InputError(
@@ -57,6 +58,34 @@ def check_video_arguments(args: argparse.Namespace, files: Sequence[Path]) -> bo
     from smallpose.io.media_results import refuse_frames_of_others
 
     refuse_frames_of_others(args.out)
+    return True
+
+
+def _check_tracked_images(args: argparse.Namespace, files: Sequence[Path]) -> bool:
+    """Return True for images that are numbered as frames, and refuse what they cannot have.
+
+    Raises: InputError, also where there are no such images.
+    """
+    from smallpose.inference.frame_sequences import FRAMES_PER_S, list_frame_sequences
+    from smallpose.io.media_results import refuse_frames_of_others
+    from smallpose.system.progress import print_status
+
+    sequences = list_frame_sequences(files)
+    if not sequences:
+        what = "is for videos and for numbered frames (clip/000001.jpg, …), and none are given"
+        raise InputError(
+            "--track", what, "leave it out, or name the video, or the folder of its frames"
+        )
+    for is_given, flag, remedy in (
+        (args.boxes, "--boxes", "add --boxes-from METHOD instead"),
+        (args.shards or args.backend, "--shards and --backend", "leave them out"),
+    ):
+        if is_given:
+            raise InputError(flag, "cannot be combined with --track", remedy)
+    refuse_frames_of_others(args.out)
+    num_frames = sum(len(sequence.indices) for sequence in sequences)
+    frames = format_count(num_frames, "image is a frame", "images are frames")
+    print_status(f"--track: by their numbers, {frames} of a video, {FRAMES_PER_S} a second")
     return True
 
 
@@ -101,7 +130,7 @@ def _convert_parts(
             {
                 "image_id": one.image_id,
                 "index": one.index,
-                "time": round(one.time_s, 6),
+                **({} if one.time_s is None else {"time": round(one.time_s, 6)}),
                 "video": one.video,
                 "file_name": one.file_name,
             }
@@ -124,9 +153,15 @@ def _draw_parts(
     try:
         for part in parts:
             drawn.add_predictions(part.predictions)
-            if not part.times:
+            if not part.frames:
                 draw_predictions(
-                    part.predictions, part.images, Path(), open_image, out, min_score=min_score
+                    part.predictions,
+                    part.images,
+                    Path(),
+                    open_image,
+                    out,
+                    min_score=min_score,
+                    labels=[str(one) if one else "" for one in part.track_ids],
                 )
                 yield part
                 continue

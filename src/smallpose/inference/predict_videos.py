@@ -23,6 +23,7 @@ from smallpose.core.instances import Images, make_images, make_instances
 from smallpose.core.predictions import Predictions
 from smallpose.inference.boxes import Boxes, convert_to_boxes
 from smallpose.inference.computation import apply_speed_options
+from smallpose.inference.frame_sequences import list_frame_sequences, track_sequences
 from smallpose.inference.notes import describe_unreadable, list_unreadable
 from smallpose.inference.options import InferenceOptions
 from smallpose.inference.predict import predict_people
@@ -42,6 +43,7 @@ from smallpose.system.progress import format_duration, print_status, track_progr
 FRAMES_PER_PART = 32
 TILED_FRAMES_PER_PART = 4  # each of them takes long, and progress counts parts
 BYTES_PER_PART = 2**27  # of decoded frames; another part is decoded meanwhile
+MAX_TRACKED_STEP_S = 0.1  # between frames; beyond, whoever walks may have left their own box
 _APPLIED: dict[str, Any] = {"engine": "torch", "precision": "float32", "compile": False}
 
 
@@ -51,14 +53,14 @@ class FrameTime:
 
     Args:
         index: in the order in which frames are shown, from 0.
-        time_s: at which it is shown, from the beginning of the video.
+        time_s: at which it is shown, from the beginning of the video; None where that is unknown.
     """
 
     image_id: int
     file_name: str
     video: str
     index: int
-    time_s: float
+    time_s: float | None
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,10 @@ class MediaPart:
     Args:
         predictions: in the order of the images.
         images: their names, ids and sizes.
-        times: of the frames; empty for image files.
+        times: of the frames; empty for image files that are none.
         frames: the frames themselves; empty for image files.
-        track_ids: (d,) number of the person in each prediction; empty where people are not tracked.
+        track_ids: (d,) number of the person in each prediction, 0 for none; empty where people are
+            not tracked.
         rate: frames of this video that are predicted per second.
     """
 
@@ -89,7 +92,7 @@ class MediaPredictor:
     Args:
         method, detector, options, device: as in `predict_image_files`.
         every: every so many-th frame of a video is predicted.
-        is_tracking: number the people of videos.
+        is_tracking: number the people of videos, and of image files that are numbered as frames.
     """
 
     method: PoseMethod
@@ -115,18 +118,32 @@ class MediaPredictor:
                 detecting = self.detector.method.move_to(self.device)
                 stack.enter_context(apply_speed_options(detecting, self.detector.options))
             for group in _group_files(files):
-                parts = self._predict_images(group, num_images + 1)
+                parts = self._predict_images(group, num_images + 1, tracker)
                 if is_video_file(group[0]):
                     parts = self._predict_video(group[0], names[group[0]], num_images + 1, tracker)
                 for part in parts:
                     num_images += len(part.images)
                     yield part
 
-    def _predict_images(self, files: Sequence[Path], first_id: int) -> Iterator[MediaPart]:
+    def _predict_images(
+        self, files: Sequence[Path], first_id: int, tracker: Tracker
+    ) -> Iterator[MediaPart]:
         result = predict_image_files(
             self.method, files, self.detector, self.options, self.device, first_id
         )
-        yield MediaPart(result.predictions, result.people.images)
+        predictions, images = result.predictions, result.people.images
+        sequences = list_frame_sequences(files) if self.is_tracking else []
+        if not sequences:
+            yield MediaPart(predictions, images)
+            return
+        ids = images.ids.tolist()
+        times = [
+            FrameTime(ids[index], images.file_names[index], str(one.folder), number, None)
+            for one in sequences
+            for index, number in zip(one.indices, one.numbers, strict=True)
+        ]
+        track_ids = track_sequences(tracker, predictions, sequences, ids)
+        yield MediaPart(predictions, images, times=tuple(times), track_ids=track_ids)
 
     def _predict_video(
         self, video: Path, name: str, first_id: int, tracker: Tracker
@@ -138,6 +155,8 @@ class MediaPredictor:
                 f"{video}: no boxes: each frame is taken as the box of one person; --boxes-from "
                 "METHOD detects people first"
             )
+        if self.is_tracking:
+            self._print_distant_frames(video, float(info.rate))
         counter = _FrameTally(iterate_frames(video))
         total = -(-info.num_frames // self.every) or None
         frames = (frame for frame in counter if frame.index % self.every == 0)
@@ -166,6 +185,16 @@ class MediaPredictor:
             print_status(
                 f"{video}: the limit of people was reached in {limited}; the highest scores were "
                 "kept, and --max-people N or all keeps more"
+            )
+
+    def _print_distant_frames(self, video: Path, rate: float) -> None:
+        """Print that tracks break where frames are too far apart for people who move."""
+        step_s = self.every / rate
+        if self.every > 1 and step_s > MAX_TRACKED_STEP_S:
+            print_status(
+                f"{video}: frames are {step_s:.2g} s apart (--every {self.every}), and people who "
+                "move fast get new track numbers; for whole tracks leave --every out, and take the "
+                "frames that you need from the results"
             )
 
     def _print_tiles(self, frame: TimedFrame) -> None:

@@ -26,9 +26,9 @@ class ResultPart(NamedTuple):
     Args:
         predictions: the detections.
         images: the images.
-        track_ids: (d,) number of the person; empty where people are not tracked.
+        track_ids: (d,) number of the person, 0 for none; empty where people are not tracked.
         frames: one record for each image that is a frame of a video: image_id, file_name, video,
-            index, and time in s.
+            index, and time in s where it is known.
     """
 
     predictions: Predictions
@@ -134,7 +134,8 @@ def _write_records(file: IO[bytes], records: Sequence[Mapping[str, Any]], num_be
 def _build_results(part: ResultPart) -> list[dict[str, Any]]:
     records = build_result_records(part.predictions, 1, part.images, file_names=True)
     for record, track_id in zip(records, part.track_ids, strict=False):
-        record["track_id"] = track_id
+        if track_id:
+            record["track_id"] = track_id
     return records
 
 

@@ -30,6 +30,7 @@ def draw_predictions(
     out: Path,
     min_score_share: float = MIN_SCORE_SHARE,
     min_score: float | None = None,
+    labels: Sequence[str] = (),
 ) -> int:
     """Draw one JPEG for each image, also of those without people; strokes scale with the person.
 
@@ -40,6 +41,7 @@ def draw_predictions(
         min_score_share: the lowest score of people drawn, as a share of the image's best, and of
             joints, as a share of the person's best.
         min_score: the lowest score of people drawn, in place of that share.
+        labels: (d,) text above each person; empty for none.
     Returns: the number of images drawn.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -51,7 +53,14 @@ def draw_predictions(
         shown = predictions
         if isinstance(image, LargeImage):
             image, shown = reduce_with_predictions(image, predictions)
-        canvas = draw_image(image, shown, detections, min_score_share, min_score=min_score)
+        canvas = draw_image(
+            image,
+            shown,
+            detections,
+            min_score_share,
+            labels=[labels[d] for d in detections] if labels else (),
+            min_score=min_score,
+        )
         _, data = cv2.imencode(".jpg", canvas[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
         name = Path(file_name)
         stem = "-".join(name.with_suffix("").parts[-2:]) if not name.is_absolute() else name.stem
