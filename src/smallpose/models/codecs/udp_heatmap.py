@@ -14,6 +14,7 @@ from smallpose.models.codecs.gaussian import draw_gaussians, evaluate_gaussian, 
 from smallpose.models.codecs.peaks import find_peak_pixels
 
 BLUR_KERNEL = 11  # taps of the smoothing before decoding, for maps with a sigma of 2
+_MAPS_AT_ONCE = 16  # on a CPU, so that their sums stay in its cache
 _EPS = 1.1920929e-07  # float32's; keeps the Hessian of a flat map from being singular
 
 
@@ -65,19 +66,29 @@ def decode_udp_heatmaps(
     """
     h, w = heatmaps.shape[-2:]
     pixels, scores = find_peak_pixels(heatmaps)
-    log_maps = _blur_log(heatmaps, scores, blur_kernel)
+    logs = _blur_log(heatmaps, scores, pixels, blur_kernel)
     is_above = (scores > 0)[..., None]
-    step = torch.nan_to_num(_newton_step(log_maps, pixels), posinf=0.0, neginf=0.0)
+    step = torch.nan_to_num(_newton_step(logs), posinf=0.0, neginf=0.0)
     points = torch.where(is_above, pixels - step, torch.full_like(step, -1.0)).to(heatmaps.dtype)
     return points / points.new_tensor([w - 1, h - 1]) * points.new_tensor(input_wh), scores
 
 
-def _blur_log(heatmaps: Tensor, maximum: Tensor, kernel: int) -> Tensor:
-    """Blur maps, scale them back to their old maximum and return their logarithm."""
+def _blur_log(heatmaps: Tensor, maximum: Tensor, pixels: Tensor, kernel: int) -> Tensor:
+    """Blur maps, scale them back to their old maximum and return logarithms about a pixel.
+
+    Returns: (3, 3, b, k) row by row; the border's pixels beyond the border.
+    """
+    h, w = heatmaps.shape[-2:]
     maps = blur_maps(heatmaps, kernel)
-    maps = maps * (maximum / maps.amax(dim=(-2, -1)))[..., None, None]
+    around = torch.arange(-1, 2, device=maps.device)
+    x = (pixels[..., 0] + around[:, None, None]).clamp(0, w - 1)  # (3, b, k)
+    y = (pixels[..., 1] + around[:, None, None]).clamp(0, h - 1)
+    index = (y[:, None] * w + x).flatten(0, 1).movedim(0, -1)  # (b, k, 9)
+    values = maps.flatten(2).gather(-1, index)
+    values = values * (maximum / maps.amax(dim=(-2, -1)))[..., None]
     # Rounded from double precision: the last bit of a logarithm differs from library to library.
-    return torch.log(maps.clamp(0.001, 50).double()).to(maps.dtype)
+    logs = torch.log(values.clamp(0.001, 50).double()).to(maps.dtype)
+    return logs.movedim(-1, 0).unflatten(0, (3, 3))
 
 
 def blur_maps(maps: Tensor, kernel: int) -> Tensor:
@@ -87,45 +98,49 @@ def blur_maps(maps: Tensor, kernel: int) -> Tensor:
     OpenCV's order: along a row from left to right, along a column from the middle outwards by
     pairs, a product and its addition rounded once.
     """
-    h, w = maps.shape[-2:]
     half = kernel // 2
     sigma = 0.3 * ((kernel - 1) * 0.5 - 1) + 0.8  # OpenCV's for that many taps
     distance = torch.arange(kernel, device=maps.device, dtype=torch.float64) - half
     gaussian = evaluate_gaussian(distance.square(), sigma)
     taps = (gaussian / gaussian.sum()).to(maps.dtype).double()
+    flat = maps.flatten(0, 1)
+    # A traced graph must hold for any number of maps.
+    is_divided = maps.device.type == "cpu" and not torch.jit.is_tracing()
+    parts = flat.split(_MAPS_AT_ONCE) if is_divided else [flat]
+    return torch.cat([_blur_part(part, taps) for part in parts]).view(maps.shape)
 
-    def add_product(part: Tensor, tap: Tensor, total: Tensor) -> Tensor:
-        return torch.addcmul(total.double(), part.double(), tap).to(maps.dtype)
 
-    x = functional.pad(maps, (half, half, half, half))
-    rows = (x[..., :w].double() * taps[0]).to(maps.dtype)
-    for i in range(1, kernel):
-        rows = add_product(x[..., i : i + w], taps[i], rows)
-    middle = rows[..., half : half + h, :]
-    total = (middle.double() * taps[half]).to(maps.dtype)
+def _blur_part(maps: Tensor, taps: Tensor) -> Tensor:
+    """Blur (n, h, w) maps."""
+    h, w = maps.shape[-2:]
+    half = len(taps) // 2
+
+    def add_product(total: Tensor, part: Tensor, tap: Tensor) -> Tensor:
+        return _round(torch.addcmul(total, part, tap), maps.dtype)
+
+    x = functional.pad(maps, (half, half, half, half)).double()
+    sums = _round(x[..., :w] * taps[0], maps.dtype)
+    for i in range(1, len(taps)):
+        sums = add_product(sums, x[..., i : i + w], taps[i])
+    rows = sums.to(maps.dtype)
+    total = _round(sums[:, half : half + h] * taps[half], maps.dtype)
     for i in range(1, half + 1):
-        pair = rows[..., half - i : half - i + h, :] + rows[..., half + i : half + i + h, :]
-        total = add_product(pair, taps[half + i], total)
-    return total
+        pair = rows[:, half - i : half - i + h] + rows[:, half + i : half + i + h]
+        total = add_product(total, pair.double(), taps[half + i])
+    return total.to(maps.dtype)
 
 
-def _newton_step(log_maps: Tensor, pixels: Tensor) -> Tensor:
-    """Return inverse(Hessian) × gradient of (b, k, h, w) maps at (b, k, 2) pixels, (b, k, 2)."""
-    h, w = log_maps.shape[-2:]
-    flat = log_maps.flatten(2).double()
+def _round(values: Tensor, dtype: torch.dtype) -> Tensor:
+    """Round to another type and back to double precision."""
+    return values.to(dtype).double()
 
-    def value_at(dx: int, dy: int) -> Tensor:
-        """Return the (b, k) values beside the pixel; the border's beyond the border."""
-        x = (pixels[..., 0] + dx).clamp(0, w - 1)
-        y = (pixels[..., 1] + dy).clamp(0, h - 1)
-        return flat.gather(-1, (y * w + x)[..., None])[..., 0]
 
-    center = value_at(0, 0)
-    left, right = value_at(-1, 0), value_at(1, 0)
-    up, down = value_at(0, -1), value_at(0, 1)
+def _newton_step(logs: Tensor) -> Tensor:
+    """Return inverse(Hessian) × gradient at the middle of (3, 3, b, k) pixels, (b, k, 2)."""
+    (first, up, _), (left, center, right), (_, down, last) = logs.double()
     gx, gy = (right - left) / 2, (down - up) / 2
     xx = right - 2 * center + left + _EPS
     yy = down - 2 * center + up + _EPS
-    xy = (value_at(1, 1) - right - down + 2 * center - left - up + value_at(-1, -1)) / 2
+    xy = (last - right - down + 2 * center - left - up + first) / 2
     determinant = xx * yy - xy * xy
     return torch.stack([yy * gx - xy * gy, xx * gy - xy * gx], dim=-1) / determinant[..., None]
