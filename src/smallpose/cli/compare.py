@@ -82,9 +82,9 @@ def run_command(args: argparse.Namespace) -> int:
     Returns: the exit code: 0, or that of the gate.
     """
     from smallpose.core.table import wrap_text
+    from smallpose.evaluation.analysis.common_joints import choose_common_joints
     from smallpose.evaluation.analysis.comparison import compare
     from smallpose.evaluation.analysis.gate import check_max_drop, parse_max_drops
-    from smallpose.evaluation.analysis.verdict import describe_verdicts
     from smallpose.io.coco_annotations import read_coco
     from smallpose.io.coco_results import read_results
     from smallpose.io.frame_groups import group_listed_frames
@@ -128,14 +128,16 @@ def run_command(args: argparse.Namespace) -> int:
         from smallpose.report.comparison_figures import save_comparison_figures
 
         by_name = dict(zip(names, paths, strict=True))
-        scoring = _choose_scoring(options, predictions)
-        del scoring["max_detections"]
-        save_comparison_figures(result, truth, predictions, by_name, args.figures, **scoring)
+        common = choose_common_joints(predictions, options["keypoints"])
+        scoring = {k: v for k, v in options.items() if k not in ("protocols", "max_detections")}
+        scoring["keypoints"] = common.keypoints
+        save_comparison_figures(
+            result, truth, dict(common.predictions), by_name, args.figures, **scoring
+        )
         print_written(args.figures)
     splits = _split_differences(truth, predictions, args, options)
-    verdicts = describe_verdicts(result)
     content = result.to_dict() | {"parts": [split.to_dict() for split in splits]}
-    content |= {"verdicts": verdicts} | ({"gate": gate.to_dict()} if gate else {})
+    content |= {"gate": gate.to_dict()} if gate else {}
     text = json.dumps(content, indent=1) + "\n"
     if args.json == "-":
         sys.stdout.write(text)
@@ -143,8 +145,8 @@ def run_command(args: argparse.Namespace) -> int:
         if args.json:
             write_atomically(args.json, text)
             print_written(args.json)
-        print(wrap_text("\n\n".join(map(str, (result, *splits)))))
-        print(wrap_text("\n" + "\n".join(f"{verdict}." for verdict in verdicts.values())))
+        print(wrap_text("\n\n".join(map(str, (result.format_tables(), *splits)))))
+        print(wrap_text("\n" + "\n".join(f"{verdict}." for verdict in result.verdicts.values())))
     if gate is None:
         return 0
     # With the JSON on stdout, people read the verdict on stderr.
@@ -174,18 +176,6 @@ def _name_results(paths: Sequence[Path], given: Sequence[str]) -> list[str]:
     ]
 
 
-def _choose_scoring(
-    options: dict[str, Any], predictions: dict[str, "Predictions"]
-) -> dict[str, Any]:
-    """Return the options that the comparison scored with, without its protocols."""
-    from smallpose.evaluation.analysis.comparison import has_different_joints
-
-    scoring = {key: value for key, value in options.items() if key != "protocols"}
-    if scoring["keypoints"] is None and has_different_joints(predictions):
-        scoring["keypoints"] = "coco17"  # for all, as in the comparison
-    return scoring
-
-
 def _split_differences(
     truth: "Instances",
     predictions: dict[str, "Predictions"],
@@ -193,17 +183,21 @@ def _split_differences(
     options: dict[str, Any],
 ) -> list["DifferenceSplit"]:
     """Split each difference from the first result under the first protocol that has precision."""
+    from smallpose.evaluation.analysis.common_joints import choose_common_joints
     from smallpose.evaluation.difference.split import split_difference
 
     protocol = next((one for one in options["protocols"] if one != "recall"), None)
     if protocol is None:
         return []
-    scoring = _choose_scoring(options, predictions)
+    # On the joints that all have, as the comparison, and not only the two.
+    common = choose_common_joints(predictions, options["keypoints"])
+    scoring = {key: value for key, value in options.items() if key != "protocols"}
+    scoring["keypoints"] = common.keypoints
     base, *others = predictions
     return [
         split_difference(
             truth,
-            {name: predictions[name] for name in (base, other)},
+            {name: common.predictions[name] for name in (base, other)},
             protocol=protocol,
             num_resamples=args.intervals,
             seed=args.seed,

@@ -358,7 +358,7 @@ def _format_output(
     from smallpose.system.files import write_atomically
 
     half = find_half_detected_height(result)
-    content = result.to_dict() | {"half_detected_px": half.to_dict()}
+    content = result.to_dict()
     content |= {name: data for name, (data, _) in sections.items()}
     text = json.dumps(content, indent=1) + "\n"
     if args.json == "-":

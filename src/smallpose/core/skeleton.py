@@ -177,10 +177,20 @@ class Skeleton:
             raise InputError(
                 f"skeleton {self.name}",
                 f"no OKS sigma is known for joint {unknown[0]!r}",
-                f"give {format_count(len(self), 'sigma')} with --sigmas FILE (smallpose sigmas "
-                "TRUTH.json --out FILE estimates them)",
+                _describe_sigma_remedy(self),
             )
         return np.array([SIGMAS[name] for name in self.joints])
+
+
+def _describe_sigma_remedy(skeleton: Skeleton) -> str:
+    """Say what to type for sigmas; they can be borrowed only where some joint's is known."""
+    remedy = f"give {format_count(len(skeleton), 'sigma')} with --sigmas FILE"
+    if set(skeleton.joints) & set(SIGMAS):
+        return f"{remedy} (smallpose sigmas TRUTH.json --out FILE borrows them)"
+    return (
+        f'{remedy}, as in {{"{skeleton.spelled_joints[0]}": 0.05, …}} (COCO\'s are .025, eyes, to '
+        ".107, hips; smallpose sigmas A.json B.json measures them on people labelled twice)"
+    )
 
 
 def _find_limbs(joints: Sequence[str]) -> tuple[Edge, ...]:

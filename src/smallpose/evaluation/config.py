@@ -1,5 +1,6 @@
 """What the numbers of an evaluation depend on, checked where a user names it."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -59,3 +60,18 @@ class ScoringConfig:
     def detection_limit(self) -> int | None:
         """Return how many detections of an image any protocol needs; None for all."""
         return self.max_detections if set(self.protocols) == {"coco"} else None
+
+
+def refuse_paths(truth: object, predictions: object) -> None:
+    """Refuse the names of files where tables are due, as callers in Python may give them."""
+    for table, what, reader in (
+        (truth, "ground truth", "smallpose.read_coco({path!r})"),
+        (predictions, "results", "smallpose.read_results({path!r}, truth)"),
+    ):
+        if isinstance(table, str | os.PathLike):
+            path = os.fspath(table)
+            raise InputError(
+                f"{what} {path!r}",
+                "the name of a file, not what is in it",
+                "pass " + reader.format(path=path),
+            )

@@ -18,7 +18,7 @@ from smallpose.evaluation.comparability import (
     describe_comparability,
     merge_data_facts,
 )
-from smallpose.evaluation.config import ScoringConfig
+from smallpose.evaluation.config import ScoringConfig, refuse_paths
 from smallpose.evaluation.console_table import format_evaluation
 from smallpose.evaluation.matching.arrays import ImageGroups, Ints, Matches
 from smallpose.evaluation.matching.greedy import match_detections
@@ -27,6 +27,8 @@ from smallpose.evaluation.matching.keypoint_selection import ScoredPoses, select
 from smallpose.evaluation.metric_names import Metrics, name_curve_metrics, name_recall_metrics
 from smallpose.evaluation.notes import (
     collect_notes,
+    describe_constant_metrics,
+    describe_few_matches,
     describe_limit,
     describe_regions,
     describe_scarce_classes,
@@ -72,10 +74,18 @@ class Evaluation:
     resampling: dict[str, int] = field(default_factory=dict)
 
     def __getitem__(self, protocol: str) -> Metrics:
+        if protocol not in self.protocols:
+            raise KeyError(
+                f"{protocol}: not evaluated, only {', '.join(self.protocols)}; pass "
+                f"protocols=({', '.join(map(repr, [*self.protocols, protocol]))}) to evaluate"
+            )
         return self.protocols[protocol]
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `to_json` writes."""
+        # Imported here, because it needs this module.
+        from smallpose.evaluation.analysis.half_detected import find_half_detected_height
+
         content = {
             "protocols": self.protocols,
             "people": self.people,
@@ -89,7 +99,7 @@ class Evaluation:
                 protocol: {name: list_ends(interval) for name, interval in intervals.items()}
                 for protocol, intervals in self.intervals.items()
             }
-        return content
+        return content | {"half_detected_px": find_half_detected_height(self).to_dict()}
 
     def to_json(self) -> str:
         """Return the evaluation as JSON text, numbers with all their digits."""
@@ -143,6 +153,7 @@ def evaluate(
         density_joints=density_joints,
         size_limits=size_limits,
     )
+    refuse_paths(truth, predictions)
     refuse_missing_boxes(predictions)
 
     scored = select_keypoints(truth, predictions, config)
@@ -250,6 +261,7 @@ def add_intervals(result: Evaluation, num_resamples: int, seed: int = 0) -> Eval
         count_clusters,
         get_class_index,
         resample_metrics,
+        rests_on_few_matches,
     )
 
     if num_resamples < MIN_RESAMPLES:
@@ -261,14 +273,21 @@ def add_intervals(result: Evaluation, num_resamples: int, seed: int = 0) -> Eval
     resamples = resample_metrics(counts, tuple(result.protocols), limit, num_resamples, seed)
     num_clusters = count_clusters(counts.groups)
     class_clusters = count_class_clusters(counts)
-    unit = "videos" if any(counts.groups) else "images"
+    unit = "video" if any(counts.groups) else "image"
     intervals: dict[str, dict[str, Interval | None]] = {}
+    few_matches: dict[str, None] = {}
+    constant: dict[str, float | None] = {}
     for protocol, metrics in resamples.items():
         intervals[protocol] = {}
         for name, values in metrics.items():
             is_enough = class_clusters[get_class_index(name)] >= MIN_CLUSTERS
             interval = compute_interval(result[protocol][name], values, num_clusters)
             intervals[protocol][name] = interval if is_enough else None
+            if is_enough and interval is None and result[protocol][name] in (0.0, 1.0):
+                constant[f"{name} ({protocol})"] = result[protocol][name]
+            is_shown = is_enough and interval is not None and name.startswith("AP")
+            if is_shown and rests_on_few_matches(result[protocol][name], values):
+                few_matches.setdefault(name)
     return replace(
         result,
         intervals=intervals,
@@ -276,6 +295,8 @@ def add_intervals(result: Evaluation, num_resamples: int, seed: int = 0) -> Eval
         notes=(
             *result.notes,
             *describe_scarce_classes("interval", class_clusters.tolist(), MIN_CLUSTERS, unit),
+            *describe_constant_metrics(constant),
+            *describe_few_matches([*few_matches]),
         ),
     )
 

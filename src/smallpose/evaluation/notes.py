@@ -1,6 +1,6 @@
 """What a reader of an evaluation should know, as plain sentences."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from smallpose.io.predicted_images import UNPREDICTED
 _LIMIT = "coco's limit of"
 _REPEATED = "a region to ignore (iscrowd 1) in their place"
 _MIN_UNDETECTED = 5  # images
+_MAX_NAMES = 3  # of metrics in a note
 _MIN_UNLABELLED = 5  # images
 _MAX_UNLABELLED_SHARE = 0.3  # of all images
 _NO_DETECTION = "there is no detection in any image: nobody was found"
@@ -157,6 +158,25 @@ def describe_missing_joints(missing: tuple[str, ...], scored: Skeleton) -> str:
     )
 
 
+def describe_constant_metrics(metrics: Mapping[str, float | None]) -> list[str]:
+    """Say which metrics have no interval because they are 0, or 1, in all resamples.
+
+    Args:
+        metrics: by name with their protocol.
+    """
+    notes = []
+    for value in (0.0, 1.0):
+        names = [name for name, one in metrics.items() if one == value]
+        if names:
+            listed = ", ".join(names[:_MAX_NAMES])
+            more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+            notes.append(
+                f"no interval for {listed}{more}: {value:g} here and in all resamples, which "
+                "cannot tell how far from it the true value may be"
+            )
+    return notes
+
+
 def describe_scarce_classes(
     what: str, class_clusters: Sequence[int], min_clusters: int, unit: str
 ) -> list[str]:
@@ -165,7 +185,7 @@ def describe_scarce_classes(
     Args:
         what: is missing, such as "interval".
         class_clusters: (c,) clusters that contain a person of each class.
-        unit: what a cluster is, "images" or "videos".
+        unit: what a cluster is, "image" or "video".
     """
     scarce = [
         f"{one.heading} ({count})"
@@ -174,7 +194,19 @@ def describe_scarce_classes(
     ]
     if not scarce:
         return []
-    return [f"no {what} for {', '.join(scarce)}: people in fewer than {min_clusters} {unit}"]
+    return [f"no {what} for {', '.join(scarce)}: people in fewer than {min_clusters} {unit}s"]
+
+
+def describe_few_matches(names: Sequence[str]) -> list[str]:
+    """Say which metrics have intervals that rest on few matched people, in a sentence or none."""
+    if not names:
+        return []
+    which = "interval" if len(names) == 1 else "intervals"
+    verb = "rests" if len(names) == 1 else "rest"
+    return [
+        f"the {which} of {', '.join(names)} {verb} on few matched people and may be too narrow "
+        "(docs/intervals.md)"
+    ]
 
 
 def merge_notes(notes: Iterable[str]) -> list[str]:

@@ -243,7 +243,8 @@ def _require_skeleton(where: str, record: ResultRecord, truth: Instances) -> Ske
             f"{format_count(num_values, 'keypoint value')}, {truth.skeleton.name} needs "
             f"{3 * len(truth.skeleton)}",
             "give the joints of the truth or COCO's 17, or name those of the results: "
-            '{"keypoint_names": ["nose", …], "predictions": [the list]}',
+            '{"keypoint_names": ["nose", …], "predictions": [the list]}, as smallpose predict '
+            "--own-joints writes them",
         )
     return skeleton
 

@@ -19,7 +19,7 @@ from smallpose.io.pose_pairs import (
     read_labels,
 )
 
-MIN_PEOPLE = 5  # fewer tell nothing
+MIN_PEOPLE = 10  # fewer tell nothing
 MIN_GAIN = 0.25  # by which another order must fit better
 
 

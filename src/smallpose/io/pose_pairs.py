@@ -166,7 +166,8 @@ def measure_fit(detected_xy: Floats, labels: Floats, area: Floats) -> Floats:
         area: (p,) of the people, which scales the distances.
     """
     with np.errstate(over="ignore"):  # coordinates up to 1e308 are read, and fit nowhere
-        square = ((detected_xy - labels[:, :, :2]) ** 2).sum(axis=2)
+        offset = detected_xy - labels[:, :, :2]
+        square = offset[:, :, 0] ** 2 + offset[:, :, 1] ** 2  # faster than a sum over the axis
         fit = np.exp(-square / (2 * TOLERANCE**2 * area[:, None]))
     return np.asarray(np.where(labels[:, :, 2] > 0, fit, np.nan))
 

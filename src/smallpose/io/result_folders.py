@@ -22,13 +22,19 @@ def is_result_folder(folder: Path) -> bool:
     )
 
 
+# Stems of result files that tell nothing; their folder tells more.
+GENERAL_NAMES = ("found", "predictions", "results", "detections", "preds", "keypoints")
+
+
 def get_result_name(path: Path) -> str:
-    """Return what results are called: their file, the run of `found.json`, the run of `labels`.
+    """Return what results are called: their file, or their folder where the file's name is general.
 
     >>> get_result_name(Path("runs/B/found.json")), get_result_name(Path("pose/predict/labels"))
     ('B', 'predict')
+    >>> get_result_name(Path("yolo/predictions.json")), get_result_name(Path("yolo.json"))
+    ('yolo', 'yolo')
     """
-    is_part_of_run = path.stem == "found" or path.name == LABELS
+    is_part_of_run = path.stem.lower() in GENERAL_NAMES or path.name == LABELS
     return path.parent.name if is_part_of_run and path.parent.name else path.stem
 
 

@@ -74,6 +74,12 @@ def train(config: TrainingConfig) -> dict[str, Any]:
     Returns: the contents of `result.json`; an empty dict in the other processes.
     Raises: Interrupted after SIGINT, SIGTERM or SIGHUP, with everything saved.
     """
+    if not isinstance(config, TrainingConfig):
+        raise InputError(
+            f"train {config!r}",
+            "no configuration",
+            f'pass smallpose.TrainingConfig(method={str(config)!r}, data="set", out="run")',
+        )
     with (
         join_process_group(config.device) as distributed,
         lock_run_folder(config.out, distributed),

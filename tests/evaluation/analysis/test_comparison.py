@@ -11,6 +11,7 @@ from smallpose.core.errors import InputError
 from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17, SKELETONS, SMALLPOSE
 from smallpose.evaluation.analysis.comparison import apply_holm_correction, compare
+from smallpose.evaluation.difference.split import split_difference
 from smallpose.evaluation.scoring.bootstrap import (
     resample_metrics,
 )
@@ -141,8 +142,21 @@ def test_results_of_different_joints_are_compared_on_those_that_both_have(crowde
         skeleton=SKELETONS["mpii16"],
         keypoints=dataset.predictions.keypoints[:, :16],
     )
-    with pytest.raises(InputError, match="compare results of the same joints"):
-        compare(dataset.truth, {"all": dataset.predictions, "mpii": other}, num_resamples=50)
+    places = [SMALLPOSE.joints.index(joint) for joint in SKELETONS["mpii16"].joints]
+    other = replace(other, keypoints=dataset.predictions.keypoints[:, places])
+    pair = {"all": dataset.predictions, "mpii": other}
+    result = compare(dataset.truth, pair, num_resamples=50)
+    assert {d.difference for d in result.differences} <= {0.0, None}
+    note = "different joints (all 21, mpii 16), so all are scored on the 16 joints that all have: "
+    assert note in str(result)
+    assert split_difference(dataset.truth, pair, num_resamples=0).to_dict()
+    faces = SMALLPOSE.take([0, 1])
+    face = replace(other, skeleton=faces, keypoints=dataset.predictions.keypoints[:, :2])
+    with pytest.raises(InputError, match="have no joint in common; name their joints alike"):
+        compare(
+            dataset.truth,
+            {"face": face, "mpii": replace(other, skeleton=SMALLPOSE.take(range(5, 21)))},
+        )
 
 
 def test_a_comparison_has_the_notes_of_each_result_and_shared_ones_once(crowded_dataset):
@@ -155,4 +169,4 @@ def test_a_comparison_has_the_notes_of_each_result_and_shared_ones_once(crowded_
     assert both.notes[0] == "2 results of other categories left out"
     assert sum("2 results" in note for note in both.notes) == 1
     with pytest.raises(InputError, match="too few resamples to compare by; use 1000"):
-        compare(dataset.truth, {"a": noted, "b": noted}, num_resamples=0)
+        compare(dataset.truth, {"a": noted, "b": noted}, num_resamples=9)

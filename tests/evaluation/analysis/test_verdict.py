@@ -75,9 +75,26 @@ def test_the_same_poses_twice_are_the_same():
     truth = make_truth(30)
     one = predict(truth, 2.0, 1)
     result = compare(truth, {"A": one, "B": replace(one)}, num_resamples=50)
+    value = f"{result.evaluations['A']['coco']['AP_S']:.4f}".lstrip("0")
     assert describe_verdicts(result) == {
-        "B": "A and B have the same AP_S (coco) on these 30 images"
+        "B": f"A and B have the same AP_S (coco), {value}, on these 30 images"
     }
+    assert result.to_dict()["verdicts"] == describe_verdicts(result)
+    assert str(result).endswith(f"{result.verdicts['B']}.")
+
+
+def test_models_that_find_nobody_are_the_same_at_zero():
+    truth = make_truth(30)
+    pair = {"A": predict(truth, 300.0, 1), "B": predict(truth, 300.0, 2)}
+    (sentence,) = describe_verdicts(compare(truth, pair, num_resamples=50)).values()
+    assert sentence == "A and B have the same AP_S (coco), .0000, on these 30 images"
+
+
+def test_a_single_image_is_spelled_as_one():
+    truth = make_truth(1)
+    pair = {"A": predict(truth, 1.0, 1), "B": predict(truth, 6.0, 2)}
+    (sentence,) = describe_verdicts(compare(truth, pair, num_resamples=50)).values()
+    assert "only 1 image has people who count, and 15 are needed" in sentence
 
 
 def test_the_command_ends_with_the_verdict_and_draws_figures(tmp_path, monkeypatch, capsys):

@@ -19,14 +19,15 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.interval import Interval
 from smallpose.core.predictions import Predictions
-from smallpose.core.skeleton import COCO17
 from smallpose.core.student_t import compute_two_sided_p
+from smallpose.evaluation.analysis.common_joints import choose_common_joints
 from smallpose.evaluation.analysis.half_detected import (
     SEE_RESOLUTION,
     HalfDetected,
     find_half_detected_height,
 )
 from smallpose.evaluation.comparability import describe_mixed_boxes
+from smallpose.evaluation.config import refuse_paths
 from smallpose.evaluation.console_table import format_areas, format_number, format_table
 from smallpose.evaluation.evaluate import Evaluation, evaluate
 from smallpose.evaluation.matching.arrays import Floats
@@ -34,6 +35,7 @@ from smallpose.evaluation.notes import describe_scarce_classes
 from smallpose.evaluation.protocols import AP_NAMES, CLASSES
 from smallpose.evaluation.scoring.bootstrap import (
     MIN_CLUSTERS,
+    MIN_RESAMPLES,
     compute_difference_interval,
     compute_standard_error,
     count_class_clusters,
@@ -105,6 +107,14 @@ class Comparison:
         """Return the height from which each result detects half of the people."""
         return {name: find_half_detected_height(e) for name, e in self.evaluations.items()}
 
+    @property
+    def verdicts(self) -> dict[str, str]:
+        """Describe each result against the first, in one sentence without a full stop."""
+        # Imported here, because it needs this module.
+        from smallpose.evaluation.analysis.verdict import describe_verdicts
+
+        return describe_verdicts(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Return what `to_json` writes."""
         first = next(iter(self.evaluations.values()))
@@ -124,14 +134,20 @@ class Comparison:
             },
             "environments": {name: dict(one) for name, one in self.environments.items() if one},
             "notes": list(self.notes),
+            "verdicts": self.verdicts,
         }
 
     def to_json(self) -> str:
         """Return the comparison as JSON text."""
         return json.dumps(self.to_dict(), indent=1) + "\n"
 
-    def __str__(self) -> str:
+    def format_tables(self) -> str:
+        """Return all that is printed but the verdicts."""
         return _format_comparison(self)
+
+    def __str__(self) -> str:
+        verdicts = "\n".join(f"{verdict}." for verdict in self.verdicts.values())
+        return f"{self.format_tables()}\n\n{verdicts}"
 
 
 def compare(
@@ -146,7 +162,8 @@ def compare(
 ) -> Comparison:
     """Score all results on the same truth and the same joints; compare each with the first.
 
-    Results of 17 and of 21 joints are compared on the 17, unless `keypoints` decides otherwise.
+    Results of 17 and of 21 joints are compared on the 17, others on the joints that all of them
+    have, unless `keypoints` decides otherwise.
 
     Args:
         predictions: results by name, two or more.
@@ -155,16 +172,17 @@ def compare(
             differs.
         options: as for `evaluate`.
     """
+    _check_results(truth, predictions)
     if len(predictions) < 2:
         raise InputError("compare", "fewer than two results", "give two or more")
-    if num_resamples < 1:
+    if num_resamples < MIN_RESAMPLES:
         raise InputError(
             f"--intervals {num_resamples}", "too few resamples to compare by", "use 1000"
         )
-    notes = []
-    if options.get("keypoints") is None and has_different_joints(predictions):
-        options["keypoints"] = "coco17"
-        notes.append(describe_common_joints(predictions))
+    common = choose_common_joints(predictions, options.get("keypoints"))
+    predictions = common.predictions
+    options["keypoints"] = common.keypoints
+    notes = [common.note] if common.note else []
     results = {
         name: evaluate(truth, one, protocols=protocols, **options)
         for name, one in predictions.items()
@@ -199,7 +217,7 @@ def compare(
     notes += describe_differences(environments or {})
     notes += describe_mixed_boxes({name: result.settings for name, result in results.items()})
     notes += _merge_notes(results)
-    unit = "videos" if any(counts.groups) else "images"
+    unit = "video" if any(counts.groups) else "image"
     notes += describe_scarce_classes("interval", class_clusters, MIN_CLUSTERS, unit)
     notes += describe_scarce_classes("p-value", class_clusters, MIN_TEST_CLUSTERS, unit)
     return Comparison(
@@ -213,22 +231,16 @@ def compare(
     )
 
 
-def has_different_joints(predictions: Mapping[str, Predictions]) -> bool:
-    """Return whether the results do not all have the same joints."""
-    return len({frozenset(one.skeleton.joints) for one in predictions.values()}) > 1
-
-
-def describe_common_joints(predictions: Mapping[str, Predictions]) -> str:
-    """Explain that results of different joints are scored on COCO's 17, if all have them."""
-    for name, one in predictions.items():
-        if not set(COCO17.joints) <= set(one.skeleton.joints):
-            raise InputError(
-                name,
-                f"it has the joints of {one.skeleton.name}, and others have not",
-                "compare results of the same joints",
-            )
-    counts = ", ".join(f"{name} {len(one.skeleton)}" for name, one in predictions.items())
-    return f"the results have different joints ({counts}), so all are scored on COCO's 17"
+def _check_results(truth: Instances, predictions: object) -> None:
+    """Refuse what callers in Python may pass in place of results by name."""
+    if not isinstance(predictions, Mapping):
+        raise InputError(
+            "compare",
+            f"results are a {type(predictions).__name__}, so they have no names",
+            'pass a dict: {"A": predictions_a, "B": predictions_b}',
+        )
+    for one in predictions.values():
+        refuse_paths(truth, one)
 
 
 def _merge_notes(results: Mapping[str, Evaluation]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from smallpose.core.counts import format_count
+from smallpose.core.counts import choose_verb, format_count
 from smallpose.evaluation.analysis.comparison import MIN_TEST_CLUSTERS, Comparison, Difference
 from smallpose.evaluation.analysis.half_detected import has_doubt
 from smallpose.evaluation.console_table import format_number
@@ -19,8 +19,8 @@ class _Pair:
     Args:
         small, everyone: of AP_S and of AP.
         others: of the other classes.
-        clusters: how many images or videos there are, in words.
-        unit: "images" or "videos".
+        clusters: how many images or videos there are, as in "these 30 images".
+        unit: "image" or "video".
         num_tests: the comparisons of the table, for which p-values are corrected.
     """
 
@@ -65,15 +65,20 @@ def _get_pair(comparison: Comparison, other: str) -> _Pair:
         for d in comparison.differences
         if d.other == other and d.protocol == protocol and d.name in AP_NAMES
     }
-    unit = "videos" if any(evaluation.match_counts.groups) else "images"
+    unit = "video" if any(evaluation.match_counts.groups) else "image"
     return _Pair(
         small=by_name.pop("AP_S"),
         everyone=by_name.pop("AP"),
         others=tuple(by_name.values()),
-        clusters=f"{comparison.num_clusters:,} {unit}",
+        clusters=f"{_choose_this(comparison.num_clusters)} "
+        f"{format_count(comparison.num_clusters, unit)}",
         unit=unit,
         num_tests=sum(d.p is not None for d in comparison.differences),
     )
+
+
+def _choose_this(count: int) -> str:
+    return "this" if count == 1 else "these"
 
 
 def _is_significant(one: Difference) -> bool:
@@ -100,16 +105,18 @@ def _describe_headline(one: Difference, pair: _Pair) -> str:
     names = f"{one.base} and {one.other}"
     if one.difference is None or one.p_holm is None:
         return (
-            f"{names} cannot be compared: only {one.clusters:,} {pair.unit} have "
-            f"{_METRICS[one.name]} who count, and {MIN_TEST_CLUSTERS} are needed"
+            f"{names} cannot be compared: only {format_count(one.clusters, pair.unit)} "
+            f"{choose_verb(one.clusters, 'have')} {_METRICS[one.name]} who count, and "
+            f"{MIN_TEST_CLUSTERS} are needed"
         )
     if not one.error:
-        return f"{names} have the same {one.name} ({one.protocol}) on these {pair.clusters}"
+        value = format_number(one.base_value)
+        return f"{names} have the same {one.name} ({one.protocol}), {value}, on {pair.clusters}"
     if _is_significant(one):
         return _describe_better(one, pair)
     difference = format_number(one.difference, 3, sign=True)
     return (
-        f"{names} cannot be told apart on these {pair.clusters} (difference in {one.name} "
+        f"{names} cannot be told apart on {pair.clusters} (difference in {one.name} "
         f"({one.protocol}) {difference}, "
         f"{_format_interval(one)}{_describe_correction(one, pair)}); {_describe_detectable(one)}"
     )
@@ -121,7 +128,7 @@ def _describe_better(one: Difference, pair: _Pair) -> str:
     better, worse = (one.other, one.base) if is_other_first else (one.base, one.other)
     size = format_number(abs(one.difference or 0.0), 3)
     return (
-        f"{better} is better than {worse} by {size} {one.name} ({one.protocol}) on these "
+        f"{better} is better than {worse} by {size} {one.name} ({one.protocol}) on "
         f"{pair.clusters} ({_format_interval(one, is_other_first)}, "
         f"{_format_p_value(one.p_holm or 0.0)})"
     )

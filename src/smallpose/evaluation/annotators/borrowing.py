@@ -53,10 +53,13 @@ def borrow_sigmas(
     missing = [k for k in range(len(skeleton)) if k not in measured and k not in published]
     values = dict(measured) | {index: one.value for index, one in published.items()}
     if missing and not values:
+        name = skeleton.spelled_joints[missing[0]]
         raise InputError(
-            f"joint {skeleton.spelled_joints[missing[0]]!r}",
+            f"joint {name!r}",
             "no joint has a name whose sigma is published, so none can be borrowed",
-            "label people twice and run: smallpose sigmas A.json B.json",
+            f'write them by hand into a file for --sigmas, as in {{"{name}": 0.05, …}} '
+            "(COCO's are .025, eyes, to .107, hips), or label people twice, with this joint "
+            "among their labels: smallpose sigmas A.json B.json",
         )
     steps = _count_edges(skeleton)
     distance = None if people is None else _measure_distances(people)

@@ -18,7 +18,7 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.interval import Interval
 from smallpose.core.predictions import Predictions
-from smallpose.evaluation.analysis.comparison import describe_common_joints, has_different_joints
+from smallpose.evaluation.analysis.common_joints import choose_common_joints
 from smallpose.evaluation.config import ScoringConfig
 from smallpose.evaluation.difference.correspondence import (
     CAUSES,
@@ -142,9 +142,8 @@ def split_difference(
         raise InputError(
             f"--intervals {num_resamples}", "too few resamples", "use 1000, or 0 for no intervals"
         )
-    if options.get("keypoints") is None and has_different_joints(predictions):
-        describe_common_joints(predictions)  # refuses those that lack some of COCO's
-        options["keypoints"] = "coco17"
+    common = choose_common_joints(predictions, options.get("keypoints"))
+    predictions, options["keypoints"] = common.predictions, common.keypoints
     config = ScoringConfig(protocols=(protocol,), **options)
     base, other = predictions.values()
     results = join_results(truth, base, other, config)

@@ -12,6 +12,7 @@ from typing import Literal
 from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.io.coco_results import is_result_file
+from smallpose.io.result_folders import GENERAL_NAMES
 from smallpose.io.yolo_results import LABELS
 from smallpose.system.files import read_bytes
 
@@ -143,10 +144,11 @@ def _choose_names(
 
 
 def _shorten(path: Path) -> str:
-    """Return the file's name without `.json` and `.gz`."""
+    """Return the file's name without `.json` and `.gz`, or its folder's where that tells more."""
     is_label_folder = path.name == LABELS and path.is_dir()
     name = path.resolve().parent.name if is_label_folder else path.name or path.resolve().name
-    return name.removesuffix(".gz").removesuffix(".json") or name
+    name = name.removesuffix(".gz").removesuffix(".json") or name
+    return path.parent.name if name.lower() in GENERAL_NAMES and path.parent.name else name
 
 
 def check_names(entries: Sequence[Path], names: Sequence[str]) -> tuple[str, ...]:
