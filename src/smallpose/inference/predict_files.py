@@ -198,7 +198,8 @@ def predict_image_files(
     elif boxes_from is not None:
         boxes = _detect_boxes(boxes_from, people, _PathReader(), device)
     elif not isinstance(method, FullImageMethod):
-        each = f"each of the {len(files):,} images" if len(files) > 1 else "the image"
+        several = f"each of the {format_count(len(files), 'image')}"
+        each = several if len(files) > 1 else "the image"
         print_status(
             f"no boxes: {each} is taken as the box of one person; --boxes-from METHOD detects "
             "people first"

@@ -13,7 +13,7 @@ from smallpose.core.instances import Instances
 from smallpose.io.pose_pairs import Floats, Indices, Mask, find_placeholders
 
 MAX_SAMPLED = 1000  # people
-MIN_PLACEHOLDERS = 0.05  # of the keypoints with v > 0, from which on AP is not the model's
+MIN_PLACEHOLDERS = 0.1  # of the keypoints with v > 0, from which on AP is not the model's
 MIN_OUTSIDE = 0.2  # of the people with most joints outside of their image
 MAX_POOR_OVERLAP = 0.5  # mean of boxes and the extents of their keypoints; above, boxes fit
 # How notes end where numbers are wrong, by which the sentence on heights knows them.

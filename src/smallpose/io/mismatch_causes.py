@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from smallpose.core.counts import format_share
+from smallpose.core.counts import format_count, format_share
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.io.exchanged_sides import describe_exchanged_sides
@@ -78,8 +78,9 @@ def _describe_factor(common: Floats, num_scaled: int, num_own: int, num_people: 
     factor = mean if _is_isotropic(common) else f"{x} in x and {y} in y"
     return (
         f"labels and results seem to belong to images of different size: with the results "
-        f"multiplied by {factor}, {num_scaled:,} of {num_people:,} people looked at fit a "
-        f"detection, and {num_own:,} as they are; scale the coordinates of one of both"
+        f"multiplied by {factor}, {num_scaled:,} of {format_count(num_people, 'person', 'people')} "
+        f"looked at fit a detection, and {num_own:,} as they are; scale the coordinates of one of "
+        "both"
     )
 
 
@@ -99,9 +100,9 @@ def _describe_own_scales(poses: PairedPoses) -> str | None:
     return (
         "labels and results seem to belong to images of different size: with the results "
         f"multiplied by a factor for each image, from {_format_factor(factors[tenth])} to "
-        f"{_format_factor(factors[-1 - tenth])}, {num_scaled:,} of {pairs.num_people:,} people "
-        f"looked at fit a detection, and {num_own:,} as they are; write both for images of the "
-        "same size"
+        f"{_format_factor(factors[-1 - tenth])}, {num_scaled:,} of "
+        f"{format_count(pairs.num_people, 'person', 'people')} looked at "
+        f"fit a detection, and {num_own:,} as they are; write both for images of the same size"
     )
 
 
@@ -148,8 +149,8 @@ def _describe_outside(truth: Instances, predictions: Predictions) -> str | None:
     num_outside = int(np.count_nonzero(2 * is_outside.sum(axis=1) > xy.shape[1]))
     if 2 * num_outside <= len(predictions):
         return None
-    subject = format_share(num_outside, len(predictions), "detection has", "detections have")
     return (
-        f"{subject} most joints outside of the image, by the width and height in the labels; "
+        f"{format_share(num_outside, len(predictions), 'detection has', 'detections have')} most "
+        "joints outside of the image, by the width and height in the labels; "
         "check whether labels and results belong to images of the same size"
     )
