@@ -200,6 +200,19 @@ def test_numbered_frames_without_identities_are_scored_as_a_note_advises(
     assert ours["videos"] == 1 and ours["identity"] is None
 
 
+def test_steadiness_over_distant_frames_is_said_to_be_over_them(evaluate_records, make_videos):
+    """Jitter over every sixth frame stood there as that of a video."""
+    data = make_videos(0)
+    for step in (1, 6):
+        numbers = {}
+        for image in sorted(data.truth["images"], key=lambda image: image["frame_id"]):
+            image["frame_id"] = numbers.get(image["vid_id"], 0) + step
+            numbers[image["vid_id"]] = image["frame_id"]
+        notes = evaluate_records(data)["notes"]
+        is_noted = any("of this file are 6 apart by their numbers" in note for note in notes)
+        assert is_noted == (step == 6)
+
+
 def set_image(**fields):
     def change(data):
         data.truth["images"][0].update(fields)

@@ -23,6 +23,24 @@ def list_notes(
         *_describe_tracks(records, frames, result_tracks, is_counted),
         *_describe_heads(truth, records, frames),
         *_describe_gaps(frames),
+        *_describe_steps(records, frames, result_tracks),
+    ]
+
+
+def _describe_steps(
+    records: VideoRecords, frames: VideoFrames, result_tracks: NDArray[np.int64]
+) -> list[str]:
+    """Say over how many frames of a video steadiness is measured, where they are not all there."""
+    has_tracks = bool((result_tracks != NO_TRACK).any() or (records.tracks != NO_TRACK).any())
+    steps = [step for step, rows in zip(frames.step, frames.rows, strict=True) if len(rows) > 1]
+    if not has_tracks or max(steps, default=1) == 1:
+        return []
+    low, high = min(steps), max(steps)
+    apart = f"{high}" if low == high else f"{low} to {high}"
+    return [
+        f"the frames of this file are {apart} apart by their numbers: steadiness is that from one "
+        "of them to the next, and larger than over all frames of a video; for those give the list "
+        "of images that 'predict' writes (found.images.json) in place of the labels"
     ]
 
 
