@@ -97,3 +97,33 @@ def test_training_wants_a_configuration():
     pytest.importorskip("torch")
     with pytest.raises(InputError, match=r"pass smallpose.TrainingConfig\(method='coffee'"):
         smallpose.train("coffee")
+
+
+def test_metrics_that_do_not_exist_are_answered_with_those_that_do(dataset):
+    result = smallpose.evaluate(*dataset)
+    with pytest.raises(KeyError, match=r"AP_dense: no such metric; there are AP, AP50, AP75, AP_S"):
+        result["coco"]["AP_dense"]
+    assert json.loads(result.to_json())["protocols"]["coco"] == result["coco"]
+
+
+def test_calls_with_other_arguments_show_the_call(dataset):
+    truth, predictions = dataset
+    with pytest.raises(TypeError, match=r"call smallpose\.compare\(truth, predictions\), see help"):
+        smallpose.compare(truth, predictions, predictions)
+    with pytest.raises(
+        TypeError, match=r"missing .*'predictions'; call smallpose\.evaluate\(truth"
+    ):
+        smallpose.evaluate("labels.json")
+
+
+def test_content_in_place_of_the_name_of_a_file_is_answered(dataset):
+    truth, _ = dataset
+    entry = {"image_id": 1, "category_id": 1, "keypoints": [1.0] * 51, "score": 1.0}
+    with pytest.raises(
+        InputError, match=r'a list: it is no name of a file; .*"memory.json" and data='
+    ):
+        smallpose.read_results([entry], truth)
+    with pytest.raises(InputError, match="a dict: it is no name of a file"):
+        smallpose.read_coco({"images": []})
+    data = json.dumps([entry]).encode()
+    assert len(smallpose.read_results("memory.json", truth, data=data)) == 1

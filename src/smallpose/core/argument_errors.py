@@ -41,6 +41,9 @@ def name_arguments(
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
+        except TypeError:
+            _refuse_other_arguments(function, args, kwargs)
+            raise
         except SmallposeError as error:
             own = inspect.signature(function).parameters.values()
             error.reword(map_options([*more_parameters, *own]))
@@ -49,6 +52,23 @@ def name_arguments(
     # Where pickle finds it for a pool of processes.
     call.__module__ = "smallpose"
     return call
+
+
+def _refuse_other_arguments(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> None:
+    """Raise a TypeError that shows the arguments of a function that was called with others."""
+    signature = inspect.signature(function)
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        names = ", ".join(
+            name if one.default is one.empty else f"{name}={one.default!r}"
+            for name, one in signature.parameters.items()
+            if one.kind is one.POSITIONAL_OR_KEYWORD
+        )
+        name = f"smallpose.{function.__name__}"
+        raise TypeError(f"{name}: {error}; call {name}({names}), see help({name})") from None
 
 
 def name_arguments_of_class(kind: type, more_parameters: Iterable[inspect.Parameter] = ()) -> type:

@@ -17,7 +17,7 @@ from smallpose.core.packed_keypoints import PackedKeypoints
 from smallpose.io import json_text
 from smallpose.io.coco_annotations_fast import read_coco_fast
 from smallpose.io.coco_annotations_slow import read_coco_slow
-from smallpose.system.files import read_if_gzip, write_atomically_with
+from smallpose.system.files import read_if_gzip, refuse_content, write_atomically_with
 
 _RECORDS_PER_BLOCK = 2048  # encoded at once, so that their text stays in the cache
 
@@ -49,6 +49,7 @@ def read_coco(
         where no annotation has keypoints.
     """
     wanted = (category,) if isinstance(category, str) else tuple(category)
+    refuse_content(path)
     data = read_if_gzip(Path(path)) if data is None else data
     people = None if derived else read_coco_fast(path, data, wanted, packed)
     if people is not None:

@@ -22,7 +22,7 @@ from smallpose.io.json_blocks import decode_blocks, guess_skeleton
 from smallpose.io.mismatch import add_mismatch_note
 from smallpose.io.predicted_images import describe_unpredicted_images
 from smallpose.io.unknown_images import UnknownImages
-from smallpose.system.files import read_bytes, read_if_gzip, write_atomically
+from smallpose.system.files import read_bytes, read_if_gzip, refuse_content, write_atomically
 
 
 def read_results(
@@ -45,6 +45,7 @@ def read_results(
     Raises: InputError naming the entry that is broken, not finite, or of an unknown image, and
         where all would be dropped.
     """
+    refuse_content(path)
     data = read_if_gzip(Path(path)) if data is None else data
     predictions = read_results_fast(path, truth, data, unknown_images)
     if predictions is None:

@@ -5,6 +5,7 @@ opened. Modules that only some functions use are imported there: every command l
 """
 
 import errno
+import itertools
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -39,6 +40,20 @@ def read_bytes(path: Path) -> bytes:
         data = _read_rest(path, file)
         refuse_change(path, before, file)
     return _decompress(path, data) if data[:2] == _GZIP else data
+
+
+def refuse_content(path: object) -> None:
+    """Refuse what a file may contain in place of its name.
+
+    Raises: InputError for lists, dicts and the like, as callers in Python may pass them.
+    """
+    if isinstance(path, str | os.PathLike):
+        return
+    raise InputError(
+        f"a {type(path).__name__}",
+        "it is no name of a file",
+        'write it to a file, or pass "memory.json" and data=json.dumps(…).encode()',
+    )
 
 
 def read_if_gzip(path: Path) -> bytes | None:
@@ -226,7 +241,8 @@ def resolve_inside(root: Path, name: str, extra_roots: Iterable[Path] = ()) -> P
     # The files are in a handful of folders: each folder is resolved once.
     link = os.path.islink(path)  # noqa: PTH114
     real = os.path.realpath(path) if link else _resolve_folder(os.path.dirname(path))  # noqa: PTH120
-    roots = [_resolve_folder(str(r)) for r in (root, *extra_roots)]
+    # A user who built many sets has many extra roots, and few files need one.
+    roots = (_resolve_folder(str(r)) for r in itertools.chain((root,), extra_roots))
     if not any(real == r or real.startswith(r.rstrip(os.sep) + os.sep) for r in roots):
         raise RefusedError(
             f"{root}: file name {_shorten_name(name)}",

@@ -16,6 +16,7 @@ from smallpose.evaluation.analysis.breakdown import (
     label_sources,
     score_joints,
 )
+from smallpose.evaluation.analysis.joint_failures import judge_joints
 from smallpose.evaluation.analysis.labelled_images import evaluate_image_groups, sort_labels
 from smallpose.io.coco_annotations_slow import read_coco_slow
 
@@ -85,6 +86,14 @@ def test_a_misplaced_joint_lowers_only_its_own_score(column):
     assert joints["left_wrist"].pck == joints["left_wrist"].similarity == 0.75
     assert {j.pck for name, j in joints.items() if name != "left_wrist"} == {1.0}
     assert joints["nose"].labelled == 40
+
+
+def test_joints_have_the_names_of_the_file(column):
+    truth, predictions = column()
+    spelled = ("snout", *COCO17.joints[1:])
+    truth = replace(truth, skeleton=replace(COCO17, file_joints=spelled))
+    assert tuple(j.name for j in score_joints(truth, predictions)) == spelled
+    assert judge_joints(truth, predictions).joints == spelled
 
 
 def test_hidden_and_seen_joints_can_be_scored_apart(column):

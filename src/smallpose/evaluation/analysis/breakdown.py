@@ -125,7 +125,7 @@ def score_joints(
     is_near[g] = distance <= PCK_THRESHOLD * longer_side[:, None]
     v = np.where(scored.classes[0][:, None], poses.keypoints[:, :, 2], 0)
     joint_scores = []
-    for j, joint in enumerate(scored.skeleton.joints):
+    for j, joint in enumerate(scored.spelled_joints):
         selections = {joint: v[:, j] > 0}
         if by_visibility:
             selections = {

@@ -36,7 +36,7 @@ class JointJudgements:
     """How each labelled joint of each person was predicted.
 
     Args:
-        joints: (k,) names.
+        joints: (k,) names, as the file of the truth spells them.
         visibility: (n, k) v of people who count; 0 for all others.
         sizes: (4, n) membership in all, small, medium and large.
         similarity: (n, k) exp(-d² / …) as in the OKS; 0 without a prediction.
@@ -106,7 +106,7 @@ def judge_joints(truth: Instances, predictions: Predictions, **options: Any) -> 
     is_near = np.zeros(v.shape, dtype=bool)
     is_near[g] = distance <= limit[:, None]
     return JointJudgements(
-        joints=scored.skeleton.joints,
+        joints=scored.spelled_joints,
         visibility=v,
         sizes=scored.classes[:4],
         similarity=similarity,

@@ -43,6 +43,13 @@ class ScoredPoses:
     num_without_joints: int
     missing_joints: tuple[str, ...] = ()
 
+    @property
+    def spelled_joints(self) -> tuple[str, ...]:
+        """Return the scored joints as the file of the truth spells them."""
+        names = self.truth.skeleton
+        spelled = dict(zip(names.joints, names.spelled_joints, strict=True))
+        return tuple(spelled.get(joint, joint) for joint in self.skeleton.joints)
+
 
 def select_keypoints(
     truth: Instances, predictions: Predictions, config: ScoringConfig
