@@ -19,7 +19,7 @@ from smallpose.inference.environment import describe_method_environment
 from smallpose.methods import METHODS
 
 AUTO = InferenceOptions(precision="auto")
-SPLIT = ["simple_baseline_r18_tiny", "hrnet_w16_tiny", "simcc_r18_tiny"]
+SPLIT = ["simple_baseline_r18_tiny", "hrnet_w16_tiny", "simcc_r18_tiny", "vitpose_tiny"]
 TINY = [name for name in METHODS if "tiny" in name]
 
 

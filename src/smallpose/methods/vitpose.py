@@ -10,7 +10,7 @@ from dataclasses import replace
 from torch import Tensor, nn
 
 from smallpose.core.skeleton import Skeleton
-from smallpose.methods.base import MethodCard, Recipe, SplitNetwork
+from smallpose.methods.base import MethodCard, Recipe
 from smallpose.methods.heatmap import HeatmapMethod
 from smallpose.methods.hrnet import TINY_QUICK
 from smallpose.models.backbones.vit import VIT_B, VIT_S, VIT_TINY, ViT, get_layer_index
@@ -65,10 +65,6 @@ class ViTPose(HeatmapMethod):
         input_wh: tuple[int, int],
     ) -> None:
         super().__init__(skeleton, backbone, backbone.out_channels, head_widths, input_wh)
-
-    def split_network(self) -> SplitNetwork | None:
-        """Return None: its loss of AP in bfloat16 has not been measured."""
-        return None
 
     def param_group_factors(
         self, name: str, weight: nn.Parameter, recipe: Recipe

@@ -14,7 +14,7 @@ from smallpose.inference.onnx.bfloat16 import join_last_layer, transpose_convolu
 pytest.importorskip("onnx", reason="needs the extra [openvino]")
 openvino = pytest.importorskip("openvino", reason="needs the extra [openvino]")
 
-SPLIT = ["simple_baseline_r18_tiny", "hrnet_w16_tiny", "simcc_r18_tiny"]
+SPLIT = ["simple_baseline_r18_tiny", "hrnet_w16_tiny", "simcc_r18_tiny", "vitpose_tiny"]
 HEAVY = ("Convolution", "Deconvolution", "MatMul", "FullyConnected")
 
 
@@ -81,4 +81,5 @@ def test_only_the_last_layer_is_computed_in_float32(name, tmp_path, monkeypatch)
         "simple_baseline_r18_tiny": 2,
         "hrnet_w16_tiny": 0,
         "simcc_r18_tiny": 3,
+        "vitpose_tiny": 1,
     }.get(name)
