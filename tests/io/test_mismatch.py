@@ -78,6 +78,10 @@ MISTAKES = {
     "square": (lambda k: scale(k, 0.5, 0.8), "multiplied by 2 in x and 1.2 in y, 40 of 40"),
     "each": (lambda k: scale_each(k, np.linspace(0.4, 0.9, N)), "for each image, from 1."),
     "shares": (lambda k: scale(k, 1 / WIDTH, 1 / 480), "all coordinates are between 0 and 1"),
+    "nearly": (
+        lambda k: scale(k, 1 / WIDTH, 1 / 480) + np.array([0.3, 0, 0]),
+        "nearly all coordinates are between 0 and 1",
+    ),
     "far": (
         lambda k: scale(k, 3, 3) + np.array([900, 900, 0]),
         "40 of 40 detections have most joints out",

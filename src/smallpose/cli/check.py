@@ -61,6 +61,7 @@ def run_command(args: argparse.Namespace) -> int:
     from smallpose.io.coco_annotations import read_coco
     from smallpose.io.coco_results import is_result_file, make_truth_for_results, read_results
     from smallpose.io.finding import Finding
+    from smallpose.io.label_faults import describe_label_faults
     from smallpose.io.merged_poses import check_merged_poses
     from smallpose.io.raw_annotations import check_ignore_flags, read_raw_annotations
     from smallpose.io.result_folders import is_result_folder
@@ -95,7 +96,8 @@ def run_command(args: argparse.Namespace) -> int:
         predictions = read_results(args.path, truth, data, args.unknown_images)
         findings = check_predictions(predictions, truth.images)
         if args.truth:
-            joint_findings = check_joints(truth, predictions)
+            joint_findings = [Finding(fault, True) for fault in describe_label_faults(truth)]
+            joint_findings += check_joints(truth, predictions)
             known = [finding.message for finding in joint_findings]
             findings = joint_findings + [
                 f for f in findings if not any(one.startswith(f.message) for one in known)

@@ -18,6 +18,8 @@ AS_SHARES = (
     "all coordinates are between 0 and 1; write pixels: multiply x by the image's width and y by "
     "its height"
 )
+MAX_SHARE = 1.5
+MIN_AS_SHARES = 0.95  # of the coordinates, between -MAX_SHARE and MAX_SHARE
 MIN_SCALED = 5  # people who fit at one scale
 MIN_SCALED_APART = 10  # people who fit at one scale in x and another in y
 MIN_SHARE_APART = 0.25  # of the people looked at, likewise
@@ -33,6 +35,10 @@ def describe_cause(truth: Instances, predictions: Predictions, poses: PairedPose
     sampled = predictions.take(np.unique(poses.pairs.detections))
     if has_shares(sampled.keypoints[:, :, :2]):
         return AS_SHARES
+    # Joints outside of the image have shares outside of 0 and 1.
+    known = sampled.keypoints[:, :, :2][sampled.keypoints[:, :, :2] != 0]
+    if len(known) and np.mean(np.abs(known) < MAX_SHARE) > MIN_AS_SHARES:
+        return f"nearly {AS_SHARES}"
     if has_shares(poses.labels[poses.labels[:, :, 2] > 0][:, :2]):
         return None  # the labels themselves tell it
     return (

@@ -8,7 +8,6 @@ from smallpose.core.instances import Images, Instances
 from smallpose.core.joint_order import list_joints, match_joint_order
 from smallpose.core.predictions import Predictions
 from smallpose.io.finding import Finding
-from smallpose.io.label_faults import describe_label_faults
 from smallpose.io.mismatch import describe_mismatch
 from smallpose.io.mismatch_causes import AS_SHARES, has_shares
 from smallpose.io.record_checks import describe_box_form, recognize_box_form
@@ -122,7 +121,7 @@ def check_joints(truth: Instances, predictions: Predictions) -> list[Finding]:
 
     The notes of the predictions say which joints were left out.
     """
-    findings = [Finding(fault, is_fault=True) for fault in describe_label_faults(truth)]
+    findings = []
     mismatch = describe_mismatch(truth, predictions)
     if mismatch is not None:
         findings.append(Finding(mismatch, is_fault=True))

@@ -22,6 +22,8 @@ def files(tmp_path: Path) -> dict[str, Path]:
         "run/found.json": [],
         "x/found.json": [],
         "y/found.json": [],
+        "x/a.json": [],
+        "y/a.json": [],
         "set/annotations/test.json": {"annotations": []},
     }
     paths = {}
@@ -51,7 +53,8 @@ def test_runs_alone_need_no_ground_truth(files):
 
 
 def test_files_of_one_name_are_told_apart_by_their_folders(files):
-    assert sort(files, "labels", "x/found.json", "y/found.json").names == ("x/found", "y/found")
+    assert sort(files, "labels", "x/found.json", "y/found.json").names == ("x", "y")
+    assert sort(files, "labels", "x/a.json", "y/a.json").names == ("x/a", "y/a")
 
 
 def test_names_are_those_given_in_the_order_of_the_results(files):

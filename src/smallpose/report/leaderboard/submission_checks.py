@@ -45,8 +45,9 @@ def check_submission(
     """
     if not len(predictions):
         raise InputError(str(path), "has no detection", "add the results of a model")
-    _check_joints(path, truth, predictions, required_joints)
+    _check_joints(path, predictions, required_joints)
     _check_coordinates(path, truth, predictions)
+    _check_fit(path, truth, predictions)
     _check_boxes(path, predictions)
     _check_cap(path, truth, predictions, max_per_image)
     _check_duplicates(path, truth, predictions)
@@ -55,9 +56,7 @@ def check_submission(
     return [*predictions.notes, *_describe_missing_images(truth, predictions)]
 
 
-def _check_joints(
-    path: Path, truth: Instances, predictions: Predictions, required: Sequence[str]
-) -> None:
+def _check_joints(path: Path, predictions: Predictions, required: Sequence[str]) -> None:
     missing = [joint for joint in required if joint not in predictions.skeleton.joints]
     if missing:
         raise InputError(
@@ -66,11 +65,15 @@ def _check_joints(
             f"scores: {list_joints(tuple(missing))}",
             "predict all of them, or use a board that was started with --keypoints coco17",
         )
+
+
+def _check_fit(path: Path, truth: Instances, predictions: Predictions) -> None:
+    """Refuse joints in another order or on the other side, and poses of images of another size."""
     faults = [finding for finding in check_joints(truth, predictions) if finding.is_fault]
     if faults:
         # The sentence ends with its own remedy.
         what, _, remedy = faults[0].message.partition("; ")
-        raise InputError(str(path), what, remedy or "correct the order of the keypoints")
+        raise InputError(str(path), what, remedy or "correct the keypoints")
 
 
 def _check_coordinates(path: Path, truth: Instances, predictions: Predictions) -> None:
