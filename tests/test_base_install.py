@@ -215,9 +215,11 @@ def test_an_option_that_needs_more_names_its_extra(tmp_path):
 
 def test_all_missing_packages_are_named_at_once(tmp_path):
     words = ["train", "simple_baseline_r18_tiny", "--data", "set", "--out", "run"]
+    is_linux = sys.platform == "linux"  # where PyPI's PyTorch brings CUDA
+    hint = " (5 GB with CUDA; docs/install.md has the command for PyTorch without it)"
     assert run_base_verb(words, tmp_path).stderr == (
         "smallpose train: PyTorch, safetensors, OpenCV, Pillow and SciPy are not installed; "
-        "pip install '.[torch,build]' in your clone\n"
+        f"pip install '.[torch,build]' in your clone{hint if is_linux else ''}\n"
     )
 
 

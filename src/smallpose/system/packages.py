@@ -1,7 +1,7 @@
 """Name the extra to install when a package is missing that the base install does not contain."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from importlib.util import find_spec
 
 from smallpose.core.errors import InputError
@@ -36,6 +36,7 @@ _CONTAINED = {
     "polars": {"parquet"},
     "ray": {"parquet"},
 }
+_CUDA_HINT = " (5 GB with CUDA; docs/install.md has the command for PyTorch without it)"
 
 
 class MissingPackageError(InputError, ImportError):
@@ -87,13 +88,14 @@ def _is_installed(module: str) -> bool:
     return find_spec(module) is not None
 
 
-def _describe_missing(where: str, modules: Iterable[str]) -> MissingPackageError:
+def _describe_missing(where: str, modules: Sequence[str]) -> MissingPackageError:
     names = [EXTRAS[module][0] for module in modules]
     extras = list(dict.fromkeys(EXTRAS[module][1] for module in modules))
     contained = set().union(*(_CONTAINED.get(extra, set()) for extra in extras))
     extras = [extra for extra in extras if extra not in contained]
     listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
     verb = "is" if len(names) == 1 else "are"
-    return MissingPackageError(
-        where, f"{listed} {verb} not installed", format_install_command(*extras)
-    )
+    remedy = format_install_command(*extras)
+    if "torch" in modules and sys.platform == "linux":
+        remedy += _CUDA_HINT
+    return MissingPackageError(where, f"{listed} {verb} not installed", remedy)
