@@ -87,6 +87,6 @@ def _measure_share_outside(keypoints: Floats, is_real: Mask, sizes_wh: Indices) 
     """Return the share of people with most labelled joints outside of an image of known size."""
     xy = keypoints[:, :, :2]
     is_outside = ((xy < -1) | (xy > sizes_wh[:, None])).any(axis=2) & is_real
-    is_outside &= (sizes_wh > 0).all(axis=1)[:, None]
+    is_outside &= np.asarray((sizes_wh > 0).all(axis=1))[:, None]
     is_mostly = 2 * is_outside.sum(axis=1) > is_real.sum(axis=1)
     return float(np.count_nonzero(is_mostly) / len(keypoints))

@@ -69,7 +69,7 @@ def _describe_scale(poses: PairedPoses) -> str | None:
     fit = poses.measure_mean_fit(poses.detected_xy * common)
     num_scaled = poses.count_fitting(fit)
     num_own = poses.count_fitting(average_rows(poses.own_fit))
-    enough = MIN_SCALED
+    enough: float = MIN_SCALED
     if not _is_isotropic(common):
         enough = max(MIN_SCALED_APART, MIN_SHARE_APART * pairs.num_people)
     # Where many more fit at scales of their own, a common one is no explanation.
@@ -150,8 +150,8 @@ def _describe_outside(truth: Instances, predictions: Predictions) -> str | None:
     rows = order[np.searchsorted(images.ids[order], predictions.image_ids)]
     size_wh = np.column_stack([images.width, images.height])[rows].astype(np.float64)
     xy = predictions.keypoints[:, :, :2]
-    is_outside = ((xy < 0) | (xy > size_wh[:, None])).any(axis=2)
-    is_outside &= (size_wh > 0).all(axis=1)[:, None]
+    is_outside = np.asarray(((xy < 0) | (xy > size_wh[:, None])).any(axis=2))
+    is_outside &= np.asarray((size_wh > 0).all(axis=1))[:, None]
     num_outside = int(np.count_nonzero(2 * is_outside.sum(axis=1) > xy.shape[1]))
     if 2 * num_outside <= len(predictions):
         return None

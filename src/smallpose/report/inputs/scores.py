@@ -17,6 +17,7 @@ from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import COCO17
 from smallpose.core.student_t import compute_t_quantile
 from smallpose.evaluation.evaluate import Evaluation, evaluate
+from smallpose.evaluation.metric_names import Metrics
 from smallpose.evaluation.scoring.bootstrap import (
     LEVEL,
     MIN_CLUSTERS,
@@ -56,7 +57,7 @@ class RunScore:
 
     def metric(self, name: str, protocol: str = "coco") -> float | None:
         """Return a metric in points; None for an empty class."""
-        value = self.evaluation.protocols.get(protocol, {}).get(name)
+        value = self.evaluation.protocols.get(protocol, Metrics()).get(name)
         return None if value is None else 100 * value
 
     def interval(self, name: str, protocol: str = "coco") -> Interval | None:
