@@ -2,6 +2,7 @@
 
 import json
 import re
+from importlib import import_module
 
 import cv2
 import numpy as np
@@ -26,7 +27,7 @@ from smallpose.training.checkpoint import save_model
 
 TOP_DOWN = "simple_baseline_r18_tiny"
 FULL_IMAGE = "cid_hrnet_w8_tiny"
-LEFT_OUT = re.compile(r"; --score-above (\S+) left out (\d+) of (\d+) (.+?): ")
+LEFT_OUT = re.compile(r"; --score-above (\S+) left out ([\d,]+) of ([\d,]+) (.+?): ")
 
 
 def test_counts_of_parts_are_added_by_limit_and_only_a_limit_that_leaves_out_is_named():
@@ -47,37 +48,65 @@ def test_counts_of_parts_are_added_by_limit_and_only_a_limit_that_leaves_out_is_
     assert list_many_left_out([ScoreLimit("--min-score", 0.3, 9, 10)], low_score=0.11)
 
 
-@pytest.mark.parametrize("name", [FULL_IMAGE, "rtmo_tiny", "dekr_hrnet_w8_tiny"])
-def test_a_limit_leaves_out_whom_the_method_returns_without_it(name):
+def make_method(name):
     torch.manual_seed(0)
     method = create_method(name)
-    method.score_threshold = 0.0
     method.max_people = method.max_merged_people = None
+    method.score_threshold = 0.0
+    return method
+
+
+def predict(method, **options):
     rng = np.random.default_rng(0)
     image = cv2.resize(rng.integers(0, 255, (12, 16, 3), np.uint8), (160, 120))
     images = make_images([1], ["a"], [160], [120])
     people = make_instances(COCO17, images, [], np.zeros((0, 4)), [])
+    inference = InferenceOptions(oks_threshold=1.0, **options)
+    return predict_people(method, people, None, lambda name: image, inference)
 
-    def predict(**options):
-        options = InferenceOptions(oks_threshold=1.0, **options)
-        return predict_people(method, people, None, lambda name: image, options)
 
-    everyone = predict()
+def test_a_limit_leaves_out_whom_the_method_returns_without_it():
+    method = make_method("rtmo_tiny")
+    everyone = predict(method)
     assert everyone.score_limits == ()
-    assert predict(score_threshold=0.0).score_limits == ()
-    for threshold in np.quantile(everyone.scores, [0.3, 0.9]):
-        predictions = predict(score_threshold=float(threshold))
+    assert predict(method, score_threshold=0.0).score_limits == ()
+    for threshold in np.quantile(everyone.scores, [0.3, 0.9]).tolist():
+        predictions = predict(method, score_threshold=threshold)
         (limit,) = predictions.score_limits
-        num_kept = limit.num_detections - limit.num_left_out
-        if name == "dekr_hrnet_w8_tiny":  # counts roots, of which one person may have several
-            assert num_kept >= len(predictions)
-        else:
-            assert (limit.num_detections, num_kept) == (len(everyone), len(predictions))
-        assert limit.num_left_out > 0 or threshold < everyone.scores.mean()
+        assert limit.num_detections == len(everyone)
+        assert limit.num_left_out == len(everyone) - len(predictions) > 0
+        is_above = everyone.scores > threshold
+        np.testing.assert_array_equal(predictions.keypoints, everyone.keypoints[is_above])
     assert (method.score_threshold, method.counted_from) == (0.0, None)
     least = float(np.median(everyone.scores))
-    (limit,) = predict(min_score=least).score_limits
+    (limit,) = predict(method, min_score=least).score_limits
     assert (limit.name, limit.num_left_out) == ("--min-score", (everyone.scores < least).sum())
+
+
+@pytest.mark.parametrize("name", [FULL_IMAGE, "dekr_hrnet_w8_tiny"])
+def test_methods_with_a_map_of_roots_count_the_roots_below_a_limit(name, monkeypatch):
+    method = make_method(name)
+    module = import_module(type(method).__module__)
+    values = []
+    find_peaks = module.find_peaks
+
+    def record(*args):
+        peaks = find_peaks(*args)
+        values.extend(peaks.values.tolist())
+        return peaks
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "find_peaks", record)
+        predict(method, max_people=40)
+    method.score_threshold = values[30]
+    everyone = predict(method)
+    predictions = predict(method, score_threshold=values[10])
+    (limit,) = predictions.score_limits
+    num_roots, num_kept = (sum(v > values[index] for v in values) for index in (30, 10))
+    assert num_roots > num_kept > 0
+    assert (limit.num_detections, limit.num_left_out) == (num_roots, num_roots - num_kept)
+    if name == FULL_IMAGE:  # in DEKR several roots may be of one person
+        assert (len(everyone), len(predictions)) == (num_roots, num_kept)
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +140,8 @@ def read_left_out(capsys) -> tuple[int, int, str]:
     """Return how many of how many of what the last line says are left out."""
     match = LEFT_OUT.search(capsys.readouterr().out.replace("\n", " "))
     assert match is not None
-    return int(match[2]), int(match[3]), match[4]
+    left_out, num_detections = (int(match[group].replace(",", "")) for group in (2, 3))
+    return left_out, num_detections, match[4]
 
 
 def test_images_labels_shards_and_boxes_of_a_detector_count_the_same(files, tmp_path, capsys):

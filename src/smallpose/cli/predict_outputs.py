@@ -40,11 +40,22 @@ def write_method_environment(
     write_environment(out, environment)
 
 
-def print_joint_order(skeleton: "Skeleton") -> None:
-    """Name the joints of results that are not in the order of a file."""
+def print_joint_order(skeleton: "Skeleton", is_named: bool) -> None:
+    """Name the joints of results that are not in the order of a file.
+
+    Args:
+        is_named: whether the results have the names. Other joints than COCO's 17 need them where
+            results are read.
+    """
+    from smallpose.core.skeleton import COCO17
     from smallpose.system.progress import print_status
 
     print_status(f"joints of the results, in their order: {', '.join(skeleton.joints)}")
+    if not is_named and skeleton.joints != COCO17.joints:
+        print_status(
+            "they are not COCO's 17: add --own-joints, so that their names are in the results and "
+            "'smallpose evaluate' can score them"
+        )
 
 
 def print_low_scores(

@@ -35,6 +35,14 @@ from smallpose.system.progress import print_status
 
 BATCH_SIZE = 8  # images
 NUM_SORTED = 4  # batches of images that are sorted by size together
+_OPTION_NAMES = (
+    "max_people",
+    "max_merged_people",
+    "score_threshold",
+    "counted_from",
+    "rescore",
+    "test_side",
+)
 MAX_PENDING_BYTES = 2**28  # of decoded images; fewer large images wait for each other
 
 
@@ -184,9 +192,7 @@ def _detect_in_large_image(
 def _apply_options(method: FullImageMethod, options: InferenceOptions) -> Iterator[None]:
     """Set the method to eval mode and to the options as long as the context lasts."""
     was_training = method.training
-    names = ("max_people", "max_merged_people", "rescore", "test_side")
-    names += ("score_threshold", "counted_from")
-    before = {name: getattr(method, name) for name in names}
+    before = {name: getattr(method, name) for name in _OPTION_NAMES}
     if options.max_people is not None:
         method.max_people = method.max_merged_people = options.max_people or None
     if options.score_threshold is not None:

@@ -58,7 +58,7 @@ def draw_predictions(
             shown,
             detections,
             min_score_share,
-            labels=[labels[d] for d in detections] if labels else (),
+            labels=[labels[d] for d in detections.tolist()] if labels else (),
             min_score=min_score,
         )
         _, data = cv2.imencode(".jpg", canvas[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
