@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from smallpose.dataset.duplicates import image_alignment, image_hash, near_duplicates
+from smallpose.dataset.duplicates.bits import count_row_bits, sort_stably
 from smallpose.dataset.duplicates.image_alignment import find_alignable, fit_transform
 
 
@@ -79,28 +80,41 @@ def test_pairs_are_sorted_and_unique(seed):
 def test_the_strongest_corners_of_each_cell_are_selected(seed):
     rng = np.random.default_rng(seed)
     width, height = 301, 217
-    corners = [
-        cv2.KeyPoint(float(x), float(y), 31, 0, float(response))
-        for x, y, response in zip(
-            rng.integers(0, width, 256),
-            rng.integers(0, height, 256),
-            rng.integers(1, 40, 256) / 7,  # many are equal
-            strict=True,
-        )
-    ]
+    points = np.stack([rng.integers(0, width, 256), rng.integers(0, height, 256)], axis=1)
+    response = rng.integers(1, 40, 256) / 7  # many are equal
     num_left = dict.fromkeys(range(16), image_hash.MAX_CORNERS // 8)
     expected = []
-    for corner in sorted(corners, key=lambda k: (-k.response, k.pt)):
-        cell = 4 * int(4 * corner.pt[1] / height) + int(4 * corner.pt[0] / width)
+    for index in sorted(range(256), key=lambda i: (-response[i], *points[i].tolist())):
+        x, y = points[index].tolist()
+        cell = 4 * int(4 * y / height) + int(4 * x / width)
         if num_left[cell] and len(expected) < image_hash.MAX_CORNERS:
             num_left[cell] -= 1
-            expected.append((corner.pt, corner.response))
-    actual = image_hash._select_spread_corners(corners, width, height)
-    assert [(k.pt, k.response) for k in actual] == expected
+            expected.append(index)
+    points = points.astype(np.float64)
+    actual = image_hash._select_spread_corners(points, response, width, height)
+    assert actual.tolist() == expected
 
 
 def test_no_corners_are_selected_from_none():
-    assert image_hash._select_spread_corners((), 48, 48) == []
+    none = image_hash._select_spread_corners(np.zeros((0, 2)), np.zeros(0), 48, 48)
+    assert none.tolist() == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_corners_are_described_as_upright_ones_in_both_images(seed):
+    grey = np.random.default_rng(seed).integers(0, 256, (220, 300), dtype=np.uint8)
+    grey = cv2.GaussianBlur(grey, (0, 0), 1.5)
+    descriptors, positions = image_hash._describe_corners(grey)
+    orb = cv2.ORB.create(nfeatures=256, scaleFactor=1.2, nlevels=4, edgeThreshold=16)
+    assert len(positions) > 30
+    for row, (x, y) in enumerate((positions * (300, 220)).tolist()):
+        described = []  # at each level of the pyramid
+        for image, column in ((grey, x), (cv2.flip(grey, 1), 299 - x)):
+            corners = [cv2.KeyPoint(column, y, 31, 0, 1, octave) for octave in range(4)]
+            described.append(orb.compute(image, corners)[1].view(np.uint32).tolist())
+        assert descriptors[:, row].tolist() in [
+            list(codes) for codes in zip(*described, strict=True)
+        ]
 
 
 def test_hashes_compare_with_the_median():
@@ -134,3 +148,61 @@ def test_images_of_several_blocks_have_the_same_fingerprints(monkeypatch):
         rows = whole.image_index == index
         assert np.array_equal(alone.descriptors, whole.descriptors[:, rows])
         assert np.array_equal(alone.hashes[:, 0], whole.hashes[:, index])
+
+
+@pytest.mark.parametrize("is_mirrored", [False, True])
+def test_corners_match_as_all_neighbours_compared_one_by_one(is_mirrored, monkeypatch):
+    rng = np.random.default_rng(int(is_mirrored))
+    f = 400
+    base = rng.integers(0, 2**32, (12, 8), dtype=np.uint32)
+    flips = np.uint32(1) << rng.integers(0, 32, (2, f, 8), dtype=np.uint32)
+    codes = base[rng.integers(0, 12, (2, f))] ^ (flips * (rng.random((2, f, 8)) < 0.3))
+    codes = np.where(rng.random((2, f, 8)) < 0.1, rng.integers(0, 2**32, codes.shape), codes)
+    prints = image_hash.Fingerprints(
+        hashes=np.zeros((2, 40), np.uint64),
+        thumbnails=np.zeros((40, 48, 48), np.uint8),
+        descriptors=codes.astype(np.uint32),
+        corner_positions=rng.random((f, 2), dtype=np.float32),
+        image_index=np.repeat(np.arange(40, dtype=np.int32), 10),
+    )
+    labels = rng.integers(0, 20, 40).astype(np.int32)[prints.image_index]
+    descriptors = prints.descriptors[: 1 + is_mirrored].reshape(-1, 8)
+    kinds = np.repeat([0, 1], f)[: len(descriptors)]
+    corners = np.arange(len(descriptors)) % f
+    for band in (0, 5):
+        shuffled = np.random.default_rng(band).permutation(len(descriptors))
+        order = shuffled[np.argsort(descriptors[shuffled, band], kind="stable")].tolist()
+        expected = []
+        for index, a in enumerate(order):
+            for b in order[index + 1 : index + 1 + near_duplicates.MAX_NEIGHBOURS]:
+                distance = sum(int(x).bit_count() for x in descriptors[a] ^ descriptors[b])
+                if (
+                    descriptors[a, band] == descriptors[b, band]
+                    and distance <= near_duplicates.MAX_DESCRIPTOR_DISTANCE
+                    and labels[corners[a]] != labels[corners[b]]
+                    and (not is_mirrored or kinds[a] != kinds[b])
+                ):
+                    pair = sorted((a, b)) if is_mirrored else (a, b)
+                    expected.append([int(corners[one]) for one in pair])
+        assert len(expected) > 50
+        for size in (1 << 15, 7):
+            monkeypatch.setattr(near_duplicates, "_CORNERS_PER_BLOCK", size)
+            actual = near_duplicates._match_corners(prints, is_mirrored, band, labels)
+            assert sorted(actual.tolist()) == sorted(expected)
+
+
+@pytest.mark.parametrize("high", [1, 3, 1 << 31, (1 << 63) - 1])
+@pytest.mark.parametrize("n", [0, 1, 2, 1000])
+def test_sorting_is_stable_for_keys_of_any_size(high, n):
+    keys = np.random.default_rng(n).integers(0, high, n)
+    if n:
+        keys[-1] = high - 1  # needs all bits
+    keys = np.concatenate([keys, keys[::2]])
+    assert sort_stably(keys).tolist() == np.argsort(keys, kind="stable").tolist()
+
+
+def test_bits_of_rows_are_counted():
+    rows = np.random.default_rng(0).integers(0, 2**64, (50, 4), dtype=np.uint64)
+    rows[0] = 2**64 - 1
+    expected = [sum(int(x).bit_count() for x in row) for row in rows]
+    assert count_row_bits(rows).tolist() == expected

@@ -32,6 +32,7 @@ _PYRAMID_LEVELS = 4
 _PYRAMID_SCALE = 1.2
 _MIRROR_SIGNS = np.where(np.arange(8) % 2, -1, 1)  # of horizontal cosines
 _IMAGES_PER_BLOCK = 1024
+_IMAGES_PER_TASK = 8
 
 
 @dataclass(frozen=True)
@@ -81,14 +82,18 @@ def compute_fingerprints(
             unreadable.append(index)
             return _compute_fingerprint(np.zeros((THUMBNAIL_SIDE, THUMBNAIL_SIDE), np.uint8))
 
+    def compute_many(indices: range) -> list[_Fingerprint]:
+        return [compute_one(index) for index in indices]
+
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # threads of OpenCV would compete with ours for the cores
     try:
         with ThreadPoolExecutor(max(workers, 1)) as pool:
             # Block by block, because the tasks of all images would take more memory than a block.
-            starts = range(0, len(images), _IMAGES_PER_BLOCK)
-            blocks = (range(len(images))[s : s + _IMAGES_PER_BLOCK] for s in starts)
-            results = (result for block in blocks for result in pool.map(compute_one, block))
+            blocks = _split(range(len(images)), _IMAGES_PER_BLOCK)
+            tasks = (_split(block, _IMAGES_PER_TASK) for block in blocks)
+            parts = (part for block in tasks for part in pool.map(compute_many, block))
+            results = (result for part in parts for result in part)
             progress = show_progress(results, "fingerprints", total=len(images))
             prints = _collect_fingerprints(progress, len(images))
     finally:
@@ -96,6 +101,10 @@ def compute_fingerprints(
     if unreadable is not None:
         unreadable.sort()
     return prints
+
+
+def _split(indices: range, size: int) -> list[range]:
+    return [indices[start : start + size] for start in range(0, len(indices), size)]
 
 
 def _collect_fingerprints(parts: Iterable[_Fingerprint], m: int) -> Fingerprints:
@@ -205,16 +214,14 @@ def _describe_corners(grey: Grey) -> tuple[NDArray[np.uint32], NDArray[np.float3
     response = np.array([corner.response for corner in corners])
     selected = _select_spread_corners(points, response, width, height)
     points = points[selected]
-    upright: list[Any] = []
-    mirrored: list[Any] = []
-    for number, (index, (x, y)) in enumerate(zip(selected.tolist(), points.tolist(), strict=True)):
-        corner = corners[index]
-        # Copies of images are not rotated, and upright descriptors are more distinctive.
-        rest = (y, corner.size, 0, corner.response, corner.octave, number)
-        upright.append(cv2.KeyPoint(x, *rest))
-        mirrored.append(cv2.KeyPoint(width - 1 - x, *rest))
-    numbers, codes = _compute_descriptors(orb, grey, upright)
-    mirrored_numbers, mirrored_codes = _compute_descriptors(orb, cv2.flip(grey, 1), mirrored)
+    kept = [corners[index] for index in selected.tolist()]
+    for number, corner in enumerate(kept):
+        corner.angle = 0  # copies are not rotated, and upright descriptors are more distinctive
+        corner.class_id = number
+    numbers, codes = _compute_descriptors(orb, grey, kept)
+    for corner, (x, y) in zip(kept, points.tolist(), strict=True):
+        corner.pt = (width - 1 - x, y)
+    mirrored_numbers, mirrored_codes = _compute_descriptors(orb, cv2.flip(grey, 1), kept)
     if not np.array_equal(numbers, mirrored_numbers):
         in_both, rows, mirrored_rows = np.intersect1d(
             numbers, mirrored_numbers, assume_unique=True, return_indices=True

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from smallpose.dataset.duplicates.bits import count_bits
+from smallpose.dataset.duplicates.bits import count_bits, count_row_bits, sort_stably
 from smallpose.dataset.duplicates.image_alignment import (
     DuplicatePair,
     Transform,
@@ -32,6 +32,7 @@ IMAGES_PER_PART = 2_000  # images whose shared corners are processed together; b
 MAX_NEIGHBOURS = 8  # of many equal corners, each is compared with so many random ones
 _MAX_PAIRS_PER_BLOCK = 4_000_000
 _MAX_SLOPES_PER_BLOCK = 1_000_000
+_CORNERS_PER_BLOCK = 1 << 15  # whose descriptors are compared together
 
 # Two images i < j and the (c, 2) positions of their shared corners in each.
 _SharedCorners = tuple[int, int, NDArray[np.float32], NDArray[np.float32]]
@@ -139,13 +140,19 @@ def _find_shared_corners(
 ) -> Iterator[_SharedCorners]:
     """Find the pairs of images with enough corners in common."""
     num_parts = max(-(-len(prints) // IMAGES_PER_PART), 1)
+    # The corners of an image follow each other, so those of a part do, too.
+    edges = np.searchsorted(prints.image_index, IMAGES_PER_PART * np.arange(1, num_parts))
     matches: list[list[NDArray[np.int32]]] = [[] for _ in range(num_parts)]
+    labels_of_corners = labels.astype(np.int32)[prints.image_index]
     for band in range(8):
-        pairs = _match_corners(prints, is_mirrored, band, labels)
-        part = prints.image_index[pairs].min(axis=1) // IMAGES_PER_PART
-        order = np.argsort(part, kind="stable")
-        edges = np.searchsorted(part[order], np.arange(1, num_parts))
-        for part_matches, part_pairs in zip(matches, np.split(pairs[order], edges), strict=True):
+        pairs = _match_corners(prints, is_mirrored, band, labels_of_corners)
+        first_corner = np.minimum(pairs[:, 0], pairs[:, 1])
+        part = np.searchsorted(edges, first_corner, side="right").astype(np.uint16)
+        order = np.argsort(part, kind="stable")  # fast for 16 bits
+        ends = np.cumsum(np.bincount(part, minlength=num_parts))[:-1]
+        for part_matches, part_pairs in zip(
+            matches, np.split(pairs.take(order, axis=0), ends), strict=True
+        ):
             part_matches.append(part_pairs)
     for part_index in range(num_parts):
         pairs = _sort_unique_pairs(np.concatenate(matches[part_index]))
@@ -157,7 +164,10 @@ def _sort_unique_pairs(pairs: NDArray[np.int32]) -> NDArray[np.int32]:
     """Return what `np.unique(pairs, axis=0)` returns, which is slower."""
     keys = np.sort((pairs[:, 0].astype(np.int64) << 32) | pairs[:, 1])
     keys = keys[np.diff(keys, prepend=-1) > 0]
-    return np.stack([keys >> 32, keys & 0xFFFFFFFF], axis=1).astype(np.int32)
+    unique = np.empty((len(keys), 2), np.int32)
+    unique[:, 0] = keys >> 32
+    unique[:, 1] = keys & 0xFFFFFFFF
+    return unique
 
 
 def _group_by_image_pair(
@@ -168,14 +178,15 @@ def _group_by_image_pair(
     Nearly all images share fewer corners than are needed, so these are dropped first.
     """
     i, j = prints.image_index[pairs[:, 0]], prints.image_index[pairs[:, 1]]
-    pairs = np.where((i < j)[:, None], pairs, pairs[:, ::-1])
     key = np.minimum(i, j).astype(np.int64) * len(prints) + np.maximum(i, j)
-    order = np.argsort(key, kind="stable")
-    key, pairs = key[order], pairs[order]
+    order = sort_stably(key)
+    key = key[order]
     starts = np.flatnonzero(np.diff(key, prepend=-1))
     counts = np.diff(starts, append=len(key))
     is_enough = counts >= MIN_SHARED_CORNERS
-    pairs, key = pairs[np.repeat(is_enough, counts)], key[starts[is_enough]]
+    order, key = order[np.repeat(is_enough, counts)], key[starts[is_enough]]
+    pairs = pairs.take(order, axis=0)
+    pairs = np.where((i < j)[order, None], pairs, pairs[:, ::-1])
     counts = counts[is_enough]
     is_enough = _count_distinct_corners(pairs, counts) >= MIN_SHARED_CORNERS
     starts = np.cumsum(counts) - counts
@@ -221,36 +232,46 @@ def _count_distinct_corners(pairs: NDArray[np.int32], counts: Ints) -> Ints:
 
 
 def _match_corners(
-    prints: Fingerprints, is_mirrored: bool, band: int, labels: Ints
+    prints: Fingerprints, is_mirrored: bool, band: int, labels: NDArray[np.int32]
 ) -> NDArray[np.int32]:
     """Match corners of different images that are equal in one band of 32 bits and close in all.
 
+    Args:
+        labels: (f,) label of each corner's image.
     Returns: (p, 2) corner indices; with `is_mirrored` the second is a mirrored corner.
     """
-    f = len(prints.image_index)
-    first, second = prints.descriptors[0], prints.descriptors[int(is_mirrored)]
+    f = len(labels)
+    descriptors = prints.descriptors[: 2 if is_mirrored else 1]
     # Among equal corners each is compared with the next few; shuffling makes these random.
-    shuffled = np.random.default_rng(band).permutation(f * (2 if is_mirrored else 1))
-    keys = first[:, band]
-    if is_mirrored:
-        keys = np.concatenate([first[:, band], second[:, band]])
-    order = shuffled[np.argsort(keys[shuffled], kind="stable")].astype(np.int64)
-    keys = keys[order]
-    active = np.flatnonzero(keys[:-1] == keys[1:])
+    shuffled = np.random.default_rng(band).permutation(f * len(descriptors))
+    order = shuffled[sort_stably(descriptors[:, :, band].ravel()[shuffled])]
     parts = [np.zeros((0, 2), dtype=np.int32)]
-    for step in range(1, MAX_NEIGHBOURS + 1):
-        active = active[active + step < len(keys)]
-        active = active[keys[active] == keys[active + step]]
-        if not len(active):
-            break
-        a, b = order[active], order[active + step]
+    for start in range(0, len(order) - 1, _CORNERS_PER_BLOCK):
+        # Neighbours in this order are compared, so that a block of descriptors stays in the cache.
+        rows = order[start : start + _CORNERS_PER_BLOCK + MAX_NEIGHBOURS]
+        is_second = rows >= f
+        corners = np.where(is_second, rows - f, rows)
+        codes = descriptors[0].take(corners, axis=0)  # which is faster than an index
         if is_mirrored:
-            # One of each pair must be a mirrored corner; these have indices from f on.
-            is_mixed = (a < f) != (b < f)
-            a, b = np.where(a < f, a, b)[is_mixed], np.where(a < f, b, a)[is_mixed] - f
-        is_compared = labels[prints.image_index[a]] != labels[prints.image_index[b]]
-        a, b = a[is_compared], b[is_compared]
-        distance = count_bits(first[a] ^ second[b]).sum(axis=1, dtype=np.int64)
-        is_close = distance <= MAX_DESCRIPTOR_DISTANCE
-        parts.append(np.stack([a[is_close], b[is_close]], axis=1).astype(np.int32))
+            codes[is_second] = descriptors[1].take(corners[is_second], axis=0)
+        keys, words = codes[:, band], codes.view(np.uint64)
+        labels_of_rows = labels[corners]
+        for step in range(1, MAX_NEIGHBOURS + 1):
+            num = min(_CORNERS_PER_BLOCK, len(rows) - step)
+            later = slice(step, step + num)
+            is_equal = keys[:num] == keys[later]
+            if not is_equal.any():
+                break
+            is_equal &= labels_of_rows[:num] != labels_of_rows[later]
+            if is_mirrored:  # one of each pair must be a mirrored corner
+                is_equal &= is_second[:num] != is_second[later]
+            a = np.flatnonzero(is_equal)
+            b = a + step
+            is_close = (
+                count_row_bits(words.take(a, axis=0) ^ words.take(b, axis=0))
+                <= MAX_DESCRIPTOR_DISTANCE
+            )
+            a, b = a[is_close], b[is_close]
+            a, b = np.where(is_second[a], b, a), np.where(is_second[a], a, b)
+            parts.append(np.stack([corners[a], corners[b]], axis=1).astype(np.int32))
     return np.concatenate(parts)
