@@ -63,7 +63,7 @@ def _describe_scale(poses: PairedPoses) -> str | None:
     best = best[fit[best] > MIN_FIT]
     if len(best) < MIN_SCALED:
         return None
-    common = np.exp(np.median(np.log(scales[best]), axis=0))
+    common = np.sort(scales[best], axis=0)[len(best) // 2]  # np.median would import more of NumPy
     if _is_near_one(common):
         return None
     fit = poses.measure_mean_fit(poses.detected_xy * common)
@@ -123,9 +123,9 @@ def _fit_scales(poses: PairedPoses, is_isotropic: bool = False) -> Floats:
     They are 1 where the two have nothing to compare, or only on opposite sides of 0.
     """
     with np.errstate(all="ignore"):
-        used = poses.labels[:, :, 2:] > 0
-        product = np.where(used, poses.labels[:, :, :2] * poses.detected_xy, 0).sum(axis=1)
-        square = np.where(used, poses.detected_xy**2, 0).sum(axis=1)
+        detected_xy = poses.detected_xy * (poses.labels[:, :, 2:] > 0)
+        product = np.einsum("pkc,pkc->pc", detected_xy, poses.labels[:, :, :2])
+        square = np.einsum("pkc,pkc->pc", detected_xy, detected_xy)
         if is_isotropic:
             product, square = (
                 np.repeat(values.sum(axis=1, keepdims=True), 2, axis=1)

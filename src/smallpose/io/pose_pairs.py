@@ -15,7 +15,7 @@ from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import Skeleton
 
-MAX_PEOPLE = 200  # that are looked at
+MAX_PEOPLE = 100  # that are looked at
 MAX_DETECTIONS = 30  # of an image that are looked at, those with the highest scores
 TOLERANCE = 0.1  # distance of a joint at which its fit is .6, relative to the root of the area
 MIN_FIT = 0.5  # of joints that count as found
@@ -181,5 +181,6 @@ def choose_best_pairs(pairs: PosePairs, quality: Floats) -> Indices:
 
 def average_rows(fit: Floats) -> Floats:
     """Return (p,) the mean of each row's known values; 0 where there is none."""
-    count = np.count_nonzero(~np.isnan(fit), axis=1)
-    return np.asarray(np.nansum(fit, axis=1) / np.maximum(count, 1))
+    is_known = ~np.isnan(fit)
+    total = np.einsum("pk->p", np.where(is_known, fit, 0.0))  # np.nansum takes three times as long
+    return np.asarray(total / np.maximum(np.count_nonzero(is_known, axis=1), 1))
