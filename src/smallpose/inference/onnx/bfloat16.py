@@ -1,9 +1,9 @@
 """Compute a network in bfloat16 with OpenVINO, and its last layer in float32.
 
 OpenVINO keeps in float32 what follows the last convolution or matrix product of a graph. To it a
-transposed convolution is neither, so without a word two thirds of the work in heads of transposed
-convolutions would be done in float32; and the last 1×1 convolution of heatmaps would be done in
-bfloat16, whose steps of 1/256 move peaks. Both are turned around here.
+transposed convolution is neither, so heads of transposed convolutions would be computed in
+float32; and the last 1×1 convolution of heatmaps, behind them in the same graph, in bfloat16, whose
+steps of 1/256 move peaks. Both are turned around here.
 """
 
 from typing import Any
