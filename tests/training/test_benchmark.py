@@ -224,6 +224,42 @@ def test_an_unknown_method_gets_a_suggestion(tmp_path, capsys):
     assert "simcc_r50" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("word", "remedy"),
+    [
+        ("simple_baseline_r18_tiny", "add --methods simple_baseline_r18_tiny"),
+        ("mine.py:coffee", "add --methods mine.py:coffee"),
+        ("epoch=2", "epoch=2: no such field of a recipe; try epochs"),
+        ("hello", "hello: is not name=value; write it as in epochs=2"),
+    ],
+)
+def test_what_is_no_field_of_a_recipe_is_refused_before_any_run(tmp_path, capsys, word, remedy):
+    """Every run started and failed with it."""
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / "train.json").write_text("{}")
+    words = ["benchmark", word, "--methods", "tiny", "--data", str(tmp_path)]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 2
+    assert remedy in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_labels_with_which_every_run_would_fail_are_refused_before_the_first(
+    stick_set, tmp_path, capsys
+):
+    """Joints of one's own without --sigmas: 11 of 11 runs started and failed."""
+    built = stick_set()
+    (tmp_path / "set" / "annotations").mkdir(parents=True)
+    for part in ("train.json", "test.json"):
+        labels = json.loads((built / "annotations" / part).read_text())
+        names = labels["categories"][0]["keypoints"]
+        labels["categories"][0]["keypoints"] = ["belt" if n == "nose" else n for n in names]
+        (tmp_path / "set" / "annotations" / part).write_text(json.dumps(labels))
+    words = ["benchmark", "--methods", "simple_baseline_r18_tiny", "--settings", "B"]
+    words += ["--data", str(tmp_path / "set"), "--out", str(tmp_path / "out")]
+    assert main(words) == 2
+    assert "no OKS sigma is known for joint 'belt'" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 ENVIRONMENT = {"opencv": "5.0.0", "numpy": "2.4.6", "torch": "2.13.0+cpu", "precision": "float32"}
 
 

@@ -101,6 +101,17 @@ def _get_joints(card: Mapping[str, Any]) -> tuple[str, ...] | None:
     return tuple(joints) if joints and len(set(joints)) == len(joints) else None
 
 
+def parse_override(text: str) -> tuple[str, str]:
+    """Parse `name=value` of a field of a recipe.
+
+    Raises: InputError for anything else.
+    """
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(text, "is not name=value", "write it as in epochs=2")
+    return name, value
+
+
 def refuse_unknown_fields(method: str, overrides: Iterable[tuple[str, str]]) -> None:
     """Raise InputError for an override of a field that no recipe of a method has."""
     recipes = read_catalog().get(method, {}).get("recipes")

@@ -4,7 +4,11 @@ import argparse
 from pathlib import Path
 from typing import Any, get_args
 
-from smallpose.catalog.early_checks import refuse_unknown_recipe
+from smallpose.catalog.early_checks import (
+    parse_override,
+    refuse_unknown_fields,
+    refuse_unknown_recipe,
+)
 from smallpose.catalog.method_code import is_method_code
 from smallpose.catalog.methods import read_catalog
 from smallpose.cli.options import (
@@ -185,6 +189,8 @@ def run_command(args: argparse.Namespace) -> None:
         subset_methods=subset_methods,
     )
     jobs = benchmark.plan_jobs()
+    if not all(job.is_finished for job in jobs):
+        _refuse_unusable_data(args, settings)
     devices = _choose_devices(args.parallel)
     pin_environment(args.out, _describe_environment(devices[0]))
     write_job_files(jobs)
@@ -212,6 +218,14 @@ def run_command(args: argparse.Namespace) -> None:
             f"{first.exit_code}: {first.last_line}",
             "read train.log in their folders; run the same command again to retry them",
         )
+
+
+def _refuse_unusable_data(args: argparse.Namespace, settings: list[str]) -> None:
+    """Raise the InputError with which every run would fail, such as joints without sigmas."""
+    from smallpose.training.settings import Setting, read_setting_data
+
+    for setting in [name for name in get_args(Setting) if name in settings]:
+        read_setting_data(args.data, setting, sigmas=args.sigmas, swap=args.swap)
 
 
 def _write_floors(args: argparse.Namespace, settings: list[str]) -> list[Path]:
@@ -310,8 +324,18 @@ def _check_arguments(args: argparse.Namespace) -> None:
     _parse_choices(",".join(words), "--methods", (*read_catalog(), *codes))
     _parse_choices(args.settings, "--settings", ("A", "B"))
     _parse_seeds(args.seeds)
+    overrides = [_parse_override(text) for text in args.overrides]
     for word in words:
         refuse_unknown_recipe(word, args.recipe, others=("own",))
+        refuse_unknown_fields(word, overrides)
+
+
+def _parse_override(text: str) -> tuple[str, str]:
+    """Parse a field of a recipe; raises InputError, also for a method, which `train` has there."""
+    if is_method_code(text) or text in read_catalog():
+        remedy = f"leave it there out, and add --methods {text}"
+        raise InputError(text, "is a method, and a field of a recipe (name=value) is due", remedy)
+    return parse_override(text)
 
 
 def _list_methods(text: str) -> list[str]:
