@@ -41,3 +41,33 @@ def test_garbage_is_collected_again_after_a_pause():
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+_COUNT_FAULTS = """
+import resource, sys
+import numpy as np
+from smallpose.system.memory import keep_freed_memory
+
+def count_faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        # Three at a time: what is freed last is at the end of the heap, which is returned first.
+        arrays = [np.ones(4_000_000, np.uint8) for _ in range(3)]
+        del arrays
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+before = count_faults()
+is_set = keep_freed_memory()
+count_faults()
+print(before, int(is_set), count_faults())
+"""
+
+
+def test_freed_memory_is_used_again_without_new_pages():
+    done = subprocess.run(
+        [sys.executable, "-c", _COUNT_FAULTS], capture_output=True, text=True, check=True
+    )
+    before, is_set, after = map(int, done.stdout.split())
+    if not is_set:
+        pytest.skip("this C library always returns freed memory")
+    assert after < 1000 < before

@@ -36,6 +36,8 @@ DEFAULTS: Mapping[str, Any] = {
     "max_unreadable": 0.001,
     "micro_batch": 0,
     "compile": "",
+    "precision": "",
+    "image_memory": 1000,
     "tensorboard": False,
     "wandb": "",
 }

@@ -19,8 +19,9 @@ PADDING = 1.25  # factor from the box to the window (MMPose's constant)
 def clip_to_pixels(boxes_xywh: Floats, width: int, height: int) -> Floats:
     """Clip both corners of (n, 4) boxes to the pixel centres [0, w - 1] × [0, h - 1]."""
     last = np.array([width - 1, height - 1], dtype=np.float64)
-    low = np.clip(boxes_xywh[:, :2], 0, last)
-    high = np.clip(boxes_xywh[:, :2] + boxes_xywh[:, 2:], 0, last)
+    # Faster than `np.clip`, which counts where each person is clipped alone.
+    low = np.minimum(np.maximum(boxes_xywh[:, :2], 0), last)
+    high = np.minimum(np.maximum(boxes_xywh[:, :2] + boxes_xywh[:, 2:], 0), last)
     return np.concatenate([low, high - low], axis=1)
 
 
@@ -35,8 +36,11 @@ def compute_box_window(
 def fit_aspect(scale: Floats, input_wh: tuple[int, int]) -> Floats:
     """Lengthen the shorter side of (n, 2) scales to the aspect ratio of the crop."""
     aspect = input_wh[0] / input_wh[1]
+    fitted = np.empty((len(scale), 2))
     w, h = scale[:, 0], scale[:, 1]
-    return np.stack([np.where(w > h * aspect, w, h * aspect)] * 2, axis=1) / [1, aspect]
+    fitted[:, 0] = np.where(w > h * aspect, w, h * aspect)
+    np.divide(fitted[:, 0], aspect, out=fitted[:, 1])
+    return fitted
 
 
 def compute_warp_matrix(

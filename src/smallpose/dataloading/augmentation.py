@@ -5,6 +5,7 @@ augmentation, whichever process computes it and in whatever order.
 """
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import ClassVar
 
 import numpy as np
@@ -74,11 +75,20 @@ def make_counter_rng(seed: int, epoch: int, item: int, purpose: int = 0) -> np.r
 
 def map_to_truncated_normal(uniform: NDArray[np.float64]) -> NDArray[np.float64]:
     """Map draws from [0, 1) to the standard normal truncated to [-1, 1], by its inverse CDF."""
+    low, share = _get_normal_share()
+    from scipy.special import ndtri
+
+    return np.asarray(ndtri(low + uniform * share))
+
+
+@cache
+def _get_normal_share() -> tuple[float, float]:
+    """Return the standard normal's distribution function at -1, and its rise from there to 1."""
     # Prediction uses this module too and does without SciPy.
     require_packages("augmentation", "scipy")
-    from scipy.special import ndtr, ndtri
+    from scipy.special import ndtr
 
-    return np.asarray(ndtri(ndtr(-1) + uniform * (ndtr(1) - ndtr(-1))))
+    return float(ndtr(-1)), float(ndtr(1) - ndtr(-1))
 
 
 def augment_view(

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+# M_MMAP_THRESHOLD, at its largest value, and M_TRIM_THRESHOLD of glibc's mallopt, bytes.
+_KEEP_FREED = ((-3, 32 * 2**20), (-1, 2**30))
+
 
 @contextmanager
 def exempt_imports() -> Iterator[None]:
@@ -35,6 +38,24 @@ def pause_garbage_collection() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+def keep_freed_memory() -> bool:
+    """Let this process keep the memory that it frees, for what it allocates next.
+
+    For long work on the same large arrays: glibc would return them to the system, which clears
+    each page again. Not for processes that go on with something else.
+
+    Returns: whether the C library has such a setting.
+    """
+    import ctypes
+
+    try:
+        set_option = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # musl, macOS, Windows
+        return False
+    is_set = [set_option(option, value) for option, value in _KEEP_FREED]
+    return all(is_set)
 
 
 def get_free_memory() -> int:

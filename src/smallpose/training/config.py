@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from smallpose.dataloading.image_cache import DEFAULT_MB
 from smallpose.training.settings import Setting
 
 
@@ -38,6 +39,10 @@ class TrainingConfig:
         compile: backend of `torch.compile` for the network, such as "inductor"; "" for none.
         crop_interpolation: "linear" or "cubic", by which crops are enlarged.
         zoom: factor of both sides of the crops that the network gets.
+        precision: "float32", "bfloat16" or "auto", which takes bfloat16 where the processor has it
+            and no accuracy is lost; "" for what the recipe says (`half`).
+        image_memory: megabytes of decoded images to keep in memory between epochs, for crops; no
+            more than a quarter of the free memory is taken.
         heatmap_targets: "rounded", "unbiased" or "half-pixel"; see `HeatmapCoding`. "" is
             "unbiased" for heatmap methods with the recipe "own", else "rounded".
         heatmap_decoding: "quarter" or "dark"; "" for what suits the targets.
@@ -69,6 +74,8 @@ class TrainingConfig:
     compile: str = ""
     crop_interpolation: str = "linear"
     zoom: int = 1
+    precision: str = ""
+    image_memory: int = DEFAULT_MB
     heatmap_targets: str = ""
     heatmap_decoding: str = ""
     tensorboard: bool = False

@@ -11,6 +11,7 @@ from smallpose.core.instances import Instances
 from smallpose.dataloading.batches import AnyBatch, BatchLoader, LoaderOptions
 from smallpose.dataloading.full_image.batches import FullImageLoader
 from smallpose.dataloading.full_image.samples import FullImageDataset
+from smallpose.dataloading.image_cache import CachedImageReader, limit_cache_bytes
 from smallpose.dataloading.images import ImageReader
 from smallpose.dataloading.pixel_augmentation import PixelAugmentation
 from smallpose.dataloading.top_down.batches import CropDataset, CropLoader, select_trainable
@@ -116,10 +117,14 @@ def _create_crop_dataset(
     if recipe.steps and isinstance(augmentation, PixelAugmentation):
         closing = round(augmentation.closing * epochs / recipe.epochs)
         augmentation = replace(augmentation, closing=closing)
+    num_processes = max(config.workers, 1) * distributed.world_size
+    # The crop cache has no further use for images.
+    image_memory = 0 if config.cache else config.image_memory
+    max_bytes = limit_cache_bytes(image_memory, num_processes)
     crops = CropDataset(
         people,
         rows,
-        reader,
+        CachedImageReader(reader, max_bytes),
         method.input_wh,
         augmentation,
         config.seed,

@@ -42,6 +42,7 @@ from smallpose.training.own_recipe import (
     choose_heatmap_targets,
     describe_own_recipe,
 )
+from smallpose.training.precision import get_precision_name, set_precision
 from smallpose.training.recalls import compute_recalls
 from smallpose.training.recipe_overrides import choose_recipe
 from smallpose.training.run_folder import (
@@ -116,6 +117,7 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
         method.set_heatmap_coding(coding)
     if recipe_name == OWN and distributed.is_first:
         print_status(describe_own_recipe(recipe, own, targets))
+    recipe = set_precision(config, method, recipe, state, silent=not distributed.is_first)
     recipe = leave_out_mirroring(method, recipe, silent=not distributed.is_first)
     if isinstance(method, FullImageMethod) and isinstance(recipe, FullImageRecipe):
         method.begin_training(recipe)
@@ -178,6 +180,7 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
         "method": method.name,
         "setting": config.setting,
         "recipe": {"name": recipe_name, **asdict(recipe)},
+        "precision": get_precision_name(recipe),
         "seed": config.seed,
         "subset": data.subset or None,
         "parameters": method.num_parameters,

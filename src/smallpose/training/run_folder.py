@@ -20,7 +20,7 @@ from smallpose.training.distributed import SINGLE_PROCESS, DistributedContext
 
 RESULT = "result.json"
 LOCK = ".lock"
-_NEW_FIELDS = ("backbone_rate",)  # which were 1 before
+_NEW_FIELDS = ("backbone_rate", "precision")  # which older versions did not record
 # Fields of a recipe that follow from its length.
 _LENGTH_FIELDS = {
     "steps",
@@ -115,6 +115,7 @@ def compute_run_identity(config: TrainingConfig, name: str, recipe: Recipe) -> d
         "heatmap_targets": None if config.heatmap_targets == "rounded" else config.heatmap_targets,
         "heatmap_decoding": config.heatmap_decoding or None,
         "cache": True if config.cache else None,  # JPEG compression changes the crops
+        "precision": "bfloat16" if recipe.half else "float32",
         "recipe": name,
         **json.loads(json.dumps(asdict(recipe))),
     }

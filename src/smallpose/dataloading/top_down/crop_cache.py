@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.dataloading.affine import clip_to_pixels, compute_box_window
-from smallpose.dataloading.images import ImageArray, ImageReader, check_image_size, decode_jpeg
+from smallpose.dataloading.image_cache import ReadsImages
+from smallpose.dataloading.images import ImageArray, check_image_size, decode_jpeg
 from smallpose.dataloading.worker_pool import WorkerPool
 from smallpose.dataloading.worker_tables import WorkerTable
 from smallpose.system.files import read_bytes, write_atomically, write_atomically_with
@@ -138,7 +139,7 @@ class _WindowCutter:
     shape: tuple[int, ...] = (1,)
     max_samples = 1
 
-    def __init__(self, table: WorkerTable, reader: ImageReader, input_wh: tuple[int, int]) -> None:
+    def __init__(self, table: WorkerTable, reader: ReadsImages, input_wh: tuple[int, int]) -> None:
         self.table, self.reader, self.input_wh = table, reader, input_wh
 
     def fill(self, task: Rows, out: NDArray[np.uint8]) -> list[Entry]:
@@ -176,7 +177,7 @@ def open_crop_cache(
     folder: Path,
     table: WorkerTable,
     rows: Rows,
-    reader: ImageReader,
+    reader: ReadsImages,
     input_wh: tuple[int, int],
     num_workers: int = 0,
 ) -> CropCache:

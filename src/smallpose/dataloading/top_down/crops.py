@@ -37,7 +37,8 @@ from smallpose.dataloading.copy_paste import (
     paste_person,
     select_cuttable,
 )
-from smallpose.dataloading.images import ImageArray, ImageReader, SizedImage, check_image_size
+from smallpose.dataloading.image_cache import ReadsImages
+from smallpose.dataloading.images import ImageArray, SizedImage, check_image_size
 from smallpose.dataloading.pixel_augmentation import PixelAugmentation, change_pixels
 from smallpose.dataloading.top_down.crop_cache import CachedWindow, CropCache, open_crop_cache
 from smallpose.dataloading.top_down.small_people import reduce_resolution
@@ -158,7 +159,7 @@ class CropDataset:
         self,
         people: Instances,
         rows: Rows,
-        reader: ImageReader,
+        reader: ReadsImages,
         input_wh: tuple[int, int],
         augmentation: Augmentation | None,
         seed: int,
@@ -337,7 +338,7 @@ class _UnreadableImage(Exception):
 class _LazyImage:
     """An image that is read at the first request, and only once."""
 
-    def __init__(self, reader: ImageReader, table: WorkerTable, row: int) -> None:
+    def __init__(self, reader: ReadsImages, table: WorkerTable, row: int) -> None:
         self._reader, self._table, self._row = reader, table, row
         self._pixels: ImageArray | None = None
 
