@@ -164,6 +164,18 @@ def test_resamples_in_which_nobody_is_found_do_not_make_an_interval_of_almost_ev
     assert 0.04 < ends[1] < 0.2
 
 
+def test_a_note_names_metrics_whose_interval_rests_on_few_matched_people(population):
+    truth, good = population(30, 2)
+    notes = evaluate(truth, good, intervals=50).notes
+    assert not any("few matched people" in note for note in notes)
+    poses = good.keypoints.copy()
+    poses[2:, :, :2] += 1e5  # two people of sixty are matched
+    weak = replace(good, keypoints=poses)
+    result = evaluate(truth, weak, intervals=200)
+    (note,) = [note for note in result.notes if "few matched people" in note]
+    assert note.startswith("the intervals of AP, AP50, AP75, AP_") and "AR" not in note
+
+
 def test_the_interval_of_a_difference_subtracts_its_bias():
     resamples = np.random.default_rng(1).normal(0.03, 0.02, 1000)
     interval = compute_difference_interval(0.02, resamples, 25)
