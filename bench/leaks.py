@@ -10,7 +10,9 @@ Recall is measured on altered copies of the images; the peer, if installed, is I
 within the usual 10 bits.
 
 With `--drawn N` all steps are measured instead, from files to pairs: N image files of 320 × 240,
-one in a hundred an altered copy of another (recompressed, halved, mirrored, cropped, or all).
+one in a hundred an altered copy of another (recompressed, halved, mirrored, cropped, or all). Each
+drawing serves three times: as it is, upside down and as a negative, which have no corner in common.
+With `--folder DIR` the files are kept there and used again, for several versions in turn.
 """
 
 import argparse
@@ -138,7 +140,7 @@ def measure_recall(files: list[Path], rng: np.random.Generator) -> dict[str, dic
 ALTERATIONS = ("jpeg", "half", "mirror", "crop", "crop mirror half jpeg")
 
 
-def draw_file(seed: int, path: Path) -> NDArray[np.uint8]:
+def draw_scene(seed: int) -> NDArray[np.uint8]:
     """Draw a small image: coarse and fine noise as in photographs, and some rectangles.
 
     Rectangles alone would be unfair to the search, because all their corners look the same.
@@ -151,8 +153,25 @@ def draw_file(seed: int, path: Path) -> NDArray[np.uint8]:
     image = (image + rng.integers(60, 190, 3)).clip(0, 255).astype(np.uint8)
     for x, y, w, h, b, g, r in rng.integers(0, (320, 240, 70, 70, 256, 256, 256), (8, 7)).tolist():
         cv2.rectangle(image, (x, y), (x + w, y + h), (b, g, r), -1)
-    cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 90])
     return image
+
+
+def write_files(files: list[Path], planted: dict[int, int]) -> None:
+    """Write the files that do not exist; `planted` maps images to their altered copies."""
+    quality = [cv2.IMWRITE_JPEG_QUALITY, 90]
+    num_fresh = len(files) - len(planted)
+    for first in range(0, num_fresh, 3):
+        rows = range(first, min(first + 3, num_fresh))
+        if all(files[n].exists() and files[planted.get(n, n)].exists() for n in rows):
+            continue
+        scene = draw_scene(first // 3)
+        variants = (scene, cv2.rotate(scene, cv2.ROTATE_180), 255 - scene)
+        for n, image in zip(rows, variants, strict=False):
+            cv2.imwrite(str(files[n]), image, quality)
+            if n in planted:
+                name = ALTERATIONS[planted[n] % len(ALTERATIONS)]
+                copy = alter_image(image, name, np.random.default_rng([11, n]))
+                cv2.imwrite(str(files[planted[n]]), copy, quality)
 
 
 def measure_all_steps(count: int, folder: Path, workers: int) -> dict[str, object]:
@@ -162,11 +181,7 @@ def measure_all_steps(count: int, folder: Path, workers: int) -> dict[str, objec
     fresh = count - copies
     files = [folder / f"{n:06d}.jpg" for n in range(count)]
     planted = {int(n): fresh + k for k, n in enumerate(rng.choice(fresh, copies, replace=False))}
-    for n in range(fresh):
-        image = draw_file(n, files[n])
-        if n in planted:
-            copy = alter_image(image, ALTERATIONS[planted[n] % len(ALTERATIONS)], rng)
-            cv2.imwrite(str(files[planted[n]]), copy, [cv2.IMWRITE_JPEG_QUALITY, 90])
+    write_files(files, planted)
     start, clock = time.process_time(), time.perf_counter()
     prints = compute_fingerprints(files, workers)
     hashed = time.process_time() - start
@@ -204,10 +219,15 @@ def main() -> None:
         "--count", type=int, default=100_000, help="Number of images to search (default: 100000)."
     )
     parser.add_argument("--drawn", type=int, help="Measure all steps with so many drawn files.")
+    parser.add_argument("--folder", type=Path, help="Folder that keeps the drawn files.")
     parser.add_argument("--workers", type=int, default=2, help="Threads, for --drawn (default: 2).")
     args = parser.parse_args()
     cv2.setNumThreads(1)
     rng = np.random.default_rng(0)
+    if args.drawn and args.folder:
+        args.folder.mkdir(parents=True, exist_ok=True)
+        print(json.dumps(measure_all_steps(args.drawn, args.folder, args.workers), indent=2))
+        return
     if args.drawn:
         with tempfile.TemporaryDirectory() as scratch:
             print(json.dumps(measure_all_steps(args.drawn, Path(scratch), args.workers), indent=2))

@@ -187,8 +187,9 @@ def test_corners_match_as_all_neighbours_compared_one_by_one(is_mirrored, monkey
         assert len(expected) > 50
         for size in (1 << 15, 7):
             monkeypatch.setattr(near_duplicates, "_CORNERS_PER_BLOCK", size)
-            actual = near_duplicates._match_corners(prints, is_mirrored, band, labels)
-            assert sorted(actual.tolist()) == sorted(expected)
+            monkeypatch.setattr(near_duplicates, "_MAX_PAIRS_PER_BLOCK", 4 * size)
+            blocks = list(near_duplicates._match_corners(prints, is_mirrored, band, labels))
+            assert sorted(np.concatenate(blocks).tolist()) == sorted(expected)
 
 
 @pytest.mark.parametrize("high", [1, 3, 1 << 31, (1 << 63) - 1])
@@ -206,3 +207,34 @@ def test_bits_of_rows_are_counted():
     rows[0] = 2**64 - 1
     expected = [sum(int(x).bit_count() for x in row) for row in rows]
     assert count_row_bits(rows).tolist() == expected
+
+
+@pytest.mark.parametrize("m", [0, 1, 2, 3, 1000, 40_000, 40_001, 100_000])
+def test_passes_have_all_images_once_and_about_as_many_pairs(m):
+    passes = list(near_duplicates._split_into_passes(m))
+    assert [row for images in passes for row in images] == list(range(m))
+    assert len(passes) == max(-(-m // near_duplicates.IMAGES_PER_PASS), 1)
+    if len(passes) > 1:
+        pairs = [sum(m - 1 - i for i in images) for images in passes]
+        assert max(pairs) < 1.01 * min(pairs)
+
+
+@pytest.mark.parametrize("is_mirrored", [False, True])
+def test_several_passes_and_parts_find_the_same_corners(is_mirrored, monkeypatch):
+    rng = np.random.default_rng(0)
+    scenes = [cv2.resize(rng.integers(0, 256, (30, 40), np.uint8), (320, 240)) for _ in range(5)]
+    crops = [scene[y : y + 180, x:300] for scene in scenes for x, y in ((0, 0), (20, 9), (9, 40))]
+    images = [cv2.flip(c, 1) if is_mirrored and n % 2 else c for n, c in enumerate(crops)]
+    prints = image_hash.compute_fingerprints(images)
+    labels = np.arange(len(images))
+
+    def find():
+        shared = near_duplicates._find_shared_corners(prints, is_mirrored, labels)
+        return [(i, j, a.tolist(), b.tolist()) for i, j, a, b in shared]
+
+    expected = find()
+    assert len(expected) >= 5
+    for images_per_pass, images_per_part in ((15, 4), (6, 2000), (4, 2), (1, 1)):
+        monkeypatch.setattr(near_duplicates, "IMAGES_PER_PASS", images_per_pass)
+        monkeypatch.setattr(near_duplicates, "IMAGES_PER_PART", images_per_part)
+        assert find() == expected

@@ -28,6 +28,7 @@ Ints = NDArray[np.intp]
 MAX_HASH_DISTANCE = 7  # of 64 bits; four bands with one bit flipped miss no pair up to here
 MAX_DESCRIPTOR_DISTANCE = 64  # of 256 bits
 MIN_SHARED_CORNERS = 4  # different corners in common, before two images are aligned
+IMAGES_PER_PASS = 40_000  # images whose matching corners are in memory at once, in pairs of 8 bytes
 IMAGES_PER_PART = 2_000  # images whose shared corners are processed together; bounds the memory
 MAX_NEIGHBOURS = 8  # of many equal corners, each is compared with so many random ones
 _MAX_PAIRS_PER_BLOCK = 4_000_000
@@ -139,25 +140,42 @@ def _find_shared_corners(
     prints: Fingerprints, is_mirrored: bool, labels: Ints
 ) -> Iterator[_SharedCorners]:
     """Find the pairs of images with enough corners in common."""
-    num_parts = max(-(-len(prints) // IMAGES_PER_PART), 1)
-    # The corners of an image follow each other, so those of a part do, too.
-    edges = np.searchsorted(prints.image_index, IMAGES_PER_PART * np.arange(1, num_parts))
-    matches: list[list[NDArray[np.int32]]] = [[] for _ in range(num_parts)]
     labels_of_corners = labels.astype(np.int32)[prints.image_index]
+    for images in _split_into_passes(len(prints)):
+        matches = _match_part_by_part(prints, is_mirrored, labels_of_corners, images)
+        while matches:
+            pairs = _sort_unique_pairs(np.concatenate(matches.pop(0)))
+            yield from _group_by_image_pair(prints, pairs, is_mirrored)
+
+
+def _split_into_passes(m: int) -> Iterator[range]:
+    """Split m images so that each pass has about as many pairs by their first image.
+
+    All pairs of corners of 100,000 images take more than a gigabyte. Each pass finds them again and
+    keeps its own.
+    """
+    num_passes = max(-(-m // IMAGES_PER_PASS), 1)
+    edges = [round(m * (1 - (1 - n / num_passes) ** 0.5)) for n in range(num_passes + 1)]
+    yield from map(range, edges[:-1], edges[1:])
+
+
+def _match_part_by_part(
+    prints: Fingerprints, is_mirrored: bool, labels: NDArray[np.int32], images: range
+) -> list[list[NDArray[np.int32]]]:
+    """Match corners; return the (p, 2) pairs in parts by the first image, which is in `images`."""
+    # The corners of an image follow each other, so those of a part do, too.
+    part_edges = [*images[::IMAGES_PER_PART], images.stop]
+    edges = np.searchsorted(prints.image_index, part_edges)
+    matches: list[list[NDArray[np.int32]]] = [[np.zeros((0, 2), np.int32)] for _ in edges[1:]]
     for band in range(8):
-        pairs = _match_corners(prints, is_mirrored, band, labels_of_corners)
-        first_corner = np.minimum(pairs[:, 0], pairs[:, 1])
-        part = np.searchsorted(edges, first_corner, side="right").astype(np.uint16)
-        order = np.argsort(part, kind="stable")  # fast for 16 bits
-        ends = np.cumsum(np.bincount(part, minlength=num_parts))[:-1]
-        for part_matches, part_pairs in zip(
-            matches, np.split(pairs.take(order, axis=0), ends), strict=True
-        ):
-            part_matches.append(part_pairs)
-    for part_index in range(num_parts):
-        pairs = _sort_unique_pairs(np.concatenate(matches[part_index]))
-        matches[part_index] = []  # frees the memory
-        yield from _group_by_image_pair(prints, pairs, is_mirrored)
+        for pairs in _match_corners(prints, is_mirrored, band, labels):
+            part = np.searchsorted(edges, pairs.min(axis=1), side="right").astype(np.uint16)
+            order = np.argsort(part, kind="stable")  # fast for 16 bits
+            ends = np.cumsum(np.bincount(part, minlength=len(edges) + 1))
+            pairs = pairs.take(order, axis=0)
+            for index, part_matches in enumerate(matches):
+                part_matches.append(pairs[ends[index] : ends[index + 1]].copy())
+    return matches
 
 
 def _sort_unique_pairs(pairs: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -233,19 +251,20 @@ def _count_distinct_corners(pairs: NDArray[np.int32], counts: Ints) -> Ints:
 
 def _match_corners(
     prints: Fingerprints, is_mirrored: bool, band: int, labels: NDArray[np.int32]
-) -> NDArray[np.int32]:
+) -> Iterator[NDArray[np.int32]]:
     """Match corners of different images that are equal in one band of 32 bits and close in all.
 
     Args:
         labels: (f,) label of each corner's image.
-    Returns: (p, 2) corner indices; with `is_mirrored` the second is a mirrored corner.
+    Yields: (p, 2) corner indices; with `is_mirrored` the second is a mirrored corner.
     """
     f = len(labels)
     descriptors = prints.descriptors[: 2 if is_mirrored else 1]
     # Among equal corners each is compared with the next few; shuffling makes these random.
     shuffled = np.random.default_rng(band).permutation(f * len(descriptors))
     order = shuffled[sort_stably(descriptors[:, :, band].ravel()[shuffled])]
-    parts = [np.zeros((0, 2), dtype=np.int32)]
+    parts: list[NDArray[np.int32]] = []
+    num_pairs = 0
     for start in range(0, len(order) - 1, _CORNERS_PER_BLOCK):
         # Neighbours in this order are compared, so that a block of descriptors stays in the cache.
         rows = order[start : start + _CORNERS_PER_BLOCK + MAX_NEIGHBOURS]
@@ -274,4 +293,9 @@ def _match_corners(
             a, b = a[is_close], b[is_close]
             a, b = np.where(is_second[a], b, a), np.where(is_second[a], a, b)
             parts.append(np.stack([corners[a], corners[b]], axis=1).astype(np.int32))
-    return np.concatenate(parts)
+            num_pairs += len(a)
+        if num_pairs > _MAX_PAIRS_PER_BLOCK // 4:
+            yield np.concatenate(parts)
+            parts, num_pairs = [], 0
+    if parts:
+        yield np.concatenate(parts)
