@@ -143,6 +143,12 @@ def make_poor_models(truth):
     share = np.tile(np.append(rng.uniform(0, 1, (17, 2)), np.ones((17, 1)), axis=1), (N, 1, 1))
     share[:, :, :2] = box[:, None, :2] + share[:, :, :2] * box[:, None, 2:]
     yield "one pose in every box", share
+    moved = sound.copy()
+    moved[:, :, :2] += 0.25 * np.sqrt(truth.area[:, None, None])
+    yield "everybody beside their place", moved
+    undetected = detect(truth, 0.3)
+    undetected[rng.random((N, 17)) < 0.6, :2] = -1
+    yield "joints without a detection at -1, -1", undetected
 
 
 @pytest.mark.parametrize("seed", range(3))

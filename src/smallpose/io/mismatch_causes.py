@@ -12,6 +12,7 @@ from smallpose.io.pose_pairs import (
     PairedPoses,
     average_rows,
     choose_best_pairs,
+    find_placeholders,
 )
 
 AS_SHARES = (
@@ -28,6 +29,7 @@ MIN_SHARE_EACH = 0.5  # of the people looked at, likewise
 MIN_SCALE = 1.05  # or its inverse; nearer scales are no other
 MAX_SPREAD = 1.02  # of the scales of x and y that are called one
 MIN_RATIO = 4  # of people who fit at another scale and as they are
+MAX_LOSS = 0.1  # of fit at another scale against that of poses moved to their places
 
 
 def describe_cause(truth: Instances, predictions: Predictions, poses: PairedPoses) -> str | None:
@@ -75,6 +77,8 @@ def _describe_scale(poses: PairedPoses) -> str | None:
     # Where many more fit at scales of their own, a common one is no explanation.
     if num_scaled < max(enough, MIN_RATIO * num_own, len(best) / 2):
         return None
+    if _fit_better_moved(poses, fit):
+        return None
     return _describe_factor(common, num_scaled, num_own, pairs.num_people)
 
 
@@ -100,6 +104,8 @@ def _describe_own_scales(poses: PairedPoses) -> str | None:
     num_own = poses.count_fitting(average_rows(poses.own_fit))
     if num_scaled < max(MIN_SCALED_EACH, MIN_RATIO * num_own, MIN_SHARE_EACH * pairs.num_people):
         return None
+    if _fit_better_moved(poses, fit):
+        return None
     best = choose_best_pairs(pairs, fit)
     factors = np.sort(scales[best[fit[best] > MIN_FIT], 0])
     tenth = len(factors) // 10
@@ -110,6 +116,21 @@ def _describe_own_scales(poses: PairedPoses) -> str | None:
         f"{format_count(pairs.num_people, 'person', 'people')} looked at "
         f"fit a detection, and {num_own:,} as they are; write both for images of the same size"
     )
+
+
+def _fit_better_moved(poses: PairedPoses, scaled_fit: Floats) -> bool:
+    """Return whether poses of the right size are in a wrong place, which a factor hides in part.
+
+    Args:
+        scaled_fit: (p,) of the poses at another scale.
+    """
+    best = choose_best_pairs(poses.pairs, scaled_fit)
+    best = best[scaled_fit[best] > MIN_FIT]
+    is_labelled = poses.labels[:, :, 2:] > 0
+    offset = np.where(is_labelled, poses.labels[:, :, :2] - poses.detected_xy, 0).sum(axis=1)
+    offset /= np.maximum(np.count_nonzero(is_labelled, axis=1), 1)
+    moved_fit = poses.measure_mean_fit(poses.detected_xy + offset[:, None])
+    return bool(scaled_fit[best].mean() < moved_fit[best].mean() - MAX_LOSS)
 
 
 def _format_factor(value: float) -> str:
@@ -151,6 +172,7 @@ def _describe_outside(truth: Instances, predictions: Predictions) -> str | None:
     size_wh = np.column_stack([images.width, images.height])[rows].astype(np.float64)
     xy = predictions.keypoints[:, :, :2]
     is_outside = np.asarray(((xy < 0) | (xy > size_wh[:, None])).any(axis=2))
+    is_outside &= ~find_placeholders(xy)  # joints that were not detected
     is_outside &= np.asarray((size_wh > 0).all(axis=1))[:, None]
     num_outside = int(np.count_nonzero(2 * is_outside.sum(axis=1) > xy.shape[1]))
     if 2 * num_outside <= len(predictions):
