@@ -37,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "path",
         type=Path,
         metavar="SET|FILE.json",
-        help="COCO keypoint annotations, or a folder that 'smallpose build' made.",
+        help="COCO keypoint annotations, or a folder that 'smallpose build' made, or one with "
+        "annotations/train.json.",
     )
     add_json(parser, "all findings")
     add_option(

@@ -55,6 +55,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _check_label_files(args: argparse.Namespace) -> int:
+    """Check the labels and images of a folder that has the layout of a built set, but no hashes."""
+    from smallpose.dataset.built_set import list_label_files, refuse_folder_without_labels
+    from smallpose.dataset.verify import check_split_names
+
+    refuse_folder_without_labels(args.path)
+    files = list_label_files(args.path)
+    images = args.path / "images"
+    given = vars(args) | {"images": images if images.is_dir() else None}
+    codes = [run_command(argparse.Namespace(**{**given, "path": path})) for path in files.values()]
+    shared = check_split_names(list(files.values()))
+    for finding in shared:
+        print(f"{args.path}: {finding}")
+    return max(*codes, 2 if shared else 0)
+
+
 def run_command(args: argparse.Namespace) -> int:
     """Print one sentence per finding and return 2 when there is a fault."""
     from smallpose.dataset.verify import check_images, check_set
@@ -83,6 +99,8 @@ def run_command(args: argparse.Namespace) -> int:
         raise InputError(
             str(args.path), "is the folder of a YOLO data set, and no built set", remedy
         )
+    if is_set and not (args.path / "manifest.json").exists():
+        return _check_label_files(args)
     if is_set:
         findings, subject = check_set(args.path, max(args.workers, 1))
     elif has_results:

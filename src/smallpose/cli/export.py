@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from smallpose.catalog.early_checks import refuse_other_weights
 from smallpose.catalog.method_checks import refuse_missing_weights, refuse_unknown_method
 from smallpose.catalog.methods import read_catalog
-from smallpose.cli.options import DEMO_SET, add_option, add_switch
+from smallpose.cli.options import DEMO_SET, add_option, add_sigmas_option, add_switch
 from smallpose.cli.paths import find_truth
 from smallpose.core.errors import InputError, RunError
 
 if TYPE_CHECKING:
+    from smallpose.core.instances import Instances
     from smallpose.methods import PoseMethod
 
 HELP = (
@@ -28,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "set",
         type=Path,
         metavar="SET|RUN|METHOD",
-        help="Folder that 'smallpose build' made; for onnx a run's folder, a checkpoint, or a "
-        "method with --weights.",
+        help="Folder that 'smallpose build' made, or one with annotations/train.json; for onnx a "
+        "run's folder, a checkpoint, or a method with --weights.",
     )
     add_option(
         parser,
@@ -57,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default_text="copy for webdataset, none for parquet and mmpose, else link",
         help="Link to the images, copy them or leave them out.",
     )
+    add_sigmas_option(parser)
     onnx = parser.add_argument_group("onnx")
     add_option(
         onnx,
@@ -116,8 +118,12 @@ def run_command(args: argparse.Namespace) -> None:
             raise InputError(flag, "is for methods", "leave it out, or add --to onnx")
     from smallpose.core.table import wrap_text
     from smallpose.dataset.export import export_set
+    from smallpose.evaluation.sigma_file import set_sigmas
 
-    written = export_set(args.set, args.to, args.out, args.images)
+    def add_sigmas(people: "Instances") -> "Instances":
+        return people if args.sigmas is None else set_sigmas(people, args.sigmas)
+
+    written = export_set(args.set, args.to, args.out, args.images, add_sigmas)
     summary, *losses = written.to_lines()
     print(wrap_text(f"{summary} in {args.out}"))
     for line in losses:
@@ -125,6 +131,8 @@ def run_command(args: argparse.Namespace) -> None:
 
 
 def _export_method(args: argparse.Namespace) -> None:
+    if args.sigmas is not None:
+        raise InputError(f"--sigmas {args.sigmas}", "is for data sets", "leave it out")
     data = find_truth(args.check) if args.check else None
     if data is not None:
         _refuse_missing_images(data)

@@ -52,11 +52,35 @@ class BuiltSet:
         return recorded if recorded.is_file() else None
 
 
+def list_label_files(folder: Path) -> dict[str, Path]:
+    """Return the annotation files of a folder laid out as a built data set, by split."""
+    files = {split: folder / "annotations" / f"{split}.json" for split in SPLITS}
+    return {split: path for split, path in files.items() if path.is_file()}
+
+
+def refuse_folder_without_labels(folder: Path) -> None:
+    """Raise InputError, with a file that may be meant, for a folder without annotation files."""
+    if list_label_files(folder):
+        return
+    first = f"annotations/{SPLITS[0]}.json"
+    remedy = f"name a set of 'smallpose build', or put labels at {folder / first}"
+    places = (folder, folder / "annotations")
+    others = sorted(path for place in places for path in place.glob("*.json"))
+    if others:
+        remedy += f"; check and audit take a file, such as {others[0]}"
+    raise InputError(str(folder), f"the folder has no manifest.json and no {first}", remedy)
+
+
 def open_set(folder: Path) -> BuiltSet:
     """Read the annotations and the manifest of a built data set.
 
-    Raises: InputError when the folder is no built data set.
+    A folder without a manifest is read as well when it is laid out in the same way, with at least
+    one of `annotations/train.json` and `annotations/test.json`.
+
+    Raises: InputError when the folder is no data set.
     """
+    if not (folder / "manifest.json").is_file():
+        return _open_labels(folder)
     manifest = read_manifest(folder)
     files = {split: folder / "annotations" / f"{split}.json" for split in SPLITS}
     try:
@@ -79,4 +103,15 @@ def open_set(folder: Path) -> BuiltSet:
         image_folder=open_image_folder(folder / "images"),
         recorded_paths=recorded,
         derived=derived,
+    )
+
+
+def _open_labels(folder: Path) -> BuiltSet:
+    """Open a folder that has the layout of a built data set, but no manifest."""
+    refuse_folder_without_labels(folder)
+    return BuiltSet(
+        folder,
+        parts={split: read_coco(path) for split, path in list_label_files(folder).items()},
+        image_folder=open_image_folder(folder / "images"),
+        recorded_paths={},
     )

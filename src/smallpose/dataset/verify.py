@@ -17,6 +17,7 @@ from smallpose.dataset.image_folder import open_image_folder, read_manifest
 from smallpose.dataset.image_headers import read_header
 from smallpose.dataset.manifest_file import is_unchanged
 from smallpose.dataset.pillow_images import ImageHeader
+from smallpose.io.coco_annotations import read_coco
 from smallpose.io.finding import Finding
 from smallpose.io.validation import check_keypoints_outside
 from smallpose.system.files import hash_file, resolve_inside
@@ -111,6 +112,19 @@ def check_images(people: Instances, folder: Path) -> list[Finding]:
         )
         findings.append(Finding(what, is_fault=True))
     return findings + _check_grids(people, headers)
+
+
+def check_split_names(files: Sequence[Path]) -> list[Finding]:
+    """Find images, by file name, that several annotation files have, such as train and test."""
+    names = [set(read_coco(path).images.file_names) for path in files]
+    shared = sorted(set.intersection(*names)) if len(names) > 1 else []
+    if not shared:
+        return []
+    what = (
+        f"{format_count(len(shared), 'image is', 'images are')} in both "
+        f"{' and '.join(path.name for path in files)} (first: {shared[0]})"
+    )
+    return [Finding(what, is_fault=True)]
 
 
 def _group_errors(errors: Sequence[SmallposeError], num_images: int) -> list[Finding]:

@@ -7,9 +7,11 @@ README on how to use the export and what it lost, and moves the folder into plac
 import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from smallpose.core.errors import InputError, RunError
+from smallpose.core.instances import Instances
 from smallpose.dataset.built_set import BuiltSet, open_set
 from smallpose.dataset.export.coco import export_coco
 from smallpose.dataset.export.export_result import ExportResult
@@ -44,13 +46,20 @@ DEFAULT_IMAGE_MODES = {
 }
 
 
-def export_set(folder: Path, to: str, out: Path, image_mode: str | None = None) -> ExportResult:
+def export_set(
+    folder: Path,
+    to: str,
+    out: Path,
+    image_mode: str | None = None,
+    complete_part: Callable[[Instances], Instances] = lambda people: people,
+) -> ExportResult:
     """Export the data set in `folder` to `out`, completely or not at all.
 
     Args:
         to: format, a key of `EXPORTERS`.
         out: a folder that does not exist yet or is empty.
         image_mode: "link", "copy" or "none" (default: `DEFAULT_IMAGE_MODES`).
+        complete_part: adds to the people of a part what their file does not tell, such as sigmas.
     Raises: InputError for wrong arguments or a damaged data set, RunError for a full disk; in
         both cases no files are left.
     """
@@ -66,6 +75,8 @@ def export_set(folder: Path, to: str, out: Path, image_mode: str | None = None) 
             "omit --images",
         )
     built = open_set(folder)
+    parts = {split: complete_part(people) for split, people in built.parts.items()}
+    built = replace(built, parts=parts)
     with ExitStack() as stack:
         try:
             out.parent.mkdir(parents=True, exist_ok=True)

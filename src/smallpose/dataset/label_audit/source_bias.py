@@ -58,6 +58,7 @@ def compute_source_bias(
             positions of elbows and knees depend on the pose, so labels alone say little.
         reference: (n, k, 3) one model's keypoints for the same people, row by row. Then offsets of
             label minus prediction are compared, so that different people and poses cancel out.
+    Returns: the offsets; none where joints of one's own have no shoulders and hips to measure in.
     Raises: InputError when the reference has another shape.
     """
     if reference is not None and reference.shape != people.keypoints.shape:
@@ -67,6 +68,8 @@ def compute_source_bias(
             "pass one prediction per person, in the same order",
         )
     names = people.skeleton.joints
+    if not set(names).issuperset(_TORSO):
+        return []
     selected = joints or [n for n in names if reference is not None or n in _SPINE]
     frame = _TorsoFrame(people if reference is None else replace(people, keypoints=reference))
     offsets = []
