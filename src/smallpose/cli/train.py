@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smallpose.catalog.early_checks import (
+    parse_override,
     refuse_missing_device,
     refuse_other_weights,
     refuse_unknown_fields,
@@ -35,6 +36,7 @@ from smallpose.cli.options import (
 )
 from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
+from smallpose.system.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from smallpose.core.skeleton import Skeleton
@@ -173,6 +175,15 @@ def _add_loading_options(group: argparse._ArgumentGroup) -> None:
         help="Cache crops of people in this folder, for top-down methods; later epochs then do not "
         "decode the images.",
     )
+    add_option(
+        group,
+        "--image-memory",
+        type=parse_non_negative,
+        metavar="MB",
+        default_text="1000, and at most a quarter of the free memory",
+        help="Megabytes of decoded images to keep in memory from epoch to epoch, for top-down "
+        "methods; 0 decodes them each time.",
+    )
     add_crop_options(group, trained="")
     add_unreadable_option(group)
 
@@ -200,6 +211,14 @@ def _add_device_options(group: argparse._ArgumentGroup) -> None:
         default_text="0, the whole batch",
         metavar="N",
         help="Number of samples that go through the network together, where memory is short.",
+    )
+    add_option(
+        group,
+        "--precision",
+        choices=("float32", "bfloat16", "auto"),
+        default_text="float32, or bfloat16 with half=true",
+        help="Train the network in this precision; auto takes bfloat16 where the processor has it "
+        "and no accuracy is lost, and prints what it took.",
     )
     add_option(
         group,
@@ -231,7 +250,7 @@ def _add_log_options(group: argparse._ArgumentGroup) -> None:
 def run_command(args: argparse.Namespace) -> None:
     """Train, evaluate, write the run's folder and print its numbers."""
     _take_run_as_method(args)
-    overrides = tuple(_parse_override(text) for text in args.overrides)
+    overrides = tuple(parse_override(text) for text in args.overrides)
     stored = read_run_options(args.out) if args.resume and args.out else {}
     options = complete_options(_list_given_options(args) | {"overrides": overrides}, stored)
     method = options["method"]
@@ -252,6 +271,7 @@ def run_command(args: argparse.Namespace) -> None:
     set_torch_threads(args.threads)
     from smallpose.training.run import TrainingConfig, train
 
+    keep_freed_memory()  # a step frees and allocates the same tensors as the last one
     config = TrainingConfig(out=args.out, resume=args.resume, device=args.device, **options)
     result = train(config)
     if not result:  # of several processes the first one prints
@@ -368,13 +388,6 @@ def set_torch_threads(num_threads: int) -> None:
     import torch
 
     torch.set_num_threads(max(num_threads, int(os.environ.get("OMP_NUM_THREADS", "1")), 1))
-
-
-def _parse_override(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise InputError(text, "is not name=value", "write it as in epochs=2")
-    return name, value
 
 
 def _format_points(value: float | None) -> str:
