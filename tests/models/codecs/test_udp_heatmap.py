@@ -64,10 +64,21 @@ def test_heatmaps_without_a_peak_are_decoded_outside_the_crop_and_finite():
 
 
 def test_the_blur_before_decoding_is_bit_equal_to_opencvs():
-    maps = torch.randn(2, 3, 64, 48)
+    maps = torch.randn(3, 9, 64, 48)  # more than are blurred at once
     expected = [cv2.GaussianBlur(np.pad(m, 5), (11, 11), 0) for m in maps.flatten(0, 1).numpy()]
     blurred = blur_maps(maps, 11).flatten(0, 1).numpy()
     assert (blurred == np.stack(expected)[:, 5:-5, 5:-5]).all()
+
+
+def test_any_number_of_maps_is_decoded_like_each_alone():
+    maps = torch.rand(5, 7, 24, 16, generator=torch.Generator().manual_seed(2)) - 0.3
+    points, scores = decode_udp_heatmaps(maps, (64, 96))
+    for row in range(5):
+        alone = decode_udp_heatmaps(maps[row : row + 1, row : row + 1], (64, 96))
+        assert torch.equal(alone[0][0, 0], points[row, row])
+        assert torch.equal(alone[1][0, 0], scores[row, row])
+    none, _ = decode_udp_heatmaps(maps[:0], (64, 96))
+    assert none.shape == (0, 7, 2)
 
 
 def test_a_mirrored_heatmap_is_decoded_to_the_mirrored_keypoint():

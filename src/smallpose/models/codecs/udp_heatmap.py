@@ -104,8 +104,8 @@ def blur_maps(maps: Tensor, kernel: int) -> Tensor:
     gaussian = evaluate_gaussian(distance.square(), sigma)
     taps = (gaussian / gaussian.sum()).to(maps.dtype).double()
     flat = maps.flatten(0, 1)
-    # A traced graph must hold for any number of maps.
-    is_divided = maps.device.type == "cpu" and not torch.jit.is_tracing()
+    # An exported graph must hold for any number of maps.
+    is_divided = maps.device.type == "cpu" and not torch.onnx.is_in_onnx_export()
     parts = flat.split(_MAPS_AT_ONCE) if is_divided else [flat]
     return torch.cat([_blur_part(part, taps) for part in parts]).view(maps.shape)
 
