@@ -68,8 +68,10 @@ class MultiheadAttention(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """Map (b, n, c) tokens to the same shape."""
         b, n, c = tokens.shape
-        q, k, v = self.qkv(tokens).view(b, n, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        attended = functional.scaled_dot_product_attention(q, k, v)  # (b, heads, n, c / heads)
+        parts = self.qkv(tokens).view(b, n, 3, self.heads, -1).unbind(2)
+        # Each is (b, heads, n, c / heads). Engines copy less than after a permutation of all three.
+        q, k, v = (part.transpose(1, 2) for part in parts)
+        attended = functional.scaled_dot_product_attention(q, k, v)
         return self.proj(attended.transpose(1, 2).reshape(b, n, c))
 
 
