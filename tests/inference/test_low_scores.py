@@ -43,6 +43,7 @@ def test_the_scale_of_scores_does_not_matter(scale):
         [[0.8, *[0.01] * 4]],  # low, but four
         [[0.8, 0.7, 0.6, 0.5, 0.01]] * 9,  # a fifth of them
         [[0.0] * 9],
+        [[-1e-9 * one for one in range(1, 9)]] * 3,  # a fifth of the best is above it
     ],
 )
 def test_few_low_scores_are_no_matter(images):

@@ -50,6 +50,8 @@ class ScoreCollector:
         if not len(scores):
             return ""
         limit = self.compute_low_limit()
+        if limit <= 0:
+            return ""  # where the best scores are 0 or less, a share of them is no lower
         num_low = int((scores < limit).sum())
         if num_low < max(MIN_NUM_LOW, MIN_LOW_SHARE * len(scores)):
             return ""

@@ -4,6 +4,7 @@ Folders of JSON are read by `json_folders`; the reader of another form is one mo
 in `read_result_folder`.
 """
 
+import os
 from pathlib import Path
 
 from smallpose.core.instances import Instances
@@ -33,9 +34,22 @@ def get_result_name(path: Path) -> str:
     ('B', 'predict')
     >>> get_result_name(Path("yolo/predictions.json")), get_result_name(Path("yolo.json"))
     ('yolo', 'yolo')
+    >>> get_result_name(Path("../found.json")), get_result_name(Path("B/found.json.gz"))
+    ('found', 'B')
     """
-    is_part_of_run = path.stem.lower() in GENERAL_NAMES or path.name == LABELS
-    return path.parent.name if is_part_of_run and path.parent.name else path.stem
+    stem = Path(path.name.removesuffix(".gz")).stem
+    is_part_of_run = stem.lower() in GENERAL_NAMES or path.name == LABELS
+    return (get_folder_name(path) if is_part_of_run else "") or stem
+
+
+def get_folder_name(path: Path) -> str:
+    """Return the name of a file's folder; "" where its path does not say it, as in `../a.json`.
+
+    >>> get_folder_name(Path("A/x/../a.json")), get_folder_name(Path("../a.json"))
+    ('A', '')
+    """
+    name = Path(os.path.normpath(path)).parent.name
+    return "" if name == os.pardir else name
 
 
 def read_result_folder(

@@ -12,7 +12,7 @@ from typing import Literal
 from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.io.coco_results import is_result_file
-from smallpose.io.result_folders import GENERAL_NAMES
+from smallpose.io.result_folders import GENERAL_NAMES, get_folder_name
 from smallpose.io.yolo_results import LABELS
 from smallpose.system.files import read_bytes
 
@@ -148,7 +148,7 @@ def _shorten(path: Path) -> str:
     is_label_folder = path.name == LABELS and path.is_dir()
     name = path.resolve().parent.name if is_label_folder else path.name or path.resolve().name
     name = name.removesuffix(".gz").removesuffix(".json") or name
-    return path.parent.name if name.lower() in GENERAL_NAMES and path.parent.name else name
+    return (get_folder_name(path) if name.lower() in GENERAL_NAMES else "") or name
 
 
 def check_names(entries: Sequence[Path], names: Sequence[str]) -> tuple[str, ...]:
