@@ -230,7 +230,8 @@ def test_an_unknown_method_gets_a_suggestion(tmp_path, capsys):
         ("simple_baseline_r18_tiny", "add --methods simple_baseline_r18_tiny"),
         ("mine.py:coffee", "add --methods mine.py:coffee"),
         ("epoch=2", "epoch=2: no such field of a recipe; try epochs"),
-        ("hello", "hello: is not name=value; write it as in epochs=2"),
+        ("hello", "hello: is no field of a recipe (name=value); write it as in epochs=2"),
+        ("simple_baseline_r18_tinny", "as in --methods simple_baseline_r18_tiny"),
     ],
 )
 def test_what_is_no_field_of_a_recipe_is_refused_before_any_run(tmp_path, capsys, word, remedy):
@@ -257,6 +258,20 @@ def test_labels_with_which_every_run_would_fail_are_refused_before_the_first(
     words += ["--data", str(tmp_path / "set"), "--out", str(tmp_path / "out")]
     assert main(words) == 2
     assert "no OKS sigma is known for joint 'belt'" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("field", "answer"),
+    [
+        ("epochs=abc", "epochs=abc: not a value of the field's type (of rle_r18_tiny); it was"),
+        ("optimizer=adama", "no such choice (of rle_r18_tiny); try adam"),
+    ],
+)
+def test_values_of_fields_are_refused_before_any_run(stick_set, tmp_path, capsys, field, answer):
+    words = ["benchmark", field, "--methods", "rle_r18_tiny", "--settings", "B"]
+    assert main([*words, "--data", str(stick_set()), "--out", str(tmp_path / "out")]) == 2
+    assert answer in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

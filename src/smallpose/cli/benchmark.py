@@ -1,6 +1,8 @@
 """smallpose benchmark --data SET --out DIR: train and score methods × settings × seeds."""
 
 import argparse
+import difflib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, get_args
 
@@ -191,6 +193,7 @@ def run_command(args: argparse.Namespace) -> None:
     jobs = benchmark.plan_jobs()
     if not all(job.is_finished for job in jobs):
         _refuse_unusable_data(args, settings)
+        _refuse_unusable_fields(methods, args.recipe, overrides)
     devices = _choose_devices(args.parallel)
     pin_environment(args.out, _describe_environment(devices[0]))
     write_job_files(jobs)
@@ -335,7 +338,32 @@ def _parse_override(text: str) -> tuple[str, str]:
     if is_method_code(text) or text in read_catalog():
         remedy = f"leave it there out, and add --methods {text}"
         raise InputError(text, "is a method, and a field of a recipe (name=value) is due", remedy)
+    if "=" not in text:
+        near = difflib.get_close_matches(text, read_catalog(), n=1) or ["NAME"]
+        remedy = (
+            f"write it as in epochs=2; methods are named by --methods, as in --methods {near[0]}"
+        )
+        raise InputError(text, "is no field of a recipe (name=value)", remedy)
     return parse_override(text)
+
+
+def _refuse_unusable_fields(
+    methods: Iterable[str], recipe: str, overrides: tuple[str, ...]
+) -> None:
+    """Raise the InputError with which the runs of a method would fail, such as epochs=many."""
+    if not overrides:
+        return
+    from smallpose.methods import create_method
+    from smallpose.training.own_recipe import OwnData
+    from smallpose.training.recipe_overrides import choose_recipe
+
+    fields = tuple(parse_override(text) for text in overrides)
+    any_data = OwnData(num_samples=1, has_weights=False)
+    for name in methods:
+        try:
+            choose_recipe(create_method(name), recipe, fields, any_data)
+        except InputError as error:
+            raise InputError(error.where, f"{error.what} (of {name})", error.remedy) from None
 
 
 def _list_methods(text: str) -> list[str]:
@@ -366,8 +394,6 @@ def _parse_methods(text: str) -> dict[str, str]:
 
 
 def _parse_choices(text: str, flag: str, known: tuple[str, ...]) -> list[str]:
-    import difflib
-
     words = parse_names(text)
     for word in words:
         if word not in known:
