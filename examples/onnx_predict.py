@@ -204,7 +204,8 @@ def main():
         people = method.predict_in_boxes(rgb, args.box or full_image)
     else:
         people = method.predict_all(rgb)
-    names = method.description["skeleton"]["joints"]
+    skeleton = method.description["skeleton"]
+    names = skeleton.get("file_joints", skeleton["joints"])  # as the labels spell them
     for number, person in enumerate(people, 1):
         print(f"person {number}")
         for name, (x, y, score) in zip(names, person, strict=True):

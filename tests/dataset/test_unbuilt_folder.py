@@ -54,6 +54,7 @@ def test_export_takes_the_sigmas_of_joints_that_are_none_of_the_21(own_folder, t
     assert main([*words, str(tmp_path / "a"), "--sigmas", str(sigmas)]) == 0
     data = (tmp_path / "a" / "data.yaml").read_text()
     assert "kpt_oks_sigmas: [0.05, 0.06, 0.07]" in data
+    assert data.endswith("    - left_cup\n    - right_cup\n    - neck\n")  # as the labels spell it
     assert len(list((tmp_path / "a" / "labels").rglob("*.txt"))) == 2
 
 

@@ -50,7 +50,7 @@ def print_joint_order(skeleton: "Skeleton", is_named: bool) -> None:
     from smallpose.core.skeleton import COCO17
     from smallpose.system.progress import print_status
 
-    print_status(f"joints of the results, in their order: {', '.join(skeleton.joints)}")
+    print_status(f"joints of the results, in their order: {', '.join(skeleton.spelled_joints)}")
     if not is_named and skeleton.joints != COCO17.joints:
         print_status(
             "they are not COCO's 17: add --own-joints, so that their names are in the results and "

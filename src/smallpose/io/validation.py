@@ -207,7 +207,7 @@ def _report_keypoints(
     rows = np.flatnonzero(is_affected.any(axis=1))
     if not len(rows):
         return []
-    joints = people.skeleton.joints
+    joints = people.skeleton.spelled_joints
     examples = [
         f"id {people.file_ids[row]}, {joints[int(np.argmax(is_affected[row]))]}"
         for row in rows[:_MAX_EXAMPLES]

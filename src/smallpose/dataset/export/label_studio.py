@@ -48,7 +48,7 @@ def export_label_studio(built: BuiltSet, out: Path, image_mode: str) -> ExportRe
         result.people += len(people)
     skeleton = next(iter(built.parts.values())).skeleton
     labels = [PERSON_LABEL, CROWD_LABEL]
-    config = build_config(skeleton.joints, labels, with_remarks=False)
+    config = build_config(skeleton.spelled_joints, labels, with_remarks=False)
     write_atomically(out / "labeling_config.xml", config.decode())
     result.losses = [
         "positions are percentages of the image, so they come back with deviations below a "
@@ -68,7 +68,7 @@ def _build_tasks(people: Instances, split: str) -> Iterator[dict[str, Any]]:
     for row, image in enumerate(people.image_rows.tolist()):
         rows_of_image[image].append(row)
     file_ids, image_ids = people.file_ids, images.file_ids
-    joints = people.skeleton.joints
+    joints = people.skeleton.spelled_joints
     for image, rows in enumerate(rows_of_image):
         regions: list[dict[str, Any]] = []
         ids = {}

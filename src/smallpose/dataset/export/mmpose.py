@@ -48,7 +48,7 @@ def export_mmpose(built: BuiltSet, out: Path, image_mode: str) -> ExportResult:
 
 def format_dataset_info(skeleton: Skeleton) -> str:
     """Format the joints as MMPose's `dataset_info`, a Python text."""
-    joints = skeleton.joints
+    joints = skeleton.spelled_joints
     lines = ["dataset_info = dict(", "    dataset_name='smallpose',", "    paper_info=dict(),"]
     lines.append("    keypoint_info={")
     for index, name in enumerate(joints):

@@ -139,7 +139,7 @@ def _build_metadata(people: Instances, with_images: bool) -> dict[bytes, bytes]:
     skeleton = people.skeleton
     description: dict[str, Any] = {
         "category_id": people.category_id,
-        "keypoints": list(skeleton.joints),
+        "keypoints": list(skeleton.spelled_joints),
         "skeleton": [[a + 1, b + 1] for a, b in skeleton.edges],
         "sigmas": skeleton.sigmas.tolist(),
     }

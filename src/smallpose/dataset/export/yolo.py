@@ -137,7 +137,7 @@ def _format_share(value: float) -> str:
 
 def _format_data_yaml(skeleton: Skeleton) -> str:
     """Format `data.yaml` without `path`, so that paths are relative to its folder."""
-    names = "".join(f"    - {joint}\n" for joint in skeleton.joints)
+    names = "".join(f"    - {joint}\n" for joint in skeleton.spelled_joints)
     return (
         "train: images/train\nval: images/val\n\n"
         f"kpt_shape: [{len(skeleton)}, 3]\n"

@@ -105,7 +105,7 @@ def _score_outside(people: Instances) -> Floats:
 def find_farthest_joints(people: Instances) -> list[tuple[str, ...]]:
     """Return the joints of each person that are suspiciously far outside the box."""
     is_far = _measure_outside(people) > MAX_OUTSIDE * _compute_diagonal(people)[:, None]
-    names = np.array(people.skeleton.joints, dtype=object)
+    names = np.array(people.skeleton.spelled_joints, dtype=object)
     return [tuple(names[row].tolist()) for row in is_far]
 
 

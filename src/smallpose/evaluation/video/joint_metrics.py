@@ -42,7 +42,7 @@ def evaluate_joints(scene: Scene, can_identify: bool) -> tuple[dict[str, Number]
         averages[name] = average_mota(counts[index], scene.weights) if can_identify else None
     mota = posetrack.compute_mota(counts[0].sum(axis=0))
     labelled = np.sum([one.num_labelled for one in lists], axis=0)
-    names = scene.scored.skeleton.joints
+    names = scene.scored.skeleton.spelled_joints
     for index, joint in enumerate(joints.tolist()):
         row: dict[str, Number] = {
             "labelled": int(labelled[index]),

@@ -221,7 +221,7 @@ def _list_worst(
             MovedPerson(
                 file_name=people.images.file_names[row_of[int(original.image_ids[index])]],
                 height_px=float(original.boxes_xywh[index, 3]),
-                joint=original.skeleton.joints[joint],
+                joint=original.skeleton.spelled_joints[joint],
                 moved_px=float(distance[index, joint]),
                 oks=float(oks[index]),
             )

@@ -54,6 +54,7 @@ def format_rtmlib_notes(description: dict[str, Any]) -> str:
         key: tuple(value) if isinstance(value, list) else value
         for key, value in rtmlib["arguments"].items()
     }
+    skeleton = description["skeleton"]
     call = "keypoints, scores = model(image)"
     if not is_rtmo:
         call = "keypoints, scores = model(image, bboxes=[[x1, y1, x2, y2]])"
@@ -65,6 +66,6 @@ def format_rtmlib_notes(description: dict[str, Any]) -> str:
         network=description["files"][0],
         arguments=", ".join(f"{key}={value!r}" for key, value in arguments.items()),
         call=call,
-        joints=", ".join(description["skeleton"]["joints"]),
+        joints=", ".join(skeleton.get("file_joints", skeleton["joints"])),
         remarks=remarks,
     )

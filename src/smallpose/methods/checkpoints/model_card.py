@@ -21,6 +21,7 @@ class _SkeletonRecord(Struct):
     edges: list[_Pair]
     sigmas: list[float] | None = None
     swap: list[_Pair] | None = None
+    file_joints: list[str] = []
 
 
 class _Crop(Struct, forbid_unknown_fields=True):
@@ -68,6 +69,8 @@ def _find_skeleton_problem(skeleton: _SkeletonRecord) -> str:
     count = len(skeleton.joints)
     if not count or len(set(skeleton.joints)) < count:
         return "its skeleton has no joints, or one of them twice"
+    if skeleton.file_joints and len(skeleton.file_joints) != count:
+        return f"its skeleton needs {format_count(count, 'name')} in file_joints"
     pairs = [*skeleton.edges, *(skeleton.swap or ())]
     if not all(0 <= end < count for pair in pairs for end in pair):
         return f"an edge or a pair of its skeleton joins no two of {format_count(count, 'joint')}"

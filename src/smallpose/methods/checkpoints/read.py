@@ -280,6 +280,7 @@ def skeleton_from_json(record: Mapping[str, Any] | None) -> Skeleton | None:
         edges=edges,
         custom_sigmas=None if sigmas is None else tuple(sigmas),
         custom_pairs=None if pairs is None else tuple((int(a), int(b)) for a, b in pairs),
+        file_joints=tuple(record.get("file_joints", ())),
     )
 
 
@@ -294,6 +295,8 @@ def skeleton_to_json(skeleton: Skeleton) -> dict[str, Any]:
     }
     if skeleton.custom_pairs is not None:
         record["swap"] = [list(pair) for pair in skeleton.custom_pairs]
+    if skeleton.spelled_joints != skeleton.joints:
+        record["file_joints"] = list(skeleton.spelled_joints)
     return record
 
 
