@@ -20,6 +20,7 @@ from smallpose.inference.box_images import FileNameLookup
 from smallpose.io.coco_results_slow import read_entries
 from smallpose.io.image_lookup import ImageLookup
 from smallpose.io.json_blocks import Int64, decode_blocks
+from smallpose.io.yolo_boxes import find_box_labels, read_yolo_boxes
 from smallpose.system.progress import print_status
 
 Floats = NDArray[np.float64]
@@ -77,6 +78,8 @@ def read_boxes(
 ) -> Boxes:
     """Read a detector's COCO results: a list of {image_id, bbox, score, category_id}.
 
+    A folder of Ultralytics' label files is read, too, with or without keypoints.
+
     MMPose's detection files and pose results have this form, too; a pose without a box has that
     around its keypoints. Images are found as those of results. Boxes of other images, of other
     categories and without a size are left out, and their number is printed.
@@ -87,6 +90,9 @@ def read_boxes(
 
     Raises: InputError when a box or score is not finite, or when no box is left.
     """
+    labels = find_box_labels(Path(path))
+    if labels is not None:
+        return _read_label_files(labels, images, has_ids)
     entries = read_entries(path, images=images)
     num_boxes, num_others = len(entries.raws), 0
     image_ids: list[int] = []
@@ -109,19 +115,71 @@ def read_boxes(
             boxes_xywh.append(_get_box(record, where))
             confidences.append(record.score)
     lookup.refuse_mixture()
+    category = f"of category {' or '.join(map(str, category_ids))}"
+    counts = _BoxCounts(path, num_boxes, num_others, category, has_ids)
+    return _sort_boxes(images, image_ids, boxes_xywh, confidences, counts)
+
+
+@dataclass(frozen=True)
+class _BoxCounts:
+    """What messages say of a file of boxes.
+
+    Args:
+        num_boxes: in the file.
+        num_others: of other images.
+        kind: of the boxes that are taken.
+        has_ids: as for `read_boxes`.
+    """
+
+    path: Path | str
+    num_boxes: int
+    num_others: int
+    kind: str
+    has_ids: bool
+
+
+def _read_label_files(folder: Path, images: Images, has_ids: bool) -> Boxes:
+    """Read the boxes of Ultralytics' label files; see `read_boxes`."""
+    lookup = ImageLookup(images)
+
+    def find_id(stem: str, where: str) -> int | None:
+        image_id = lookup.find_id_if_known(None, stem, where)
+        if image_id is None and has_ids:
+            image_id = lookup.find_id_if_known(stem, None, where)
+        return image_id
+
+    image_ids, boxes, scores, num_others = read_yolo_boxes(folder, images, find_id)
+    counts = _BoxCounts(folder, len(boxes) + num_others, num_others, "of people", has_ids)
+    return _sort_boxes(images, image_ids, boxes, scores, counts)
+
+
+def _sort_boxes(
+    images: Images,
+    image_ids: Sequence[int],
+    boxes_xywh: Sequence[Sequence[float]],
+    confidences: Sequence[float],
+    counts: _BoxCounts,
+) -> Boxes:
+    """Sort boxes by image, without those that have no size, and print how many are left out."""
+    path = counts.path
+    num_boxes = counts.num_boxes
+    num_others = counts.num_others
     boxes = np.array(boxes_xywh, dtype=np.float64).reshape(-1, 4)
     scores = np.array(confidences, dtype=np.float64)
     has_size = (boxes[:, 2:] > 0).all(axis=1)
     rows = np.array([images.row_of[image_id] for image_id in image_ids], dtype=np.intp)
     order = np.flatnonzero(has_size)[np.argsort(rows[has_size], kind="stable")]
     if num_boxes and not len(order):
-        category = " or ".join(map(str, category_ids))
         raise InputError(
             str(path),
-            f"none of its {format_count(num_boxes, 'box', 'boxes')} is of category {category} in "
+            f"none of its {format_count(num_boxes, 'box', 'boxes')} is {counts.kind} in "
             "these images",
             "pass boxes of the same images"
-            + ("" if has_ids else "; file_name, else image_id, is to be the name of the file"),
+            + (
+                ""
+                if counts.has_ids
+                else "; file_name, else image_id, is to be the name of the file"
+            ),
         )
     if len(order) < num_boxes:
         print_status(

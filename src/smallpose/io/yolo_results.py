@@ -48,7 +48,7 @@ class _Layout(NamedTuple):
 def find_yolo_labels(folder: Path) -> Path | None:
     """Return the folder of label files that is meant, itself or its `labels`; None without one."""
     for candidate in (folder, folder / LABELS):
-        if candidate.is_dir() and any(_is_label_file(file) for file in _list_files(candidate)):
+        if candidate.is_dir() and any(_is_label_file(file) for file in list_label_files(candidate)):
             return candidate
     return None
 
@@ -66,8 +66,8 @@ def read_yolo_results(
     Raises: InputError naming the file and line that is no label, an image that is not in the truth
         or has no size there, or joints that do not fit the truth.
     """
-    files = _list_files(folder)
-    lines = [(file, i, values) for file in files for i, values in _read_lines(file)]
+    files = list_label_files(folder)
+    lines = [(file, i, values) for file in files for i, values in read_label_lines(file)]
     if not lines:
         return make_predictions(truth.skeleton, [], [], [])
     layout = _choose_layout(lines[0][0], len(lines[0][2]), truth)
@@ -96,7 +96,7 @@ def read_yolo_results(
     return replace(predictions, notes=(*notes, *predictions.notes))
 
 
-def _list_files(folder: Path) -> list[Path]:
+def list_label_files(folder: Path) -> list[Path]:
     """List the label files, without the list of classes that labelling tools write beside them."""
     return sorted(file for file in folder.glob("*.txt") if file.name != _CLASSES)
 
@@ -113,7 +113,7 @@ def _is_label_file(file: Path) -> bool:
     return has_joints and bool((np.abs(values[1:_NUM_BOX_VALUES]) <= 2).all())
 
 
-def _read_lines(file: Path) -> list[tuple[int, Floats]]:
+def read_label_lines(file: Path) -> list[tuple[int, Floats]]:
     """Return the number and the values of each line that is not empty."""
     labels = []
     for number, line in enumerate(read_bytes(file).splitlines(), 1):
