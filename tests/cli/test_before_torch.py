@@ -54,7 +54,7 @@ CALLS = {
     "predict hrnet_w32 good --weights run21 --out f.json": "weights of simple_baseline_r18_tiny, n",
     "predict hrnet_w32 good --weights bad.safetensors --out f.json": "not a valid safetensors file",
     "predict run21 --data set3/annotations/train.json --images set3/images --out f.json": "the "
-    "method's smallpose21 lacks joints of the file: a, b, c; add --own-joints",
+    "method (smallpose21) lacks joints of the file: a, b, c; add --own-joints",
     "train simple_baseline_r18_tiny --data set21 --out r --weights run17": "--weights run17: has "
     "17 joints (coco17), and 21 are trained; add --adapt",
     "train simple_baseline_r18_tiny --data set21 --out r --weights rtmo": "weights of rtmo_tiny, n",

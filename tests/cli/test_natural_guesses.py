@@ -6,6 +6,8 @@ import pytest
 from smoke import write_files
 
 from smallpose.cli.main import main
+from smallpose.cli.paths import find_predictions
+from smallpose.core.errors import InputError
 
 
 @pytest.fixture
@@ -223,3 +225,15 @@ def test_an_unknown_option_is_answered_with_what_it_is_called(folder, capsys, wo
     assert ended.value.code == 2
     printed = capsys.readouterr().err
     assert remedy in printed and printed.count("\n") == 1
+
+
+def test_the_folder_above_a_folder_of_results_is_taken_where_there_is_one(tmp_path, capsys):
+    label = "0 0.5 0.5 0.2 0.4 " + "0.5 0.5 0.9 " * 17 + "0.8\n"
+    (tmp_path / "yolo" / "predict" / "labels").mkdir(parents=True)
+    (tmp_path / "yolo" / "predict" / "labels" / "a.txt").write_text(label)
+    assert find_predictions(tmp_path / "yolo") == tmp_path / "yolo" / "predict"
+    assert "the results are those in" in capsys.readouterr().err
+    (tmp_path / "yolo" / "predict2" / "labels").mkdir(parents=True)
+    (tmp_path / "yolo" / "predict2" / "labels" / "a.txt").write_text(label)
+    with pytest.raises(InputError, match=r"pass one of its folders: .*predict, .*predict2"):
+        find_predictions(tmp_path / "yolo")

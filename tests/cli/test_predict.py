@@ -297,7 +297,7 @@ def test_data_with_joints_that_the_method_lacks_is_refused_before_any_work(
     words = (TOP_DOWN, "--weights", files / TOP_DOWN, *data, *shards, "--out", "f.json")
     assert run_predict(*words) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "the method's coco17 lacks joints of the file: head_bottom, head_top; add" in line
+    assert "the method (coco17) lacks joints of the file: head_bottom, head_top; add" in line
     assert not (tmp_path / "f.json").exists()
     assert run_predict(*words, "--own-joints") == 0
     assert "joints of the results, in their order: nose, left_eye" in capsys.readouterr().err

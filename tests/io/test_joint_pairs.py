@@ -25,6 +25,11 @@ PAWS = Skeleton(
 )
 
 
+def test_joints_called_a_middle_are_no_question():
+    joints = ("left_paw", "right_paw", "tail", "mid_hip", "spine_center", "middle_finger")
+    assert "right: tail, middle_finger; if" in describe_mirroring(Skeleton("dog", joints))
+
+
 def make_dogs(skeleton=PAWS):
     keypoints = np.random.default_rng(1).uniform(10, 90, (4, 6, 3))
     keypoints[..., 2] = 2

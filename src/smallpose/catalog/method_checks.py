@@ -35,8 +35,15 @@ def refuse_unknown_method(name: str, known: Collection[str] | None = None) -> No
     if Path(name).is_dir():
         remedy = f"name the method, and the folder by --weights {name}"
         raise InputError(f"method {name}", "is a folder and not a method", remedy)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    guess = f"did you mean {near[0]}?" if near else "'smallpose methods' lists them"
+    if name in PUBLISHED:
+        remedy = (
+            f"predict with it: smallpose predict {name}, or in Python "
+            f'smallpose.external.create_model("{name}")'
+        )
+        raise InputError(f"method {name}", "is a published model and cannot be trained", remedy)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    near = [other for other in near if other.startswith(name)] or near[:1]
+    guess = f"did you mean {' or '.join(near)}?" if near else "'smallpose methods' lists them"
     remedy = (
         f"{guess}; {PUBLISHED[0]} brings its weights, FILE.py:NAME is a method of your own, and "
         "results of other tools go to 'smallpose evaluate'"

@@ -21,6 +21,7 @@ from smallpose.cli.options import (
     add_switch,
     parse_names,
 )
+from smallpose.cli.report import print_main_table
 from smallpose.cli.train import set_torch_threads
 from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError, RunError
@@ -256,7 +257,7 @@ def _write_report(folders: list[Path], out: Path, has_costs: bool) -> None:
 
     costs = CostOptions(is_measured=has_costs)
     main_table, *_ = make_report(folders, out / "report", costs=costs)
-    print(main_table.to_text())
+    print_main_table(main_table)
     print_status(f"open {out / 'report' / 'index.html'}")
 
 

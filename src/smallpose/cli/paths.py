@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from smallpose.core.errors import InputError
+from smallpose.system.progress import print_status
 
 _TEST = Path("annotations") / "test.json"
 _HEAD_BYTES = 1 << 16  # in which a line of JSON Lines ends
@@ -62,9 +63,16 @@ def find_predictions(path: Path) -> Path:
         if is_result_folder(folder):
             return folder
     runs = sorted(str(file.parent) for file in path.glob("*/found.json"))
+    below = sorted(folder for folder in path.glob("*/") if is_result_folder(folder))
+    if len(below) == 1 and not runs:
+        print_status(f"{path}: the results are those in {below[0]}")
+        return below[0]
+    runs += map(str, below)
     remedy = "pass a file of results, a run, or the folder that another tool wrote"
     if runs:
-        remedy = f"pass a run in it: {', '.join(runs)}"
+        remedy = (
+            f"pass {'one of its folders' if below else 'a run in it'}: {', '.join(sorted(runs))}"
+        )
     raise InputError(str(path), "is a folder without found.json", remedy)
 
 

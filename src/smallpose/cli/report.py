@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from smallpose.cli.options import (
     add_category_option,
@@ -13,6 +14,9 @@ from smallpose.cli.options import (
     parse_non_negative,
 )
 from smallpose.core.errors import InputError
+
+if TYPE_CHECKING:
+    from smallpose.core.table import Table
 
 HELP = "Turn result files, or finished runs, into one page with tables, figures and people."
 EXAMPLE = """\
@@ -111,5 +115,12 @@ def run_command(args: argparse.Namespace) -> None:
         unknown_images=args.unknown_images,
         costs=CostOptions(is_measured=args.cost, file=args.cost_file),
     )
-    print(main_table.to_text())
+    print_main_table(main_table)
     print_status(f"open {args.out / 'index.html'}")
+
+
+def print_main_table(table: "Table") -> None:
+    """Print the table of all runs, and what its abbreviated columns are."""
+    print(table.to_text())
+    if "Sp" in table.heads:
+        print("Sp, Mo, De: AP of small people with sparse, moderate and dense keypoints")

@@ -362,7 +362,10 @@ def _print_recipe(options: Mapping[str, Any]) -> None:
     own = _read_own_data(method, options) if options["data"] else None
     name, fields = choose_recipe(method, options["recipe"], options["overrides"], own)
     print(f"{options['method']}, recipe {name}:")
-    for key, value in flatten_used_fields(fields).items():
+    used = flatten_used_fields(fields)
+    if fields.steps:
+        del used["epochs"]  # the number of steps replaces it
+    for key, value in used.items():
         print(f"  {key} = {value}")
     targets = options["heatmap_targets"] or choose_heatmap_targets(method, name)
     if targets != "rounded":

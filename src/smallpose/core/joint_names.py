@@ -57,6 +57,7 @@ _SHORT = {
     "pelv": "pelvis",
     "thor": "thorax",
 }
+_MIDDLE_WORDS = {"mid", "middle", "midline", "center", "centre"}
 MAX_SERIES = 4  # spine1 to spine4 may be on the midline; face0 to face67 are not
 
 
@@ -143,6 +144,17 @@ def find_pairs(names: Sequence[str]) -> list[tuple[int, int]]:
 def are_numbered(names: Sequence[str]) -> bool:
     """Return whether names tell nothing but a position, such as 1, 2 or joint_1, joint_2."""
     return len({re.sub(r"\d+", "#", name) for name in names}) == 1 < len(names)
+
+
+def is_called_middle(name: str) -> bool:
+    """Return whether a name says that the joint is on the midline.
+
+    >>> [is_called_middle(name) for name in ("mid_hip", "MidHip", "spine_center", "middle_finger")]
+    [True, True, True, False]
+    """
+    words = {word.lower() for word in _WORD.findall(name)}
+    is_finger = bool(words & {"finger", "toe"})
+    return bool(words & _MIDDLE_WORDS) and not is_finger
 
 
 def find_joint_of_unknown_side(names: Sequence[str]) -> str | None:

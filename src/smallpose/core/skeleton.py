@@ -16,6 +16,7 @@ from smallpose.core.errors import InputError
 from smallpose.core.joint_names import (
     find_joint_of_unknown_side,
     find_pairs,
+    is_called_middle,
     parse_joint_name,
     recognize_joints,
 )
@@ -150,14 +151,18 @@ class Skeleton:
     def joints_of_no_side(self) -> tuple[int, ...]:
         """Return the indices of joints that stay in place in mirrored images, as far as names tell.
 
-        Joints of the 21 that are on the midline are left out; there are none where pairs were
-        declared, nor where mirroring is impossible.
+        Joints of the 21 that are on the midline are left out, and those called a middle, such as
+        `mid_hip`; there are none where pairs were declared, nor where mirroring is impossible.
         """
         if self.custom_pairs is not None or self.flip_problem is not None:
             return ()
         stays = self.flip_indices == np.arange(len(self))
         names = recognize_joints(self.joints, SIGMAS, _SYNONYMS)
-        return tuple(i for i in np.flatnonzero(stays).tolist() if names[i] not in SIGMAS)
+        return tuple(
+            i
+            for i in np.flatnonzero(stays).tolist()
+            if names[i] not in SIGMAS and not is_called_middle(names[i])
+        )
 
     @property
     def spelled_joints(self) -> tuple[str, ...]:

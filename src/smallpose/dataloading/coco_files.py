@@ -61,6 +61,6 @@ def refuse_missing_joints(skeleton: Skeleton, data: Skeleton, path: Path) -> Non
     if order.missing and order.skeleton != COCO17:
         raise InputError(
             str(path),
-            f"the method's {skeleton.name} lacks joints of the file: {list_joints(order.missing)}",
+            f"the method ({skeleton.name}) lacks joints of the file: {list_joints(order.missing)}",
             "add --own-joints to write the method's joints with their names",
         )

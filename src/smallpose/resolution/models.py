@@ -94,7 +94,8 @@ def create_models(
         raise InputError(
             "smallpose resolution",
             "no model was named",
-            "name a method with --weights, the folder of a run, or --command 'PROGRAM …'",
+            "name a published model such as movenet, a method with --weights, the folder of a run, "
+            "or --command 'PROGRAM …'",
         )
     names = Counter(model.name for model in models)
     repeated = [name for name, count in names.items() if count > 1]

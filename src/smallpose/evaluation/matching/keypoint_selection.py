@@ -147,7 +147,7 @@ def _choose_skeleton(truth: Skeleton, predicted: Skeleton, keypoints: str | None
     if not set(COCO17.joints) <= set(truth.joints):
         raise InputError(
             "--keypoints coco17",
-            f"the truth's {truth.name} lacks joints of COCO",
+            f"the truth ({truth.name}) lacks joints of COCO",
             "leave out --keypoints",
         )
     return truth if truth.joints == COCO17.joints else COCO17
