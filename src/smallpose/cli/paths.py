@@ -63,7 +63,9 @@ def find_predictions(path: Path) -> Path:
         if is_result_folder(folder):
             return folder
     runs = sorted(str(file.parent) for file in path.glob("*/found.json"))
-    below = sorted(folder for folder in path.glob("*/") if is_result_folder(folder))
+    below = sorted(
+        folder for folder in path.glob("*/") if str(folder) not in runs and is_result_folder(folder)
+    )
     if len(below) == 1 and not runs:
         print_status(f"{path}: the results are those in {below[0]}")
         return below[0]
