@@ -76,19 +76,17 @@ def decode_udp_heatmaps(
 def _blur_log(heatmaps: Tensor, maximum: Tensor, pixels: Tensor, kernel: int) -> Tensor:
     """Blur maps, scale them back to their old maximum and return logarithms about a pixel.
 
-    Returns: (3, 3, b, k) row by row; the border's pixels beyond the border.
+    Returns: (b, k, 9) of the pixel and its neighbours, row by row; the border's beyond the border.
     """
     h, w = heatmaps.shape[-2:]
     maps = blur_maps(heatmaps, kernel)
-    around = torch.arange(-1, 2, device=maps.device)
-    x = (pixels[..., 0] + around[:, None, None]).clamp(0, w - 1)  # (3, b, k)
-    y = (pixels[..., 1] + around[:, None, None]).clamp(0, h - 1)
-    index = (y[:, None] * w + x).flatten(0, 1).movedim(0, -1)  # (b, k, 9)
+    columns = [(pixels[..., 0] + dx).clamp(0, w - 1) for dx in (-1, 0, 1)]
+    rows = [(pixels[..., 1] + dy).clamp(0, h - 1) for dy in (-1, 0, 1)]
+    index = torch.stack([y * w + x for y in rows for x in columns], dim=-1)
     values = maps.flatten(2).gather(-1, index)
     values = values * (maximum / maps.amax(dim=(-2, -1)))[..., None]
     # Rounded from double precision: the last bit of a logarithm differs from library to library.
-    logs = torch.log(values.clamp(0.001, 50).double()).to(maps.dtype)
-    return logs.movedim(-1, 0).unflatten(0, (3, 3))
+    return torch.log(values.clamp(0.001, 50).double()).to(maps.dtype)
 
 
 def blur_maps(maps: Tensor, kernel: int) -> Tensor:
@@ -107,7 +105,7 @@ def blur_maps(maps: Tensor, kernel: int) -> Tensor:
     # An exported graph must hold for any number of maps.
     is_divided = maps.device.type == "cpu" and not torch.onnx.is_in_onnx_export()
     parts = flat.split(_MAPS_AT_ONCE) if is_divided else [flat]
-    return torch.cat([_blur_part(part, taps) for part in parts]).view(maps.shape)
+    return torch.cat([_blur_part(part, taps) for part in parts]).view_as(maps)
 
 
 def _blur_part(maps: Tensor, taps: Tensor) -> Tensor:
@@ -136,8 +134,8 @@ def _round(values: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def _newton_step(logs: Tensor) -> Tensor:
-    """Return inverse(Hessian) × gradient at the middle of (3, 3, b, k) pixels, (b, k, 2)."""
-    (first, up, _), (left, center, right), (_, down, last) = logs.double()
+    """Return inverse(Hessian) × gradient at the middle of (b, k, 9) pixels, (b, k, 2)."""
+    first, up, _, left, center, right, _, down, last = logs.double().unbind(-1)
     gx, gy = (right - left) / 2, (down - up) / 2
     xx = right - 2 * center + left + _EPS
     yy = down - 2 * center + up + _EPS
