@@ -34,6 +34,10 @@ def test_names_of_files_are_answered_with_their_readers(dataset, tmp_path):
         smallpose.compare(truth, {"A": tmp_path / "a.json", "B": predictions})
     with pytest.raises(InputError, match=r'results are a list.* pass a dict: {"A": predictions_a'):
         smallpose.compare(truth, [predictions, predictions])
+    with pytest.raises(InputError, match=r"wrong order.*pass the ground truth first"):
+        smallpose.evaluate(predictions, truth)
+    with pytest.raises(InputError, match=r"wrong order.*pass the ground truth first"):
+        smallpose.compare(truth, {"A": truth, "B": predictions})
 
 
 def test_a_protocol_that_was_not_evaluated_is_named_with_those_that_were(dataset):

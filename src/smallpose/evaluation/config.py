@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from numpy.typing import ArrayLike
 
 from smallpose.core.errors import InputError
+from smallpose.core.instances import Instances
+from smallpose.core.predictions import Predictions
 from smallpose.evaluation.areas import OKS_AREAS, SIZE_AREAS
 from smallpose.evaluation.protocols import PAPER_LIMITS, PROTOCOLS, SizeLimits
 
@@ -63,7 +65,7 @@ class ScoringConfig:
 
 
 def refuse_paths(truth: object, predictions: object) -> None:
-    """Refuse the names of files where tables are due, as callers in Python may give them."""
+    """Refuse the names of files, and tables in the wrong order, as Python callers may give them."""
     for table, what, reader in (
         (truth, "ground truth", "smallpose.read_coco({path!r})"),
         (predictions, "results", "smallpose.read_results({path!r}, truth)"),
@@ -75,3 +77,9 @@ def refuse_paths(truth: object, predictions: object) -> None:
                 "the name of a file, not what is in it",
                 "pass " + reader.format(path=path),
             )
+    if isinstance(truth, Predictions) or isinstance(predictions, Instances):
+        raise InputError(
+            "ground truth and results",
+            "are in the wrong order, or one of them is given twice",
+            "pass the ground truth first, from smallpose.read_coco, then the results",
+        )
