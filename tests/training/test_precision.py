@@ -37,7 +37,7 @@ def test_auto_takes_bfloat16_for_measured_methods_where_the_cpu_has_it(name, is_
     takes_bfloat16 = is_fast and name in IN_BFLOAT16
     assert choose(name, "auto") == takes_bfloat16
     line = capsys.readouterr().err
-    assert f"{name} trains in {'bfloat16' if takes_bfloat16 else 'float32'}; " in line
+    assert f"training {name} in {'bfloat16' if takes_bfloat16 else 'float32'}; " in line
     if name in IN_BFLOAT16:
         reason = "the loss stay in float32" if is_fast else "this CPU has no fast bfloat16"
         assert reason in line

@@ -74,6 +74,10 @@ def test_an_image_of_the_test_set_is_refused_by_id_and_by_its_bytes(folder):
     ids[2] = train.images.ids[0]
     with_shared_id = replace(test, images=replace(test.images, ids=ids))
     write_coco(with_shared_id, folder / "annotations" / "test.json")
+    # Without a manifest the two files may have been numbered from 1 each.
+    assert len(read_setting_data(folder, "B").train) == 8
+    manifest = {"sources": {}, "files": {}, "pictures": {}}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(InputError, match=f"1 training image is also in .* the first {ids[2]}"):
         read_setting_data(folder, "B")
     write_coco(test, folder / "annotations" / "test.json")

@@ -54,7 +54,7 @@ def set_precision(
     recipe = replace(recipe, half=uses_bfloat16)
     if precision == "auto" and not silent:
         name = get_precision_name(recipe)
-        print_status(f"--precision auto: {method.name} trains in {name}; {reason}")
+        print_status(f"--precision auto: training {method.name} in {name}; {reason}")
     if precision == "bfloat16" and not silent and not has_fast_bfloat16(method.device):
         print_status(
             f"--precision bfloat16: {_name_device(method)} has no fast bfloat16; float32 is faster"
