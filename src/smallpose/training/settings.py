@@ -94,9 +94,9 @@ def select_coco_part(people: Instances) -> Instances:
 def refuse_shared_images(data: Path, train: Images, test: Images) -> None:
     """Raise InputError when an image is in both parts, possibly under another name.
 
-    Images are compared by file name and by their name in the source; in a set with a manifest, which
-    was built, also by id and by the hash of the file. Labelling tools number the images of each file
-    from 1. A method could score on such images by overfitting.
+    Images are compared by file name and by their name in the source; in a set with a manifest,
+    which was built, also by id and by the hash of the file. Labelling tools number the images of
+    each file from 1. A method could score on such images by overfitting.
     """
     is_built = (data / "manifest.json").is_file()
     shared_ids = set(train.ids.tolist()) & set(test.ids.tolist())
