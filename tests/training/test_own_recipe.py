@@ -188,3 +188,7 @@ def test_the_targets_are_shown_with_the_recipe(eight, capsys):
     assert "  --heatmap-targets unbiased" in capsys.readouterr().out
     assert main([*words, "quick"]) == 0
     assert "--heatmap-targets" not in capsys.readouterr().out
+    words[1] = "simcc_r18_tiny"
+    assert main([*words, "own", "--heatmap-targets", "unbiased"]) == 2
+    printed = capsys.readouterr()
+    assert not printed.out and "is for heatmaps at stride 4" in printed.err

@@ -355,19 +355,22 @@ def _refuse_other_joints(options: Mapping[str, Any], skeleton: "Skeleton") -> No
 
 def _print_recipe(options: Mapping[str, Any]) -> None:
     from smallpose.methods import create_method
+    from smallpose.models.codecs.heatmap_coding import HeatmapCoding
     from smallpose.training.own_recipe import choose_heatmap_targets
     from smallpose.training.recipe_overrides import choose_recipe, flatten_used_fields
 
     method = create_method(options["method"])
     own = _read_own_data(method, options) if options["data"] else None
     name, fields = choose_recipe(method, options["recipe"], options["overrides"], own)
+    targets = options["heatmap_targets"] or choose_heatmap_targets(method, name)
+    if targets != "rounded":
+        method.set_heatmap_coding(HeatmapCoding(targets=targets))  # refused as by the training
     print(f"{options['method']}, recipe {name}:")
     used = flatten_used_fields(fields)
     if fields.steps:
         del used["epochs"]  # the number of steps replaces it
     for key, value in used.items():
         print(f"  {key} = {value}")
-    targets = options["heatmap_targets"] or choose_heatmap_targets(method, name)
     if targets != "rounded":
         print(f"  --heatmap-targets {targets}")
 

@@ -138,13 +138,7 @@ class DatasetReport:
         ]
         return [
             *out,
-            FigureSpec(
-                "fig1c_skeleton",
-                "The 21 joints",
-                "A standing figure with the 21 joints numbered in the paper's order: "
-                + ", ".join(j.replace("_", " ") for j in SMALLPOSE.joints),
-                partial(figures.draw_skeleton, SMALLPOSE),
-            ),
+            *self._list_skeleton_figures(),
             FigureSpec(
                 "fig2_areas",
                 "People by box area",
@@ -170,6 +164,25 @@ class DatasetReport:
                 _describe_classes(self.counts),
                 partial(figures.draw_classes, self.counts),
             ),
+        ]
+
+    def _list_skeleton_figures(self) -> list[FigureSpec]:
+        """List the figure of the joints; none for several skeletons, or joints without a place."""
+        by_joints = {one.skeleton.joints: one.skeleton for one in self.sets.values()}
+        skeletons = list(by_joints.values()) or [SMALLPOSE]
+        if len(skeletons) > 1 or not figures.can_draw_skeleton(skeletons[0]):
+            return []
+        (skeleton,) = skeletons
+        order = "the paper's" if skeleton.joints == SMALLPOSE.joints else "their"
+        return [
+            FigureSpec(
+                "fig1c_skeleton",
+                f"The {format_count(len(skeleton), 'joint')}",
+                f"A standing figure with the {format_count(len(skeleton), 'joint')} numbered in "
+                f"{order} order: "
+                + ", ".join(joint.replace("_", " ") for joint in skeleton.spelled_joints),
+                partial(figures.draw_skeleton, skeleton),
+            )
         ]
 
     def to_dict(self) -> dict[str, Any]:

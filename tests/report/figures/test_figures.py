@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from PIL import Image
 
+from smallpose.core.skeleton import COCO17, SMALLPOSE, Skeleton
 from smallpose.evaluation.analysis.score_quality import Calibration, ScoreBin
 from smallpose.report import figures
 from smallpose.report.dataset_report import count_datasets
@@ -40,6 +41,20 @@ def test_a_data_set_has_the_papers_figures(specs):
         "fig7_people_per_image",
         "fig8_classes",
     ]
+
+
+def test_the_figure_of_the_joints_shows_those_of_the_labels(project):
+    def name_figures(*skeletons):
+        sets = {str(n): project.test.to_skeleton(one) for n, one in enumerate(skeletons)}
+        return {figure.name: figure for figure in count_datasets(sets).list_figures()}
+
+    figure = name_figures(COCO17)["fig1c_skeleton"]
+    assert figure.title == "The 17 joints" and "left ankle" in figure.alt
+    assert "pelvis" not in figure.alt
+    figure.draw()
+    assert "fig1c_skeleton" not in name_figures(COCO17, SMALLPOSE)
+    own = Skeleton("own", ("nose", "left_thumb", "right_thumb"), custom_sigmas=(0.1, 0.1, 0.1))
+    assert "fig1c_skeleton" not in name_figures(own)
 
 
 def test_every_figure_has_an_alternative_text(specs):

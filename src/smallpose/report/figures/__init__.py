@@ -19,7 +19,7 @@ from smallpose.report.figures.runs import (
     draw_detection_rate,
     draw_gains,
 )
-from smallpose.report.figures.skeletons import draw_skeleton
+from smallpose.report.figures.skeletons import can_draw_skeleton, draw_skeleton
 from smallpose.report.figures.style import (
     CLASSES,
     DARK,
@@ -45,6 +45,7 @@ __all__ = [
     "SeriesStyle",
     "add_legend_above",
     "apply_theme",
+    "can_draw_skeleton",
     "choose_run_styles",
     "create_axes",
     "draw_ap_by_class",

@@ -42,8 +42,13 @@ _STANDING = {
 _SIDE_INK = {"left": "#E69F00", "right": "#0072B2", "middle": "#8C96A3"}
 
 
+def can_draw_skeleton(skeleton: Skeleton) -> bool:
+    """Return whether all joints have a place in the drawing, as those of the 21 have."""
+    return set(skeleton.joints) <= set(_STANDING)
+
+
 def draw_skeleton(skeleton: Skeleton = SMALLPOSE) -> Figure:
-    """Draw the joints, numbered in the paper's order, and the limbs (Fig. 1c)."""
+    """Draw the joints, numbered in the skeleton's order, and the limbs (Fig. 1c)."""
     figure = create_figure(5.8, 4.8)
     axes = figure.add_axes((0.02, 0.02, 0.5, 0.96))
     axes.set_axis_off()
@@ -67,7 +72,7 @@ def draw_skeleton(skeleton: Skeleton = SMALLPOSE) -> Figure:
     legend = figure.add_axes((0.54, 0.04, 0.45, 0.92))
     legend.set_axis_off()
     legend.set(xlim=(0, 1), ylim=(len(skeleton) + 0.5, 0))
-    for number, name in enumerate(skeleton.joints, 1):
+    for number, name in enumerate(skeleton.spelled_joints, 1):
         legend.scatter([0.05], [number], s=42, color=_SIDE_INK[find_joint_side(name)])
         legend.text(
             0.17, number, str(number), va="center", ha="right", size=SMALL_TYPE, color=LIGHT.muted
