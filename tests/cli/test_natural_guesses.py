@@ -162,6 +162,16 @@ def test_what_cannot_work_is_answered_with_what_to_type(folder, capsys, words, a
     assert capsys.readouterr().err == f"{answer}\n"
 
 
+def test_an_exported_network_is_answered_with_what_runs_it(folder, capsys):
+    (folder / "onnx").mkdir()
+    (folder / "onnx" / "network.onnx").write_bytes(b"")
+    assert main(["predict", "onnx", "photos", "--out", "f.json"]) == 2
+    assert capsys.readouterr().err == (
+        "onnx: is an exported network and not a method; run it by examples/onnx_predict.py, or "
+        "predict by the run it was exported from\n"
+    )
+
+
 @pytest.mark.parametrize(
     "words", [["train"], ["train", "--data", "set", "--out", "r"], ["predict", "--out", "f.json"]]
 )

@@ -1,6 +1,7 @@
 """What callers in Python get wrong is answered with what to pass, and results say all they know."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -38,6 +39,15 @@ def test_names_of_files_are_answered_with_their_readers(dataset, tmp_path):
         smallpose.evaluate(predictions, truth)
     with pytest.raises(InputError, match=r"wrong order.*pass the ground truth first"):
         smallpose.compare(truth, {"A": truth, "B": predictions})
+
+
+def test_the_result_that_lacks_a_box_is_named(dataset):
+    truth, good = dataset
+    boxes = np.tile([100.0, 100, 60, 60], (12, 1))
+    boxes[5] = np.nan
+    bad = replace(good, boxes_xywh=boxes)
+    with pytest.raises(InputError, match=r"weak, entry\[5\]: no bbox, and the first entry has one"):
+        smallpose.compare(truth, {"good": good, "weak": bad})
 
 
 def test_a_protocol_that_was_not_evaluated_is_named_with_those_that_were(dataset):

@@ -30,6 +30,7 @@ from smallpose.io.skeleton_json import find_skeleton
 if TYPE_CHECKING:
     from smallpose.core.skeleton import Skeleton
 
+EXPORTED = "network.onnx"  # in the folder of an export
 MAX_HEADERS = 20  # images whose headers are read before PyTorch is loaded
 
 
@@ -38,6 +39,10 @@ def check_arguments(args: argparse.Namespace) -> None:
     _take_runs_as_methods(args)
     check_calibration_arguments(args)
     is_method = is_method_name(args.method) or is_method_code(args.method)
+    if (Path(args.method) / EXPORTED).is_file() and not is_method:
+        what = "is an exported network and not a method"
+        remedy = "run it by examples/onnx_predict.py, or predict by the run it was exported from"
+        raise InputError(args.method, what, remedy)
     if Path(args.method).exists() and not is_method:
         remedy = f"name the method first: smallpose predict movenet {args.method} --out found.json"
         raise InputError(args.method, "is a file or folder and not a method", remedy)

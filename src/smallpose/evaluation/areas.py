@@ -51,12 +51,12 @@ def box_around_poses(poses: Floats) -> Floats:
     return np.concatenate([low, poses[:, :, :2].max(axis=1) - low], axis=1)
 
 
-def refuse_missing_boxes(predictions: Predictions) -> None:
+def refuse_missing_boxes(predictions: Predictions, name: str = "results") -> None:
     """Raise InputError when the first detection has a box and another has none."""
     is_missing = ~np.isfinite(predictions.boxes_xywh).all(axis=1)
     if predictions.has_boxes and is_missing.any():
         raise InputError(
-            f"results, entry[{int(np.argmax(is_missing))}]",
+            f"{name}, entry[{int(np.argmax(is_missing))}]",
             "no bbox, and the first entry has one",
             "write a bbox for all or for none",
         )

@@ -26,6 +26,7 @@ from smallpose.evaluation.analysis.half_detected import (
     HalfDetected,
     find_half_detected_height,
 )
+from smallpose.evaluation.areas import refuse_missing_boxes
 from smallpose.evaluation.comparability import describe_mixed_boxes
 from smallpose.evaluation.config import refuse_paths
 from smallpose.evaluation.console_table import format_areas, format_number, format_table
@@ -179,6 +180,8 @@ def compare(
         raise InputError(
             f"--intervals {num_resamples}", "too few resamples to compare by", "use 1000"
         )
+    for name, one in predictions.items():
+        refuse_missing_boxes(one, name)
     common = choose_common_joints(predictions, options.get("keypoints"))
     predictions = common.predictions
     options["keypoints"] = common.keypoints
