@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from smallpose.catalog.early_checks import refuse_missing_device
-from smallpose.catalog.method_checks import PUBLISHED
+from smallpose.catalog.method_checks import PUBLISHED, PUBLISHED_FULL_IMAGE
 from smallpose.cli.main import main
 from smallpose.cli.predict_options import SCORE_RULES
 from smallpose.core.errors import InputError
@@ -65,6 +65,9 @@ CALLS = {
     "image cannot be read, more than 0.1%: they are not there (first: a.jpg); name the folder",
     # Kinds of methods.
     "predict rtmo good --boxes t.json --out f.json": "detects people itself and takes no boxes",
+    "predict openpose-thin good --boxes-from movenet --out f.json": "detects people itself and t",
+    "predict movenet-thunder good --tile 100 --out f.json": "is a top-down method; --max-people, -",
+    "predict movenet-thunder good --boxes-from blazepose-full --out f.json": "--boxes-from blazepo",
     "predict run21 good --tile 100 --out f.json": "is a top-down method; --max-people, --score-ab",
     "predict run21 good --boxes-from run17 --out f.json": "is a top-down method and needs boxes it",
     # Names.
@@ -167,6 +170,9 @@ def test_a_device_of_no_kind_is_refused(name):
 def test_published_models_are_those_that_bring_their_weights():
     external = pytest.importorskip("smallpose.external")
     assert set(PUBLISHED) == set(external.EXTERNAL)
+    registry = pytest.importorskip("smallpose.external.registry")
+    full_image = {name for name, model in registry.MODELS.items() if not model.needs_boxes}
+    assert set(PUBLISHED_FULL_IMAGE) == full_image
 
 
 def test_a_device_that_is_not_there_is_never_the_remedy():

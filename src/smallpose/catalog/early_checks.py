@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from smallpose.catalog.keywords import PUBLISHED_WEIGHTS
-from smallpose.catalog.method_checks import PUBLISHED
+from smallpose.catalog.method_checks import PUBLISHED, PUBLISHED_FULL_IMAGE
 from smallpose.catalog.method_code import is_method_code
 from smallpose.catalog.methods import read_catalog
 from smallpose.catalog.weight_card import read_weight_card
@@ -55,7 +55,7 @@ def _may_have_gpu() -> bool:
 def is_full_image_method(name: str) -> bool | None:
     """Return whether a method detects people itself; None for a method of the user's own."""
     if name in PUBLISHED:
-        return None
+        return name in PUBLISHED_FULL_IMAGE
     paradigm = read_catalog().get(name, {}).get("paradigm")
     return None if paradigm is None else paradigm != _TOP_DOWN
 

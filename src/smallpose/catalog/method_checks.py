@@ -14,6 +14,7 @@ PUBLISHED = (
     *("movenet", "movenet-thunder", "movenet-lightning", "posenet", "efficientpose"),
     *("blazepose-heavy", "blazepose-full", "blazepose-lite", "openpose-thin"),
 )
+PUBLISHED_FULL_IMAGE = ("movenet", "posenet", "openpose-thin")  # which detect people themselves
 
 
 def refuse_unknown_method(name: str, known: Collection[str] | None = None) -> None:
