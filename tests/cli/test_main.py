@@ -43,6 +43,11 @@ def test_a_wrong_flag_is_one_line_and_code_2(capsys):
     err = capsys.readouterr().err
     assert left.value.code == 2
     assert err.count("\n") == 1
+    assert "did you mean '--coco'?" in err
+    with pytest.raises(SystemExit) as left:
+        main(["build", "set", "--nothing-like-it", "x"])
+    err = capsys.readouterr().err
+    assert left.value.code == 2 and err.count("\n") == 1
     assert "see 'smallpose build --help'" in err
 
 

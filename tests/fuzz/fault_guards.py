@@ -132,7 +132,7 @@ GUARDS = (
     ),
     Guard(
         "labelled keypoints at 0, 0",
-        "io/validation.py",
+        "io/pose_pairs.py",
         "    return np.asarray((x == y) & (x <= 0))",
         "    return np.zeros(x.shape, dtype=bool)",
         "test_labelled_points_at_a_placeholder_are_a_fault_with_its_remedy",

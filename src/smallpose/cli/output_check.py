@@ -185,14 +185,14 @@ def refuse_figures_among_images(verb: str, args: argparse.Namespace) -> None:
 
 
 def _list_foreign_images(folder: Path) -> list[Path]:
-    """List the images of a folder that were not drawn by a command; figures lie beside an SVG."""
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and path.name not in _DRAWN_IMAGES
-        and not path.with_suffix(".svg").exists()
-    )
+    """List the images of a folder that no command has drawn.
+
+    Where a figure lies beside its SVG a command wrote the PNGs, sheets of people included, which
+    have none.
+    """
+    images = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    drawn_suffixes = {p.suffix for p in images if p.with_suffix(".svg").exists()}
+    return [p for p in images if p.name not in _DRAWN_IMAGES and p.suffix not in drawn_suffixes]
 
 
 def _refuse_shared_output(outputs: dict[str, Any]) -> None:

@@ -64,7 +64,7 @@ class MatchedResults:
                     num_detections=number,
                     num_images=len(height.image_rows),
                     share_found=float(height.values["found"].mean()),
-                    log=str(log) if log.is_file() else "",
+                    log="/".join(log.parts[-3:]) if log.is_file() else "",
                 )
                 counts.setdefault(name, []).append(count)
         return counts

@@ -15,7 +15,7 @@ class DetectionCount:
         num_detections: in all images.
         num_images: images, with one chosen person each.
         share_found: of the chosen people, 0 to 1.
-        log: what a program printed; "" for methods.
+        log: file of what a program printed, below the folder of the study; "" for methods.
     """
 
     px: int
@@ -36,7 +36,7 @@ def describe_silent_models(counts: Mapping[str, Sequence[DetectionCount]]) -> li
         tallest = max(count.px for count in all_counts)
         at_tallest = [count for count in all_counts if count.px == tallest]
         num_images = sum(count.num_images for count in at_tallest)
-        log = f"; what it printed: {at_tallest[-1].log}" if at_tallest[-1].log else ""
+        log = f"; what it printed: OUT/{at_tallest[-1].log}" if at_tallest[-1].log else ""
         if not any(count.num_detections for count in at_tallest):
             is_empty = not any(count.num_detections for count in all_counts)
             where = "at any height" if is_empty else f"at {tallest} px, the largest height"

@@ -52,7 +52,7 @@ def test_links_in_tar_files_and_unknown_formats_are_refused(built, tmp_path):
         export_set(built, "webdataset", tmp_path / "out", "link")
     with pytest.raises(InputError, match="yolo"):
         export_set(built, "vcr", tmp_path / "out")
-    with pytest.raises(InputError, match="build made"):
+    with pytest.raises(InputError, match="name a set of 'smallpose build', or put labels at"):
         export_set(tmp_path, "yolo", tmp_path / "out")
 
 
