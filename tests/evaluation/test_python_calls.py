@@ -54,6 +54,10 @@ def test_a_protocol_that_was_not_evaluated_is_named_with_those_that_were(dataset
     result = smallpose.evaluate(*dataset)
     with pytest.raises(KeyError, match=r"owned: not evaluated, only coco; pass protocols=\('coco'"):
         result["owned"]
+    with pytest.raises(
+        KeyError, match=r"AP: no such protocol; .* coco, .*: result\['coco'\]\['AP'\]"
+    ):
+        result["AP"]
     assert smallpose.evaluate(*dataset, protocols=("coco", "owned"))["owned"]["AP"] == 1.0
 
 

@@ -38,8 +38,8 @@ def refuse_unknown_method(name: str, known: Collection[str] | None = None) -> No
         raise InputError(f"method {name}", "is a folder and not a method", remedy)
     if name in PUBLISHED:
         remedy = (
-            f"predict with it: smallpose predict {name}, or in Python "
-            f'smallpose.external.create_model("{name}")'
+            f"predict with it: smallpose predict {name}, or in Python: "
+            f'from smallpose.external import create_model; create_model("{name}")'
         )
         raise InputError(f"method {name}", "is a published model and cannot be trained", remedy)
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)

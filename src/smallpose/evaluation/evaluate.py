@@ -36,7 +36,7 @@ from smallpose.evaluation.notes import (
     describe_unlabelled_images,
     merge_notes,
 )
-from smallpose.evaluation.protocols import PAPER_LIMITS, SizeLimits
+from smallpose.evaluation.protocols import PAPER_LIMITS, PROTOCOLS, SizeLimits
 from smallpose.evaluation.scoring.count_matches import count_matches
 from smallpose.evaluation.scoring.detected_people import (
     DetectedPeople,
@@ -74,6 +74,12 @@ class Evaluation:
     resampling: dict[str, int] = field(default_factory=dict)
 
     def __getitem__(self, protocol: str) -> Metrics:
+        if protocol not in PROTOCOLS:
+            first = next(iter(self.protocols))
+            raise KeyError(
+                f"{protocol}: no such protocol; those of this result are "
+                f"{', '.join(self.protocols)}, and metrics are below them: result[{first!r}]['AP']"
+            )
         if protocol not in self.protocols:
             raise KeyError(
                 f"{protocol}: not evaluated, only {', '.join(self.protocols)}; pass "

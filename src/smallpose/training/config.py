@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
+from smallpose.core.errors import InputError
 from smallpose.dataloading.image_cache import DEFAULT_MB
 from smallpose.training.settings import Setting
 
@@ -48,6 +50,10 @@ class TrainingConfig:
         heatmap_decoding: "quarter" or "dark"; "" for what suits the targets.
         tensorboard: also write the log for TensorBoard, below `out`.
         wandb: also send the log to this project of Weights & Biases; "" for none.
+
+    Paths may be given as text.
+
+    Raises: InputError for another setting.
     """
 
     method: str
@@ -80,3 +86,12 @@ class TrainingConfig:
     heatmap_decoding: str = ""
     tensorboard: bool = False
     wandb: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("data", "out", "subset", "sigmas", "cache"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                object.__setattr__(self, name, Path(value))
+        if self.setting not in get_args(Setting):
+            names = " or ".join(get_args(Setting))
+            raise InputError(f"setting={self.setting!r}", "no such setting", f"use {names}")

@@ -136,6 +136,35 @@ def test_the_order_of_adding_changes_nothing(folder: Path, board: Path, tmp_path
     assert len(orders[0]) == 3
 
 
+def write_yolo_labels(folder: Path, name: str) -> None:
+    """Write a result file as Ultralytics does, one label file per image, below `NAME/labels`."""
+    labels = folder / name / "labels"
+    labels.mkdir(parents=True)
+    lines: dict[int, list[str]] = {}
+    for one in json.loads((folder / f"{name}.json").read_text()):
+        xy = np.array(one["keypoints"]).reshape(-1, 3)[:, :2]
+        low, size = xy.min(0), np.ptp(xy, axis=0)
+        box = np.concatenate([low + size / 2, size]) / (640, 480, 640, 480)
+        points = np.column_stack([xy / (640, 480), np.ones(len(xy))])
+        numbers = [0, *box.tolist(), *points.ravel().tolist(), one["score"]]
+        lines.setdefault(one["image_id"], []).append(" ".join(map(str, numbers)))
+    for image, text in lines.items():
+        (labels / f"{image}.txt").write_text("\n".join(text) + "\n")
+
+
+def test_folders_of_label_files_are_told_apart(folder: Path, tmp_path: Path, capsys):
+    for name in ("coarse", "fine"):
+        write_yolo_labels(folder, name)
+        assert add(tmp_path / "board", folder, name, file=f"{name}/labels") == 0
+        assert add(tmp_path / "board2", folder, name, file=name) == 0
+    for board in ("board", "board2"):
+        rows = read_rows(tmp_path / board)
+        assert rows["coarse"]["sha256"] != rows["fine"]["sha256"]
+    capsys.readouterr()
+    assert add(tmp_path / "board", folder, "again", file="fine/labels") == 2
+    assert "the same results are on the board as 'fine'" in capsys.readouterr().err
+
+
 def test_a_row_is_replaced_and_removed(folder: Path, tmp_path: Path):
     board = tmp_path / "board"
     assert add(board, folder, "mine", file="coarse.json") == 0

@@ -353,9 +353,11 @@ def _read_declaration(names: Sequence[str]) -> list[str] | None:
 
 
 def _hash_results(path: Path) -> str:
+    """Return the hash of a result file, or of all that a folder of results may be read from."""
     if path.is_file():
         return hash_file(path)
-    parts = [f"{file.name} {hash_file(file)}" for file in sorted(path.glob("*.json"))]
+    files = (file for file in path.rglob("*") if file.suffix in (".json", ".txt"))
+    parts = [f"{file.relative_to(path).as_posix()} {hash_file(file)}" for file in sorted(files)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
