@@ -6,7 +6,7 @@ import pytest
 from smoke import write_files
 
 from smallpose.cli.main import main
-from smallpose.cli.paths import find_predictions
+from smallpose.cli.paths import find_predictions, find_predictions_in
 from smallpose.core.errors import InputError
 
 
@@ -247,3 +247,17 @@ def test_the_folder_above_a_folder_of_results_is_taken_where_there_is_one(tmp_pa
     (tmp_path / "yolo" / "predict2" / "labels" / "a.txt").write_text(label)
     with pytest.raises(InputError, match=r"pass one of its folders: .*predict, .*predict2"):
         find_predictions(tmp_path / "yolo")
+
+
+def test_reports_boards_and_boxes_take_the_folders_that_evaluate_takes(folder, capsys):
+    label = "0 0.5 0.5 0.2 0.4 " + "0.5 0.5 0.9 " * 17 + "0.8\n"
+    (folder / "above" / "predict" / "labels").mkdir(parents=True)
+    (folder / "above" / "predict" / "labels" / "a.txt").write_text(label)
+    assert find_predictions_in(folder / "above") == folder / "above" / "predict"
+    (folder / "movenet").mkdir()
+    (folder / "movenet" / "found.json").write_text("[]")
+    assert find_predictions_in(folder / "movenet") == folder / "movenet" / "found.json"
+    # Runs, data sets and folders without results are taken, or refused, as they are.
+    (folder / "movenet" / "result.json").write_text("{}")
+    for name in ("movenet", "set", "photos", "yolo"):
+        assert find_predictions_in(folder / name) == folder / name

@@ -9,7 +9,7 @@ from smallpose.cli.options import (
     add_option,
     add_unknown_images_option,
 )
-from smallpose.cli.paths import suggest_build
+from smallpose.cli.paths import find_predictions_in, suggest_build
 from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.joint_names import are_numbered
@@ -85,6 +85,7 @@ def run_command(args: argparse.Namespace) -> int:
     from smallpose.io.validation import check_truth
     from smallpose.system.files import read_bytes
 
+    args.path = find_predictions_in(args.path)
     is_set = args.path.is_dir() and not is_result_folder(args.path)
     data = None if args.path.is_dir() else read_bytes(args.path)
     has_results = is_result_file(args.path, data) if data is not None else not is_set

@@ -12,6 +12,7 @@ from smallpose.cli.options import (
     add_switch,
     add_unknown_images_option,
 )
+from smallpose.cli.paths import find_predictions_in
 from smallpose.core.counts import choose_verb, format_count
 from smallpose.core.errors import InputError
 
@@ -200,7 +201,7 @@ def _add(args: argparse.Namespace) -> "list[Standing]":
 
     truth, results = args.files
     submission = Submission(
-        path=results,
+        path=find_predictions_in(results),
         name=args.name,
         by=args.by,
         speed=_read_speed(args),

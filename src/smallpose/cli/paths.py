@@ -6,6 +6,15 @@ from smallpose.core.errors import InputError
 from smallpose.system.progress import print_status
 
 _TEST = Path("annotations") / "test.json"
+# What folders have that a report takes as they are: runs, studies of resolution and data sets.
+_OTHER_FOLDERS = (
+    "result.json",
+    "curve.json",
+    "annotations",
+    "manifest.json",
+    "labels",
+    "data.yaml",
+)
 _HEAD_BYTES = 1 << 16  # in which a line of JSON Lines ends
 
 
@@ -76,6 +85,17 @@ def find_predictions(path: Path) -> Path:
             f"pass {'one of its folders' if below else 'a run in it'}: {', '.join(sorted(runs))}"
         )
     raise InputError(str(path), "is a folder without found.json", remedy)
+
+
+def find_predictions_in(path: Path) -> Path:
+    """Return the results that a folder means which is no run, study or data set; else the path."""
+    is_other = any((path / name).exists() for name in _OTHER_FOLDERS)
+    if not path.is_dir() or is_other:
+        return path
+    try:
+        return find_predictions(path)
+    except InputError:
+        return path  # refused with what the command takes
 
 
 def list_annotation_files(paths: list[Path]) -> list[Path]:

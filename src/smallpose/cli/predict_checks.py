@@ -19,6 +19,7 @@ from smallpose.catalog.method_code import is_method_code
 from smallpose.catalog.methods import read_catalog
 from smallpose.catalog.run_method import read_run_method
 from smallpose.cli.options import AUTO_ZOOM
+from smallpose.cli.paths import find_predictions_in
 from smallpose.cli.predict_calibration import check_calibration_arguments
 from smallpose.cli.predict_options import AUTO_TILE, SCORE_RULES
 from smallpose.cli.predict_shards import parse_part
@@ -190,6 +191,7 @@ def _check_files(args: argparse.Namespace) -> None:
     for flag, path in (("--data", args.data), ("--boxes", args.boxes), ("--curve", args.curve)):
         if path and not path.exists():
             raise InputError(f"{flag} {path}", "no such file", "check the path")
+    args.boxes = args.boxes and find_predictions_in(args.boxes)
     args.inputs = list_media_files(args.inputs)
     refuse_missing_device(args.device)
     _check_methods(args)

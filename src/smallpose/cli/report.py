@@ -13,6 +13,7 @@ from smallpose.cli.options import (
     add_unknown_images_option,
     parse_non_negative,
 )
+from smallpose.cli.paths import find_predictions_in
 from smallpose.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def run_command(args: argparse.Namespace) -> None:
         from smallpose.report.page.build import make_report
         from smallpose.report.page.cost_section import CostOptions
     main_table, *_ = make_report(
-        args.paths,
+        [find_predictions_in(path) for path in args.paths],
         args.out,
         args.latency,
         names=args.name or (),

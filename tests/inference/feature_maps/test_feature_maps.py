@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from smallpose.core.errors import InputError
 from smallpose.dataloading.affine import compute_box_window
 from smallpose.dataloading.top_down.batches import cut_boxes
 from smallpose.inference.feature_maps.full_image import _resample_bins
@@ -39,6 +40,22 @@ def test_each_kind_of_output_has_a_map_of_a_quarter_of_the_crop(name):
     assert maps.heatmaps.shape == (2, 24, 16)
     assert maps.features.shape[0] == 2
     assert (maps.features >= 0).all()
+
+
+def test_methods_of_other_forms_are_refused_by_what_they_return(monkeypatch):
+    method = create_method("rle_r18_tiny")
+    forward = method.forward
+    monkeypatch.setattr(method, "forward", lambda images: forward(images)[..., :2])
+    with pytest.raises(InputError, match=r"features rle_r18_tiny: returns n × 17 × 2 numbers"):
+        compute_feature_maps(method, make_image(), BOXES)
+    monkeypatch.setattr(method, "forward", lambda images: torch.zeros(len(images), 17, 24, 16))
+    with pytest.raises(InputError, match="'backbone' that returns no"):
+        compute_feature_maps(method, make_image(), BOXES)
+    monkeypatch.setattr(method, "forward", forward)
+    method.stem = method.backbone
+    del method.backbone
+    with pytest.raises(InputError, match="has no part called 'backbone'"):
+        compute_feature_maps(method, make_image(), BOXES)
 
 
 def test_a_heatmap_is_the_maximum_over_the_joints():

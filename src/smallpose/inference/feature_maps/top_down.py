@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from smallpose.core.errors import InputError
 from smallpose.dataloading.images import ImageArray
 from smallpose.dataloading.top_down.batches import cut_boxes
 from smallpose.inference.feature_maps.full_image import compute_full_image_maps
@@ -43,6 +44,7 @@ def compute_feature_maps(method: PoseMethod, image: ImageArray, boxes_xywh: Floa
 
     Args:
         boxes_xywh: (n, 4) px.
+    Raises: InputError for a method without a backbone, or without maps or spreads.
     """
     was_training = method.training
     method.eval()
@@ -69,11 +71,16 @@ def _compute_crop_maps(method: PoseMethod, image: ImageArray, boxes_xywh: Floats
         captured.append(features[0] if isinstance(features, list) else features)
 
     before_head = "stage4" if isinstance(method, CAL) else "backbone"
+    if not hasattr(method, before_head):
+        raise _describe_unknown_form(method, "has no part called 'backbone', whose output is drawn")
     hook = method.get_submodule(before_head).register_forward_hook(capture)
     try:
         outputs = method(method.prepare(torch.from_numpy(crops)))
     finally:
         hook.remove()
+    if not captured or captured[-1].ndim != 4:
+        what = f"has a {before_head!r} that returns no (n, channels, h, w) features"
+        raise _describe_unknown_form(method, what)
     norms = torch.linalg.vector_norm(captured[-1].float(), dim=1)
     heatmaps = _compute_heatmaps(method, outputs)
     return FeatureMaps(crops, heatmaps.numpy(), norms.double().cpu().numpy())
@@ -89,9 +96,17 @@ def _compute_heatmaps(method: PoseMethod, outputs: Tensor | tuple[Tensor, ...]) 
         return maps.amax(dim=1).double().cpu()
     if isinstance(outputs, tuple):
         outputs = outputs[0]  # CAL: heatmaps, then offsets
-    if outputs.ndim == 3:
+    if outputs.ndim == 3 and outputs.shape[2] == 4:
         return _draw_gaussians(outputs.double().cpu(), method.input_wh)
+    if outputs.ndim != 4:
+        shape = " × ".join(["n", *map(str, outputs.shape[1:])])
+        what = f"returns {shape} numbers, which are neither heatmaps nor coordinates with a spread"
+        raise _describe_unknown_form(method, what)
     return outputs.amax(dim=1).double().cpu()
+
+
+def _describe_unknown_form(method: PoseMethod, what: str) -> InputError:
+    return InputError(f"features {method.name}", what, "leave it out")
 
 
 def _draw_gaussians(coordinates: Tensor, input_wh: tuple[int, int]) -> Tensor:
