@@ -12,6 +12,7 @@ from smallpose.catalog.run_method import read_run_method
 from smallpose.cli.main import main
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17
+from smallpose.dataloading.top_down.crop_options import CropOptions
 from smallpose.methods import create_method
 from smallpose.training.checkpoint import save_model
 from smallpose.training.own_recipe import OwnData
@@ -89,6 +90,16 @@ def test_resolution_takes_the_run(file, run):
 
     (model,) = create_models(["runs/own"], [], ModelOptions())
     assert model.name == "own"
+
+
+def test_zoom_is_refused_where_the_network_has_one_size_of_crops(file):
+    method = create_method("my_method.py:coffee")
+    size, was_training = method.input_wh, method.training
+    with pytest.raises(InputError, match="--zoom 2: coffee has one size of crops"):
+        method.set_crop_options(CropOptions(zoom=2))
+    assert (method.input_wh, method.training) == (size, was_training)
+    method.set_crop_options(CropOptions(interpolation="cubic"))
+    assert method.crop_options.interpolation == "cubic"
 
 
 def test_the_only_method_of_a_file_needs_no_name(file, capsys):

@@ -229,16 +229,33 @@ class PoseMethod(nn.Module, ABC):
 
         Raises: InputError when the network cannot take crops of that size.
         """
-        if options.zoom != self.crop_options.zoom and not self.takes_any_size:
+        w, h = self.input_wh
+        before = self.crop_options.zoom
+        input_wh = (w // before * options.zoom, h // before * options.zoom)
+        if options.zoom != before and not self._takes_size(input_wh):
             raise InputError(
                 f"--zoom {options.zoom}",
                 f"{self.name} has one size of crops",
                 "leave it out, or use a top-down method other than SimCC and RTMPose",
             )
-        w, h = self.input_wh
-        before = self.crop_options.zoom
-        self.input_wh = (w // before * options.zoom, h // before * options.zoom)
+        self.input_wh = input_wh
         self.crop_options = options
+
+    @torch.inference_mode()
+    def _takes_size(self, input_wh: tuple[int, int]) -> bool:
+        """Return whether crops may be so large; a method of the user's own is tried."""
+        if not self.takes_any_size or type(self).__module__.startswith("smallpose."):
+            return self.takes_any_size
+        w, h = input_wh
+        was_training = self.training
+        self.eval()
+        try:
+            self(torch.zeros(1, 3, h, w, device=self.device))
+        except RuntimeError:
+            return False
+        finally:
+            self.train(was_training)
+        return True
 
     def set_heatmap_coding(self, coding: HeatmapCoding) -> None:
         """Make targets and read maps as the coding says.

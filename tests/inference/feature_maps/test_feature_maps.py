@@ -46,7 +46,7 @@ def test_methods_of_other_forms_are_refused_by_what_they_return(monkeypatch):
     method = create_method("rle_r18_tiny")
     forward = method.forward
     monkeypatch.setattr(method, "forward", lambda images: forward(images)[..., :2])
-    with pytest.raises(InputError, match=r"features rle_r18_tiny: returns n × 17 × 2 numbers"):
+    with pytest.raises(InputError, match="returns an array of n × 17 × 2, neither"):
         compute_feature_maps(method, make_image(), BOXES)
     monkeypatch.setattr(method, "forward", lambda images: torch.zeros(len(images), 17, 24, 16))
     with pytest.raises(InputError, match="'backbone' that returns no"):

@@ -100,7 +100,7 @@ def _compute_heatmaps(method: PoseMethod, outputs: Tensor | tuple[Tensor, ...]) 
         return _draw_gaussians(outputs.double().cpu(), method.input_wh)
     if outputs.ndim != 4:
         shape = " × ".join(["n", *map(str, outputs.shape[1:])])
-        what = f"returns {shape} numbers, which are neither heatmaps nor coordinates with a spread"
+        what = f"returns an array of {shape}, neither heatmaps nor coordinates with a spread"
         raise _describe_unknown_form(method, what)
     return outputs.amax(dim=1).double().cpu()
 
