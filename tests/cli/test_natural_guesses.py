@@ -259,5 +259,6 @@ def test_reports_boards_and_boxes_take_the_folders_that_evaluate_takes(folder, c
     assert find_predictions_in(folder / "movenet") == folder / "movenet" / "found.json"
     # Runs, data sets and folders without results are taken, or refused, as they are.
     (folder / "movenet" / "result.json").write_text("{}")
+    assert find_predictions_in(folder / "movenet") == folder / "movenet" / "found.json"
     for name in ("movenet", "set", "photos", "yolo"):
-        assert find_predictions_in(folder / name) == folder / name
+        assert find_predictions_in(folder / name, takes_runs=True) == folder / name

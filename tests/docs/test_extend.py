@@ -93,6 +93,7 @@ def test_the_page_runs_as_typed_and_the_new_row_ends_table_2(home: Path):
             "decode returns (2, 21)",
         ),
         (r'return \{"regression": (.*)\}', r"return \1", "loss does not return finite numbers"),
+        (r"\* 0 \+ 1 .*", "* float('nan')", "decode does not return finite numbers"),
         (r"outputs\[:, self._flip_indices\]", "outputs[:, :3]", "flip_back returns (2, 3, 2) for"),
         (r"    def loss", "    def losses", "coffee(skeleton) fails with TypeError"),
         (r"return Coffee\(skeleton\)", "return 3", "returned int; return a subclass of"),

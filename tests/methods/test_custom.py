@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from smallpose.catalog.run_method import read_run_method
 from smallpose.cli.main import main
@@ -170,3 +171,25 @@ def test_a_misspelt_member_is_named(name, tmp_path, monkeypatch):
     Path("tea.py").write_text(code + "    def flip_bck(self, outputs):\n        return outputs\n")
     with pytest.raises(InputError, match=r"Tea has no .*flip_back.*; write what is missing"):
         create_method(f"tea.py{name}", COCO17)
+
+
+def test_an_error_of_the_users_code_names_its_line(file, capsys, monkeypatch):
+    from smallpose.cli import main as cli
+
+    file.write_text(CODE.replace("        return keypoints\n", "        return keypoints[99]\n"))
+    line = file.read_text().splitlines().index("        return keypoints[99]") + 1
+
+    def fail(_words):
+        create_method("my_method.py:coffee").targets(torch.zeros(1, 17, 3))
+
+    monkeypatch.setattr("smallpose.methods.custom._run_trial", lambda *_: None)
+    monkeypatch.setattr(cli, "_run_verb", fail)
+    assert main(["train"]) == 4
+    error = capsys.readouterr().err
+    assert error.startswith(f"{file}:{line}: fails with IndexError: ")
+    assert error.endswith("; correct the file\n")
+
+    # An error of ours, without a place in a file of the user's.
+    monkeypatch.setattr(cli, "_run_verb", int)
+    assert main(["train"]) == 4
+    assert "an error of smallpose itself" in capsys.readouterr().err

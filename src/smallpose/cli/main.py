@@ -88,6 +88,7 @@ _SINGLE_THREADED = ("check", "compare", "evaluate", "report")
 _ALL_VERBS = {verb: text for group in VERBS.values() for verb, text in group.items()}
 
 
+_PACKAGE = Path(__file__).parents[1]
 _MISSING = "the following arguments are required: "
 _UNRECOGNIZED = "unrecognized arguments: "
 
@@ -133,19 +134,34 @@ def is_traceback_wanted() -> bool:
 
 
 def _describe_bug(verb: str, error: Exception) -> str:
-    """Describe an exception that no reader expected, with the last place of ours."""
-    place = ""
+    """Describe an exception that no reader expected, with the last place of ours, or the user's.
+
+    A file of the user's own, such as one with a method, is called by us and lies elsewhere than
+    installed packages.
+    """
+    place = own_place = ""
     trace = error.__traceback__
     while trace is not None:
         path = Path(trace.tb_frame.f_code.co_filename)
-        if "smallpose" in path.parts:
+        if _PACKAGE in path.parents:
             place = f" in {path.parent.name}/{path.name}:{trace.tb_lineno}"
+        elif place and path.is_file() and not _is_installed(path):
+            own_place = f"{path}:{trace.tb_lineno}"
         trace = trace.tb_next
     reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    if own_place:
+        return f"{own_place}: fails with {reason}; correct the file"
     return (
         f"smallpose {verb}: an error of smallpose itself ({reason}{place}); set "
         "SMALLPOSE_TRACEBACK=1, run the command again, and report what it prints"
     )
+
+
+def _is_installed(path: Path) -> bool:
+    """Return whether a file of Python belongs to its standard library or to a package."""
+    parents = path.parents
+    is_package = any(parent.name in ("site-packages", "dist-packages") for parent in parents)
+    return is_package or Path(os.__file__).parent in parents
 
 
 def _run_verb(words: list[str]) -> int:

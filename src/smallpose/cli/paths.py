@@ -6,9 +6,8 @@ from smallpose.core.errors import InputError
 from smallpose.system.progress import print_status
 
 _TEST = Path("annotations") / "test.json"
-# What folders have that a report takes as they are: runs, studies of resolution and data sets.
+# What folders have that are no results: studies of resolution and data sets.
 _OTHER_FOLDERS = (
-    "result.json",
     "curve.json",
     "annotations",
     "manifest.json",
@@ -87,10 +86,15 @@ def find_predictions(path: Path) -> Path:
     raise InputError(str(path), "is a folder without found.json", remedy)
 
 
-def find_predictions_in(path: Path) -> Path:
-    """Return the results that a folder means which is no run, study or data set; else the path."""
+def find_predictions_in(path: Path, takes_runs: bool = False) -> Path:
+    """Return the results that a folder means which is no study or data set; else the path.
+
+    Args:
+        takes_runs: the folder of a run is taken as it is.
+    """
+    is_run = (path / "result.json").is_file()
     is_other = any((path / name).exists() for name in _OTHER_FOLDERS)
-    if not path.is_dir() or is_other:
+    if not path.is_dir() or (takes_runs if is_run else is_other):
         return path
     try:
         return find_predictions(path)

@@ -106,7 +106,7 @@ def run_command(args: argparse.Namespace) -> None:
         from smallpose.report.page.build import make_report
         from smallpose.report.page.cost_section import CostOptions
     main_table, *_ = make_report(
-        [find_predictions_in(path) for path in args.paths],
+        [find_predictions_in(path, takes_runs=True) for path in args.paths],
         args.out,
         args.latency,
         names=args.name or (),

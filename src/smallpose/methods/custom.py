@@ -281,6 +281,12 @@ def _run_trial(method: PoseMethod, where: str) -> None:
             f"{format_count(k, 'joint')}",
             f"return keypoints in crop px and their scores: {wanted}",
         )
+    if not all(bool(torch.isfinite(part).all()) for part in decoded):
+        raise InputError(
+            where,
+            "decode does not return finite numbers",
+            "return a keypoint and a score for each joint, a score of 0 where it is unknown",
+        )
 
 
 def _call(where: str, name: str, function: Callable[..., Any], *arguments: Any) -> Any:
