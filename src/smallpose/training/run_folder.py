@@ -17,6 +17,7 @@ from smallpose.system.progress import print_status
 from smallpose.training.checkpoint import load_state, remove_incomplete
 from smallpose.training.config import TrainingConfig
 from smallpose.training.distributed import SINGLE_PROCESS, DistributedContext
+from smallpose.training.precision import get_precision_name
 
 RESULT = "result.json"
 LOCK = ".lock"
@@ -115,7 +116,7 @@ def compute_run_identity(config: TrainingConfig, name: str, recipe: Recipe) -> d
         "heatmap_targets": None if config.heatmap_targets == "rounded" else config.heatmap_targets,
         "heatmap_decoding": config.heatmap_decoding or None,
         "cache": True if config.cache else None,  # JPEG compression changes the crops
-        "precision": "bfloat16" if recipe.half else "float32",
+        "precision": get_precision_name(recipe),
         "recipe": name,
         **json.loads(json.dumps(asdict(recipe))),
     }
