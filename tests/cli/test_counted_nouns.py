@@ -8,8 +8,8 @@ import pytest
 import smallpose
 from smallpose.cli.compare import _name_results
 from smallpose.cli.main import main
-from smallpose.cli.paths import find_predictions
 from smallpose.core.counts import format_count
+from smallpose.io.result_paths import find_result_path
 from smallpose.system import packages
 
 
@@ -47,8 +47,8 @@ def test_the_folder_that_mmpose_writes_stands_for_the_predictions_in_it(tmp_path
     (tmp_path / "mmpose" / "visualizations").mkdir()
     person = {"keypoints": [[3, 4]] * 17, "keypoint_scores": [0.5] * 17, "bbox_score": 0.5}
     (folder / "a.json").write_text(json.dumps([person]))
-    assert find_predictions(tmp_path / "mmpose") == folder
-    assert find_predictions(folder) == folder
+    assert find_result_path(tmp_path / "mmpose") == folder
+    assert find_result_path(folder) == folder
 
 
 @pytest.mark.parametrize(

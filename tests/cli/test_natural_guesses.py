@@ -6,8 +6,9 @@ import pytest
 from smoke import write_files
 
 from smallpose.cli.main import main
-from smallpose.cli.paths import find_predictions, find_predictions_in
+from smallpose.cli.paths import find_predictions_in
 from smallpose.core.errors import InputError
+from smallpose.io.result_paths import find_result_path
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def test_stats_takes_a_built_set(folder, capsys):
         ),
         (
             ["evaluate", "set", "runs"],
-            "runs: is a folder without found.json; pass a run in it: runs/A, runs/B",
+            "runs: has results in 2 places; pass one of them: runs/A, runs/B",
         ),
         (
             ["evaluate", "set/annotations", "found.json"],
@@ -241,12 +242,12 @@ def test_the_folder_above_a_folder_of_results_is_taken_where_there_is_one(tmp_pa
     label = "0 0.5 0.5 0.2 0.4 " + "0.5 0.5 0.9 " * 17 + "0.8\n"
     (tmp_path / "yolo" / "predict" / "labels").mkdir(parents=True)
     (tmp_path / "yolo" / "predict" / "labels" / "a.txt").write_text(label)
-    assert find_predictions(tmp_path / "yolo") == tmp_path / "yolo" / "predict"
+    assert find_result_path(tmp_path / "yolo") == tmp_path / "yolo" / "predict"
     assert "the results are those in" in capsys.readouterr().err
     (tmp_path / "yolo" / "predict2" / "labels").mkdir(parents=True)
     (tmp_path / "yolo" / "predict2" / "labels" / "a.txt").write_text(label)
-    with pytest.raises(InputError, match=r"pass one of its folders: .*predict, .*predict2"):
-        find_predictions(tmp_path / "yolo")
+    with pytest.raises(InputError, match=r"pass one of them: .*predict, .*predict2"):
+        find_result_path(tmp_path / "yolo")
 
 
 def test_reports_boards_and_boxes_take_the_folders_that_evaluate_takes(folder, capsys):

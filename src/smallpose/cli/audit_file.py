@@ -125,18 +125,18 @@ def check_file_options(args: argparse.Namespace) -> None:
 
 def run_file_audit(args: argparse.Namespace) -> None:
     """Print the findings of a file, and write the JSON and the list that were asked for."""
-    from smallpose.cli.paths import find_predictions, find_truth
     from smallpose.dataset.corrections.correction_list import write_correction_list
     from smallpose.dataset.label_audit.audit_file import audit_file, make_correction_list
     from smallpose.io.coco_annotations import read_coco
     from smallpose.io.coco_results import read_results
+    from smallpose.io.result_paths import find_label_path, find_result_path
     from smallpose.system.files import write_atomically
     from smallpose.system.progress import print_written
 
-    people = read_coco(find_truth(args.path), category=args.category)
+    people = read_coco(find_label_path(args.path), category=args.category)
     predictions = None
     if args.predictions is not None:
-        path = find_predictions(args.predictions)
+        path = find_result_path(args.predictions)
         predictions = read_results(path, people, unknown_images=args.unknown_images)
     audit = audit_file(args.path, people, predictions)
     if args.to:

@@ -14,7 +14,7 @@ from smallpose.cli.options import (
     add_unknown_images_option,
     parse_names,
 )
-from smallpose.cli.paths import find_predictions, find_truth
+from smallpose.io.result_paths import find_label_path, find_result_path
 
 HELP = (
     "Compute how many pixels high a person must be for a joint to lie within a tolerance, from "
@@ -109,10 +109,10 @@ def run_command(args: argparse.Namespace) -> None:
     from smallpose.system.files import write_atomically
 
     lens = parse_lens(args.lens, args.stature) if args.lens else None
-    truth = read_coco(find_truth(args.truth), category=args.category)
+    truth = read_coco(find_label_path(args.truth), category=args.category)
     report = compute_budgets(
         truth,
-        read_results(find_predictions(args.predictions), truth, unknown_images=args.unknown_images),
+        read_results(find_result_path(args.predictions), truth, unknown_images=args.unknown_images),
         args.joint,
         within=args.within,
         target=args.target,

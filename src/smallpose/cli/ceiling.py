@@ -13,8 +13,8 @@ from smallpose.cli.options import (
     add_sigmas_option,
     parse_names,
 )
-from smallpose.cli.paths import find_truth
 from smallpose.core.errors import InputError
+from smallpose.io.result_paths import find_label_path
 
 HELP = (
     "Compute the best possible AP by person height: with joints in whole pixels, through the codec "
@@ -67,7 +67,7 @@ def run_command(args: argparse.Namespace) -> None:
 
     heights = _parse_heights(args.heights) or DEFAULT_HEIGHTS
     report = measure_ceiling(
-        read_coco(find_truth(args.truth), category=args.category),
+        read_coco(find_label_path(args.truth), category=args.category),
         methods=tuple(dict.fromkeys(args.method)),
         heights=heights,
         oks_area=args.oks_area,

@@ -9,10 +9,11 @@ from smallpose.cli.options import (
     add_option,
     add_unknown_images_option,
 )
-from smallpose.cli.paths import find_predictions_in, suggest_build
+from smallpose.cli.paths import find_predictions_in
 from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.joint_names import are_numbered
+from smallpose.io.result_paths import suggest_build
 
 HELP = "Check a COCO file or a result file for faults, or the hashes of a built set."
 EXAMPLE = f"smallpose check {DEMO_SET}"

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smallpose.cli.options import DEMO_TRUTH, add_json, add_names_option, add_option, add_seed
-from smallpose.cli.paths import find_predictions, find_truth
 from smallpose.cli.scoring_options import (
     add_scoring_options,
     read_scoring_options,
     use_run_sigmas,
 )
 from smallpose.core.errors import InputError
+from smallpose.io.result_paths import find_label_path, find_result_path
 
 if TYPE_CHECKING:
     from smallpose.core.instances import Instances
@@ -92,8 +92,8 @@ def run_command(args: argparse.Namespace) -> int:
     from smallpose.system.files import write_atomically
     from smallpose.system.progress import print_written
 
-    args.truth = find_truth(args.truth)
-    paths = [find_predictions(path) for path in args.predictions]
+    args.truth = find_label_path(args.truth)
+    paths = [find_result_path(path) for path in args.predictions]
     if len(paths) < 2:
         raise InputError(
             "smallpose compare", "only one result file was given", "pass two or more result files"

@@ -19,13 +19,13 @@ from smallpose.cli.options import (
     add_switch,
     parse_names,
 )
-from smallpose.cli.paths import find_predictions, find_truth
 from smallpose.cli.scoring_options import (
     add_scoring_options,
     read_scoring_options,
     use_run_sigmas,
 )
 from smallpose.core.errors import InputError
+from smallpose.io.result_paths import find_label_path, find_result_path
 
 if TYPE_CHECKING:
     from smallpose.core.instances import Instances
@@ -195,7 +195,7 @@ def run_command(args: argparse.Namespace) -> None:
         from smallpose.io.coco_results import read_results
         from smallpose.system.progress import print_written
 
-    args.truth, args.predictions = find_truth(args.truth), find_predictions(args.predictions)
+    args.truth, args.predictions = find_label_path(args.truth), find_result_path(args.predictions)
     _check_arguments(args)
     inputs = _read_inputs(args)
     needs_predictions = bool(args.diagnose or args.breakdown or args.people or inputs.measures)

@@ -9,8 +9,8 @@ from smallpose.catalog.early_checks import refuse_other_weights
 from smallpose.catalog.method_checks import refuse_missing_weights, refuse_unknown_method
 from smallpose.catalog.methods import read_catalog
 from smallpose.cli.options import DEMO_SET, add_option, add_sigmas_option, add_switch
-from smallpose.cli.paths import find_truth
 from smallpose.core.errors import InputError, RunError
+from smallpose.io.result_paths import find_label_path
 
 if TYPE_CHECKING:
     from smallpose.core.instances import Instances
@@ -133,7 +133,7 @@ def run_command(args: argparse.Namespace) -> None:
 def _export_method(args: argparse.Namespace) -> None:
     if args.sigmas is not None:
         raise InputError(f"--sigmas {args.sigmas}", "is for data sets", "leave it out")
-    data = find_truth(args.check) if args.check else None
+    data = find_label_path(args.check) if args.check else None
     if data is not None:
         _refuse_missing_images(data)
     _check_weights(args)

@@ -17,6 +17,7 @@ from smallpose.core.packed_keypoints import PackedKeypoints
 from smallpose.io import json_text
 from smallpose.io.coco_annotations_fast import read_coco_fast
 from smallpose.io.coco_annotations_slow import read_coco_slow
+from smallpose.io.result_paths import find_label_path
 from smallpose.system.files import read_if_gzip, refuse_content, write_atomically_with
 
 _RECORDS_PER_BLOCK = 2048  # encoded at once, so that their text stays in the cache
@@ -38,6 +39,7 @@ def read_coco(
     else of those with the most joints of people; others are left out, and a note names both.
 
     Args:
+        path: of the file, or of the folder of a built set, of which its test set is read.
         derived: keep the keypoints that `build --derive` computed, with v = 1. Without it they are
             not labelled, so that no count, density or metric uses them as labels.
         category: names in any case, or ids, of the categories to read as people instead.
@@ -50,7 +52,9 @@ def read_coco(
     """
     wanted = (category,) if isinstance(category, str) else tuple(category)
     refuse_content(path)
-    data = read_if_gzip(Path(path)) if data is None else data
+    if data is None:
+        path = find_label_path(Path(path)) if Path(path).is_dir() else Path(path)
+        data = read_if_gzip(path)
     people = None if derived else read_coco_fast(path, data, wanted, packed)
     if people is not None:
         return people

@@ -21,6 +21,7 @@ from smallpose.io.coco_results_slow import (
 from smallpose.io.json_blocks import decode_blocks, guess_skeleton
 from smallpose.io.mismatch import add_mismatch_note
 from smallpose.io.predicted_images import describe_unpredicted_images
+from smallpose.io.result_paths import find_result_path
 from smallpose.io.unknown_images import UnknownImages
 from smallpose.system.files import read_bytes, read_if_gzip, refuse_content, write_atomically
 
@@ -39,6 +40,7 @@ def read_results(
     Forms of other tools, also folders, are read too; see `result_folders` and `result_forms`.
 
     Args:
+        path: of the results, or of a folder that has them; see `result_paths.find_result_path`.
         data: the content of the file, where it was read already; then `path` is for messages.
         unknown_images: "refuse" results of images that `truth` does not have, or "drop" them,
             which a note then counts; names of files decide where results have them.
@@ -46,7 +48,9 @@ def read_results(
         where all would be dropped.
     """
     refuse_content(path)
-    data = read_if_gzip(Path(path)) if data is None else data
+    if data is None:
+        path = find_result_path(Path(path))
+        data = read_if_gzip(path)
     predictions = read_results_fast(path, truth, data, unknown_images)
     if predictions is None:
         predictions = read_results_slow(path, truth, data, unknown_images)

@@ -128,4 +128,11 @@ def convert_folder(
 def _is_of_image(data: bytes) -> bool:
     """Return whether a file is the poses of an image; a broken one may be."""
     value = try_decode(data)
-    return value is None or has_poses(value)
+    return value is None or (has_poses(value) and not _names_several_images(value))
+
+
+def _names_several_images(value: Any) -> bool:
+    """Return whether records name more than one image, as COCO's results do."""
+    records = value if isinstance(value, list) else []
+    ids = [one.get("image_id") for one in records if isinstance(one, dict)]
+    return any(one != ids[0] for one in ids)

@@ -1,0 +1,139 @@
+"""Find the file of labels or the results that are meant where a folder is given."""
+
+from pathlib import Path
+
+from smallpose.core.errors import InputError
+from smallpose.system.progress import print_status
+
+RUN_RESULTS = "found.json"  # in the folder of a run
+_TEST = Path("annotations") / "test.json"
+_HEAD_BYTES = 1 << 16  # in which a line of JSON Lines ends
+_MAX_CANDIDATES = 6  # in a message
+LABELS = "labels"
+SUBFOLDER = "predictions"
+_RESULT_FILES = ("*.json", "*.jsonl", "*.json.gz")
+
+
+def find_label_path(path: Path, split: str = "test") -> Path:
+    """Return the labels that a path means: a file, or those of a built set's folder.
+
+    Raises: InputError for other folders, and for a file of results, saying what to pass.
+    """
+    if path.is_dir():
+        labels = path / "annotations" / f"{split}.json"
+        if labels.is_file():
+            return labels
+        if (path / RUN_RESULTS).is_file():
+            remedy = "give the ground truth first, then the run"
+            raise InputError(str(path), "is the folder of a run and has no labels", remedy)
+        _refuse_result_folder(path)
+        remedy = suggest_build(path)
+        remedy = remedy or f"pass a file of annotations, or a built set, which has {_TEST}"
+        raise InputError(str(path), "is a folder without labels", remedy)
+    if path.is_file() and _begins_with_results(path):
+        what = "is a list of results and has no labels"
+        raise InputError(str(path), what, "give the ground truth first, then the results")
+    return path
+
+
+def suggest_build(folder: Path) -> str:
+    """Return how to make a set of the folder of a YOLO data set; "" for other folders."""
+    if (folder / LABELS).is_dir() or (folder / "data.yaml").is_file():
+        return f"make a set of it first: smallpose build SET --source own={folder}; then pass SET"
+    return ""
+
+
+def find_result_path(path: Path) -> Path:
+    """Return the results that a path means: a file, or those that a folder has.
+
+    A folder may be that of a run, one that `predict` wrote into, one of another tool with a file
+    per image, or the folder above one of these.
+
+    Raises: InputError for a folder without results, and for one with several, naming them.
+    """
+    if path.suffix.lower() == ".txt" and path.is_file():
+        raise InputError(
+            str(path),
+            "is the label file of one image",
+            f"give the folder of all of them: {path.parent}",
+        )
+    if not path.is_dir():
+        return path
+    return find_results_in_folder(path) or _refuse_folder(path)
+
+
+def find_results_in_folder(folder: Path) -> Path | None:
+    """Return the results of a folder, as `find_result_path`; None where there are none.
+
+    Raises: InputError where there are several, naming them.
+    """
+    from smallpose.io.result_folders import is_result_folder
+
+    run_results = folder / RUN_RESULTS
+    own = [run_results] if run_results.is_file() else []
+    # Ultralytics, and MMPose and others, write results into a folder beside their images.
+    own += [one for one in (folder / LABELS, folder / SUBFOLDER) if is_result_folder(one)]
+    if len(own) > 1:
+        _refuse_several(folder, own)
+    # The record of a run could pass for the results of one image.
+    if own != [run_results] and is_result_folder(folder):
+        return folder
+    if own:
+        return own[0]
+    candidates = _list_runs(folder) or _list_result_files(folder)
+    if len(candidates) > 1:
+        _refuse_several(folder, candidates)
+    for candidate in candidates:
+        print_status(f"{folder}: the results are those in {candidate}")
+        return candidate / RUN_RESULTS if (candidate / RUN_RESULTS).is_file() else candidate
+    return None
+
+
+def _list_runs(folder: Path) -> list[Path]:
+    """List the folders in a folder that have results, sorted."""
+    from smallpose.io.result_folders import is_result_folder
+
+    return sorted(
+        below
+        for below in folder.glob("*/")
+        if (below / RUN_RESULTS).is_file()
+        or any(is_result_folder(one) for one in (below, below / SUBFOLDER))
+    )
+
+
+def _list_result_files(folder: Path) -> list[Path]:
+    """List the files in a folder that begin as results do, sorted."""
+    files = {file for pattern in _RESULT_FILES for file in folder.glob(pattern) if file.is_file()}
+    return sorted(file for file in files if _begins_with_results(file))
+
+
+def _refuse_several(folder: Path, candidates: list[Path]) -> None:
+    listed = ", ".join(map(str, candidates[:_MAX_CANDIDATES]))
+    if len(candidates) > _MAX_CANDIDATES:
+        listed += f" and {len(candidates) - _MAX_CANDIDATES:,} more"
+    what = f"has results in {len(candidates):,} places"
+    raise InputError(str(folder), what, f"pass one of them: {listed}")
+
+
+def _refuse_folder(path: Path) -> Path:
+    remedy = "pass a file of results, a run, or the folder that another tool wrote"
+    raise InputError(str(path), f"is a folder without {RUN_RESULTS}", remedy)
+
+
+def _begins_with_results(path: Path) -> bool:
+    """Return whether a file is a list, or has a result in its first line, as JSON Lines."""
+    from smallpose.system.files import read_head
+
+    head = read_head(path, _HEAD_BYTES).lstrip(b" \t\r\n")
+    line = head.partition(b"\n")[0].rstrip()
+    has_image = b'"image_id"' in line or b'"file_name"' in line
+    is_result = line[:1] == b"{" and line[-1:] == b"}" and has_image and b'"images"' not in line
+    return head[:1] == b"[" or is_result
+
+
+def _refuse_result_folder(path: Path) -> None:
+    from smallpose.io.result_folders import is_result_folder
+
+    if is_result_folder(path):
+        what = "is a folder of results and has no labels"
+        raise InputError(str(path), what, "give the ground truth first, then the results")

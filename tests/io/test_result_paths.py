@@ -1,0 +1,112 @@
+"""Python and the commands take the same folders of results and labels."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+import smallpose
+from smallpose.core.errors import InputError
+from smallpose.core.skeleton import COCO17
+
+LABEL = "0 0.5 0.5 0.2 0.4 " + "0.5 0.5 0.9 " * 17 + "0.8\n"
+IMAGES = ("a", "b")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """Make labels of two images, a built set and a file of results, and go to their folder."""
+    monkeypatch.chdir(tmp_path)
+    points = [value for j in range(17) for value in (10.0 + 3 * j, 20.0 + 2 * j, 2)]
+    images = [
+        {"id": i, "file_name": f"{name}.jpg", "width": 100, "height": 100}
+        for i, name in enumerate(IMAGES, 1)
+    ]
+    person = {"category_id": 1, "keypoints": points, "bbox": [5, 15, 60, 60]}
+    more = {"num_keypoints": 17, "area": 3000, "iscrowd": 0}
+    people = [person | more | {"id": i, "image_id": i} for i in (1, 2)]
+    category = {"id": 1, "name": "person", "keypoints": list(COCO17.joints)}
+    labels = json.dumps({"images": images, "categories": [category], "annotations": people})
+    Path("truth.json").write_text(labels)
+    Path("set/annotations").mkdir(parents=True)
+    Path("set/annotations/test.json").write_text(labels)
+    results = [person | {"image_id": i, "score": 0.5} for i in (1, 2)]
+    Path("results.json").write_text(json.dumps(results))
+    return tmp_path
+
+
+def make_run(folder: str) -> None:
+    Path(folder).mkdir(parents=True)
+    shutil.copy("results.json", f"{folder}/found.json")
+
+
+def make_ultralytics(folder: str) -> None:
+    Path(folder, "labels").mkdir(parents=True)
+    for name in IMAGES:
+        Path(folder, "labels", f"{name}.txt").write_text(LABEL)
+
+
+def make_mmpose(folder: str) -> None:
+    Path(folder, "predictions").mkdir(parents=True)
+    pose = {"keypoints": [[10 + j, 20 + j] for j in range(17)], "keypoint_scores": [0.9] * 17}
+    pose |= {"bbox": [[5, 15, 65, 75]], "bbox_score": 0.9}
+    for name in IMAGES:
+        Path(folder, "predictions", f"{name}.json").write_text(json.dumps([pose]))
+
+
+def read(path: str) -> smallpose.Predictions:
+    return smallpose.read_results(path, smallpose.read_coco("truth.json"))
+
+
+@pytest.mark.parametrize("make", [make_run, make_ultralytics, make_mmpose])
+def test_read_results_takes_the_folders_that_evaluate_takes(folder, make, capsys):
+    make("out/model")
+    assert len(read("out/model")) == 2
+    assert capsys.readouterr().err == ""
+    # The folder above, and which one was taken.
+    assert len(read("out")) == 2
+    assert capsys.readouterr().err == "out: the results are those in out/model\n"
+
+
+def test_a_folder_with_one_file_of_results_means_that_file(folder, capsys):
+    Path("out").mkdir()
+    shutil.copy("results.json", "out/model_a.json")
+    Path("out/settings.json").write_text('{"model": "a"}')
+    assert len(read("out")) == 2
+    assert "out/model_a.json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["results.json", "results.jsonl"])
+def test_files_of_two_models_are_not_scored_as_one(folder, name):
+    """They were read as MMPose's: a file per image, each with the detections of all images."""
+    Path("out").mkdir()
+    for model in ("a", "b"):
+        shutil.copy("results.json", f"out/{model}_{name}")
+    with pytest.raises(InputError) as refused:
+        read("out")
+    message = f"out: has results in 2 places; pass one of them: out/a_{name}, out/b_{name}"
+    assert str(refused.value) == message
+
+
+@pytest.mark.parametrize("others", [(make_ultralytics,), (make_mmpose, make_ultralytics)])
+def test_a_folder_with_results_of_several_kinds_is_refused(folder, others):
+    make_run("out")
+    for make in others:
+        make("out")
+    with pytest.raises(InputError, match=r"out: has results in \d places; pass one of them: out/"):
+        read("out")
+
+
+def test_many_candidates_are_counted(folder):
+    for i in range(9):
+        make_run(f"runs/{i}")
+    with pytest.raises(InputError, match=r"9 places; pass one of them: runs/0, .*/5 and 3 more$"):
+        read("runs")
+
+
+def test_read_coco_takes_a_built_set(folder):
+    assert len(smallpose.read_coco("set")) == 2
+    make_run("run")
+    with pytest.raises(InputError, match="is the folder of a run and has no labels"):
+        smallpose.read_coco("run")
