@@ -6,7 +6,8 @@ import json
 import pytest
 
 from smallpose.cli.main import main
-from smallpose.cli.output_check import refuse_figures_among_images, refuse_output_over_input
+from smallpose.cli.output_check import refuse_output_over_input
+from smallpose.cli.output_folders import refuse_figures_among_images
 from smallpose.core.errors import InputError
 
 

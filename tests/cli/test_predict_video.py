@@ -198,9 +198,9 @@ def test_drawings_inside_the_folder_that_is_read_are_refused(files, tmp_path, ca
     [
         (("--shards", "s"), "clip.mp4: is a video, and shards are of images"),
         (("--every", 0), "--every 0: is below 1"),
-        (("--draw", "x.mp4", "IMAGE"), "--draw x.mp4: is one video, and several files are given"),
+        (("--draw", "x.mp4", "IMAGE"), "--draw x.mp4: is one video, and 2 files are drawn"),
         (("VIDEO",), "clip.mp4: the same video was given twice; pass it once"),
-        (("--draw", "VIDEO"), "would overwrite"),
+        (("--draw", "VIDEO"), "which would be overwritten"),
     ],
 )
 def test_options_that_do_not_fit_videos_are_one_line(

@@ -18,10 +18,14 @@ from pathlib import Path
 from smallpose._version import __version__
 from smallpose.cli.options import add_link_root_option, add_max_pixels_option
 from smallpose.cli.output_check import (
-    refuse_figures_among_images,
     refuse_other_forms,
     refuse_output_over_input,
     refuse_output_over_labels,
+)
+from smallpose.cli.output_folders import (
+    refuse_figures_among_images,
+    refuse_files_for_folders,
+    refuse_folders_for_files,
 )
 from smallpose.cli.terminal import prepare_terminal
 from smallpose.core.errors import SmallposeError
@@ -186,6 +190,8 @@ def _run_verb(words: list[str]) -> int:
     refuse_output_over_input(args)
     refuse_output_over_labels(words[0], args)
     refuse_other_forms(words[0], args)
+    refuse_files_for_folders(words[0], args)
+    refuse_folders_for_files(words[0], args)
     refuse_figures_among_images(words[0], args)
     try:
         require_packages(where, *getattr(verb, "PACKAGES", ()))

@@ -6,15 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.system.image_formats import IMAGE_SUFFIXES, is_video_name
 
 # Destinations of options that name files to write, in any verb.
-OUTPUTS = ("out", "json", "csv", "markdown", "latex", "people", "leaks_sheet", "junit")
-# Options that name a folder of figures, by verb; "" is any verb.
-_FIGURE_FOLDERS = (("", "figures"), ("", "worst"), ("stats", "out"), ("resolution", "out"))
-_DRAWN_IMAGES = ("worst.png",)  # which have no SVG beside them
+OUTPUTS = ("out", "json", "csv", "markdown", "latex", "people", "leaks_sheet", "junit", "draw")
 # The form of the files that options name, by verb and destination; "" is any verb.
 _FORM_OF_OUTPUT = {
     ("", "json"): "JSON",
@@ -45,6 +41,11 @@ _FORM_OF_SUFFIX = {
     ".gz": "a gzip file",
     ".zip": "a zip archive",
     ".xz": "an xz file",
+    ".svg": "a figure",
+    ".onnx": "ONNX",
+    ".pt": "weights",
+    ".pth": "weights",
+    ".safetensors": "weights",
 }
 
 
@@ -55,18 +56,24 @@ def refuse_other_forms(verb: str, args: argparse.Namespace) -> None:
         if form is None or not isinstance(value, str | Path) or not Path(value).suffix:
             continue
         path = Path(value)
-        says = _FORM_OF_SUFFIX.get(path.suffix.lower())
-        if is_video_name(path):
-            says = "a video"
-        elif path.suffix.lower() in IMAGE_SUFFIXES:
-            says = "an image"
-        if says in (None, form) or not _can_be_named(path):
+        says = describe_suffix(path)
+        if says in ("", form) or not _can_be_named(path):
             continue
         raise InputError(
             f"--{name.replace('_', '-')} {value}",
             f"{form} is written, and the name says {says}",
-            _describe_name(verb, path, form, str(says)),
+            _describe_name(verb, path, form, says),
         )
+
+
+def describe_suffix(path: Path) -> str:
+    """Return which form the suffix of a file says that it has; "" where it says nothing."""
+    suffix = path.suffix.lower()
+    if is_video_name(path):
+        return "a video"
+    if suffix in IMAGE_SUFFIXES:
+        return "an image"
+    return _FORM_OF_SUFFIX.get(suffix, "")
 
 
 def _can_be_named(path: Path) -> bool:
@@ -164,35 +171,6 @@ def _refuse_drawing_into_input(values: dict[str, Any]) -> None:
                 "is the folder of the images, among which the drawings would be read next time",
                 "name another folder",
             )
-
-
-def refuse_figures_among_images(verb: str, args: argparse.Namespace) -> None:
-    """Raise InputError when figures would be written among images that are no figures."""
-    for of_verb, name in _FIGURE_FOLDERS:
-        folder = getattr(args, name, None)
-        is_folder = isinstance(folder, str | Path) and Path(folder).is_dir()
-        if of_verb not in ("", verb) or folder is None or not is_folder:
-            continue
-        images = _list_foreign_images(Path(folder))
-        if images:
-            count = format_count(len(images), "other image")
-            raise InputError(
-                f"--{name} {folder}",
-                f"has {count}, such as {images[0].name}, among which the figures would be read "
-                "next time",
-                "name another folder",
-            )
-
-
-def _list_foreign_images(folder: Path) -> list[Path]:
-    """List the images of a folder that no command has drawn.
-
-    Where a figure lies beside its SVG a command wrote the PNGs, sheets of people included, which
-    have none.
-    """
-    images = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-    drawn_suffixes = {p.suffix for p in images if p.with_suffix(".svg").exists()}
-    return [p for p in images if p.name not in _DRAWN_IMAGES and p.suffix not in drawn_suffixes]
 
 
 def _refuse_shared_output(outputs: dict[str, Any]) -> None:

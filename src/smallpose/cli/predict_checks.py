@@ -18,6 +18,7 @@ from smallpose.catalog.method_checks import (
 from smallpose.catalog.method_code import is_method_code
 from smallpose.catalog.methods import read_catalog
 from smallpose.catalog.run_method import read_run_method
+from smallpose.cli.draw_check import check_drawing
 from smallpose.cli.options import AUTO_ZOOM
 from smallpose.cli.paths import find_predictions_in
 from smallpose.cli.predict_calibration import check_calibration_arguments
@@ -297,6 +298,7 @@ def _check_data(args: argparse.Namespace, skeleton: "Skeleton | None") -> None:
     people, reader = open_coco_file(args.data, args.images, args.category)
     if skeleton is not None and not args.own_joints:
         refuse_missing_joints(skeleton, people.skeleton, args.data)
+    check_drawing(args.draw, len(people.images))
     needs_all = bool(args.boxes_from) or is_full_image_method(args.method)
     rows = range(len(people.images)) if needs_all else set(people.image_rows[people.is_counted])
     if not args.boxes:

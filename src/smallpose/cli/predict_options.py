@@ -267,9 +267,9 @@ def _add_method_options(group: argparse._ArgumentGroup) -> None:
         "--draw",
         type=Path,
         default_text="not drawn",
-        metavar="DIR|FILE.mp4",
+        metavar="DIR|FILE",
         help="Draw the predictions on the images and videos and write these into a folder, or "
-        "one video to a file.",
+        "one image (.jpg, .png, …) or video (.mp4, …) to a file.",
     )
 
 

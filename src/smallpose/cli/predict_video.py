@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smallpose.cli.draw_check import check_drawing
 from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.system.image_formats import is_video_name
@@ -26,13 +27,12 @@ def check_video_arguments(args: argparse.Namespace, files: Sequence[Path]) -> bo
     from smallpose.system.packages import require_packages
 
     videos = [file for file in files if is_video_file(file)]
-    draws_video = args.draw is not None and is_video_name(args.draw)
+    if not args.data:
+        check_drawing(args.draw, len(files) - len(videos), videos)
     if not videos:
         if args.every != 1:
             what = "is for videos, and none is given"
             raise InputError("--every", what, "leave it out, or name the images that you need")
-        if draws_video:
-            raise InputError(f"--draw {args.draw}", "is for a video", "name a folder")
         return args.track and _check_tracked_images(args, files)
     require_packages("reading videos", "av")
     if args.boxes:
@@ -46,12 +46,6 @@ def check_video_arguments(args: argparse.Namespace, files: Sequence[Path]) -> bo
             str(videos[0]),
             "is a video, and shards are of images",
             "leave --shards and --backend out: videos of any length are predicted in little memory",
-        )
-    if draws_video and len(files) > 1:
-        raise InputError(
-            f"--draw {args.draw}",
-            "is one video, and several files are given",
-            "name a folder, which gets a video for each",
         )
     if args.every < 1:
         raise InputError(f"--every {args.every}", "is below 1", "use 1 for every frame")

@@ -42,6 +42,15 @@ VIDEO_SUFFIXES = {
     ".flv": "flv",
     ".wmv": "asf",
 }
+# Formats in which drawings are written, by suffix; videos by FFmpeg's name of the writer.
+DRAWN_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+DRAWN_VIDEO_FORMATS = {
+    ".mp4": "mp4",
+    ".m4v": "mp4",
+    ".mov": "mov",
+    ".mkv": "matroska",
+    ".webm": "webm",
+}
 _SIGNATURES = (
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -134,6 +143,11 @@ def _is_transport(start: bytes, first: int) -> bool:
 def is_video_name(path: Path | str) -> bool:
     """Return whether a file is called as videos are."""
     return Path(path).suffix.lower() in VIDEO_SUFFIXES
+
+
+def is_image_name(path: Path | str) -> bool:
+    """Return whether a file is called as images are."""
+    return Path(path).suffix.lower() in IMAGE_SUFFIXES
 
 
 def make_video_error(where: Path | str) -> InputError:

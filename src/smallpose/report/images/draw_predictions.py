@@ -15,6 +15,7 @@ from smallpose.dataloading.large_images import LargeImage
 from smallpose.inference.large_images import reduce_with_predictions
 from smallpose.report.images.pose_drawing import MIDDLE, OUTLINE, choose_stroke_width, draw_pose
 from smallpose.system.files import write_atomically
+from smallpose.system.image_formats import is_image_name
 
 MIN_SCORE_SHARE = 0.2  # of the best score; people and joints below it are not drawn
 MIN_IMAGE_HEIGHT = 720  # px; smaller images are enlarged, so that strokes do not cover people
@@ -32,19 +33,19 @@ def draw_predictions(
     min_score: float | None = None,
     labels: Sequence[str] = (),
 ) -> int:
-    """Draw one JPEG for each image, also of those without people; strokes scale with the person.
+    """Draw a JPEG for each image, also of those without people; strokes scale with the person.
 
     Images that are read in parts are reduced.
 
     Args:
         root: the folder that file names are relative to.
+        out: folder of the drawings, or the file of the only one.
         min_score_share: the lowest score of people drawn, as a share of the image's best, and of
             joints, as a share of the person's best.
         min_score: the lowest score of people drawn, in place of that share.
         labels: (d,) text above each person; empty for none.
     Returns: the number of images drawn.
     """
-    out.mkdir(parents=True, exist_ok=True)
     ids = np.sort(images.ids)
     for image_id in ids.tolist():
         file_name = images.file_names[images.row_of[image_id]]
@@ -61,11 +62,22 @@ def draw_predictions(
             labels=[labels[d] for d in detections.tolist()] if labels else (),
             min_score=min_score,
         )
-        _, data = cv2.imencode(".jpg", canvas[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
-        name = Path(file_name)
-        stem = "-".join(name.with_suffix("").parts[-2:]) if not name.is_absolute() else name.stem
-        write_atomically(out / f"{image_id}-{stem}.jpg", data.tobytes())
+        path = out
+        if not is_file_of_drawing(out):
+            path = out / f"{image_id}-{_build_stem(Path(file_name))}.jpg"
+        _, data = cv2.imencode(path.suffix, canvas[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
+        write_atomically(path, data.tobytes())
     return len(ids)
+
+
+def is_file_of_drawing(out: Path) -> bool:
+    """Return whether a path means the file of one drawing, and not a folder of several."""
+    return is_image_name(out) and not out.is_dir()
+
+
+def _build_stem(name: Path) -> str:
+    """Return the stem of a file with that of its folder, where it is relative."""
+    return "-".join(name.with_suffix("").parts[-2:]) if not name.is_absolute() else name.stem
 
 
 def draw_image(

@@ -16,6 +16,7 @@ from smallpose.report.images.draw_predictions import (
     choose_scale,
     draw_image,
 )
+from smallpose.system.image_formats import DRAWN_VIDEO_FORMATS
 
 TIME_BASE = Fraction(1, 90_000)  # s; common rates, also 30000/1001, are whole numbers of it
 # Encoders in order of preference, with options; FFmpeg's builds have different ones.
@@ -28,22 +29,21 @@ _WEBM_ENCODERS: tuple[tuple[str, dict[str, str]], ...] = (
     ("libvpx-vp9", {"crf": "30", "b": "0", "cpu-used": "6"}),
     ("libvpx", {}),
 )
-FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 
 
 class VideoDrawing:
     """A video that is written frame by frame, and replaces its file when it is closed.
 
     Args:
-        path: ends in one of `FORMATS`.
+        path: ends in one of `DRAWN_VIDEO_FORMATS`.
         rate: frames per second on average, from which the encoder plans its bits.
         min_score: as in `draw_image`.
     Raises: InputError for another ending.
     """
 
     def __init__(self, path: Path, rate: Fraction, min_score: float | None = None) -> None:
-        if path.suffix.lower() not in FORMATS:
-            remedy = f"end it in {', '.join(FORMATS)}"
+        if path.suffix.lower() not in DRAWN_VIDEO_FORMATS:
+            remedy = f"end it in {', '.join(DRAWN_VIDEO_FORMATS)}"
             raise InputError(f"--draw {path}", "is no video that can be written", remedy)
         self.path = path
         self._rate = rate
@@ -106,7 +106,7 @@ class VideoDrawing:
         name, options = next(c for c in choices if c[0] in av.codecs_available)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._container = av.open(str(self._part), "w", format=FORMATS[suffix])
+            self._container = av.open(str(self._part), "w", format=DRAWN_VIDEO_FORMATS[suffix])
             self._container.metadata["comment"] = DRAWING_MARK
             self._stream = self._container.add_stream(name, rate=self._rate, options=options)
             sides = [round(side * self._scale) for side in (width, height)]
