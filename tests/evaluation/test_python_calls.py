@@ -126,7 +126,7 @@ def test_metrics_that_do_not_exist_are_answered_with_those_that_do(dataset):
 
 def test_calls_with_other_arguments_show_the_call(dataset):
     truth, predictions = dataset
-    with pytest.raises(TypeError, match=r"call smallpose\.compare\(truth, predictions\), see help"):
+    with pytest.raises(TypeError, match=r'call smallpose\.compare\(truth, {"A": predictions_a'):
         smallpose.compare(truth, predictions, predictions)
     with pytest.raises(
         TypeError, match=r"missing .*'predictions'; call smallpose\.evaluate\(truth"
@@ -145,3 +145,118 @@ def test_content_in_place_of_the_name_of_a_file_is_answered(dataset):
         smallpose.read_coco({"images": []})
     data = json.dumps([entry]).encode()
     assert len(smallpose.read_results("memory.json", truth, data=data)) == 1
+
+
+def test_other_words_are_refused_with_those_that_there_are(dataset, tmp_path):
+    """`unknown_images="ignore"` was taken for "refuse"."""
+    truth, predictions = dataset
+    smallpose.write_results(predictions, tmp_path / "a.json")
+    with pytest.raises(InputError, match=r'unknown_images="ignore": no such choice; use refuse or'):
+        smallpose.read_results(tmp_path / "a.json", truth, unknown_images="ignore")
+    with pytest.raises(
+        InputError, match='protocol="recall": false positives .*; use coco or'
+    ):
+        smallpose.diagnose(truth, predictions, protocol="recall")
+    for options, message in (
+        (
+            {"protocols": "best"},
+            r'protocols=\("best",\): no such protocol; choose from coco, owned',
+        ),
+        ({"max_detections": "all"}, 'max_detections="all": of type str, no whole number; use 1'),
+        ({"intervals": 1e3}, "intervals=1000.0: of type float, no whole number; use 0 or more"),
+    ):
+        with pytest.raises(InputError, match=message):
+            smallpose.evaluate(truth, predictions, **options)
+
+
+def test_scores_of_people_by_another_rule_are_refused_with_the_rules():
+    pytest.importorskip("torch")
+    from smallpose.inference.options import InferenceOptions
+
+    with pytest.raises(InputError, match="--score-rule best: no such choice; use box_times"):
+        InferenceOptions(score_rule="best")
+
+
+def test_protocols_may_be_one_text(dataset):
+    truth, predictions = dataset
+    assert list(smallpose.evaluate(truth, predictions, protocols="owned").protocols) == ["owned"]
+    both = smallpose.evaluate(truth, predictions, protocols="coco, owned")
+    assert (
+        both.protocols
+        == smallpose.evaluate(truth, predictions, protocols=("coco", "owned")).protocols
+    )
+    results = {"A": predictions, "B": predictions}
+    comparison = smallpose.compare(truth, results, protocols="coco", num_resamples=50)
+    assert {one.protocol for one in comparison.differences} == {"coco"}
+    evaluator = smallpose.Evaluator(truth, protocols="coco")
+    evaluator.add(predictions)
+    assert list(evaluator.finish().protocols) == ["coco"]
+
+
+def test_every_function_that_takes_tables_refuses_other_things(dataset):
+    truth, predictions = dataset
+    for call in (
+        lambda: smallpose.diagnose(truth, "found.json"),
+        lambda: smallpose.split_difference(truth, {"A": "found.json", "B": predictions}),
+        lambda: smallpose.Evaluator(truth).add("found.json"),
+    ):
+        with pytest.raises(InputError, match=r"pass smallpose.read_results\('found.json', truth\)"):
+            call()
+    with pytest.raises(InputError, match=r"pass smallpose.read_coco\('labels.json'\)"):
+        smallpose.Evaluator("labels.json")
+    with pytest.raises(
+        InputError, match=r"results: is of type int, no table; pass smallpose\.read"
+    ):
+        smallpose.evaluate(truth, 5)
+    with pytest.raises(InputError, match=r'split_difference: .* have no names; pass a dict: {"A"'):
+        smallpose.split_difference(truth, [predictions, predictions])
+    with pytest.raises(InputError, match="check_drops: takes a comparison and the allowed drops"):
+        smallpose.check_drops(truth, {"AP_S": 0.01})
+
+
+def test_columns_that_do_not_fit_are_named_with_the_shape_that_does(dataset):
+    truth, predictions = dataset
+    points = predictions.keypoints
+    with pytest.raises(
+        InputError, match=r"skeleton is of type Instances; pass its skeleton, as in"
+    ):
+        smallpose.make_predictions(truth, predictions.image_ids, points, predictions.scores)
+    with pytest.raises(
+        InputError, match=r"keypoints: have the shape \(12, 17, 2\), not \(12, 17, 3"
+    ):
+        smallpose.make_predictions(COCO17, predictions.image_ids, points[:, :, :2], [0.9] * 12)
+    with pytest.raises(InputError, match=r"image_ids: are no numbers, .* shape \(12,\)"):
+        smallpose.make_predictions(COCO17, ["a.jpg"] * 12, points, [0.9] * 12)
+    with pytest.raises(InputError, match=r"images are of type list; pass smallpose\.make_images"):
+        smallpose.make_instances(COCO17, ["a.jpg"], [0], [[0, 0, 9, 9]], points[:1])
+    with pytest.raises(InputError, match=r"boxes_xywh: have the shape \(1, 2\), not \(1, 4\)"):
+        smallpose.make_instances(COCO17, truth.images, [0], [[0, 0]], points[:1])
+    with pytest.raises(InputError, match=r"ids: have the shape \(2,\), not \(1,\)"):
+        smallpose.make_images([1, 2], ["a.jpg"])
+    with pytest.raises(InputError, match="file_names are one name; pass a list"):
+        smallpose.make_images([1], "a.jpg")
+
+
+def test_tables_and_results_are_one_line_in_a_notebook(dataset):
+    """Their columns filled hundreds of lines."""
+    truth, predictions = dataset
+    results = {"A": predictions, "B": predictions}
+    comparison = smallpose.compare(truth, results, num_resamples=50)
+    evaluation = smallpose.evaluate(truth, predictions)
+    for value, text in (
+        (truth, "Instances(12 people in 12 images, skeleton coco17)"),
+        (truth.images, "Images(12 images: 0.jpg, 1.jpg, 2.jpg, …)"),
+        (predictions, "Predictions(12 detections in 12 images, skeleton coco17)"),
+        (COCO17, "Skeleton('coco17', 17 joints: nose, left_eye, right_eye, …)"),
+        (evaluation, "Evaluation(coco AP 1.0000, 12 people; print shows all)"),
+        (comparison, "Comparison(of A, B; print shows all)"),
+        (smallpose.diagnose(truth, predictions), "Diagnosis(coco; print shows all)"),
+        (smallpose.split_difference(truth, results), "DifferenceSplit(B against A; print shows"),
+        (smallpose.check_drops(comparison, {"AP": 0.5}), "Gate(cannot be told, 1 check; print"),
+    ):
+        assert repr(value).startswith(text)
+        assert "\n" not in repr(value)
+    ignored = replace(truth, iscrowd=np.arange(12) < 2, notes=("a note",))
+    assert repr(ignored) == (
+        "Instances(10 people and 2 to ignore in 12 images, skeleton coco17, 1 note)"
+    )

@@ -62,6 +62,8 @@ def test_images_that_were_not_predicted_are_counted_and_named(files):
         "5 of 10 images with people were not predicted (its list, found.images.json, has 5 "
     )
     assert "clip/000001.jpg, clip/000003.jpg, clip/000005.jpg and 2 more" in note
+    assert "so their people count as missed and no height is named: clip/000001.jpg" in note
+    assert not predictions.covers_images
     # In chunks, as a whole, and on the command line.
     for whole in (False, True):
         result = evaluate_file(truth, files / "found.json", keep_predictions=whole).result
@@ -74,7 +76,9 @@ def test_images_that_were_not_predicted_are_counted_and_named(files):
 def test_images_without_detections_are_not_named_if_they_were_predicted(files):
     write_list(files, [f"{index:06d}.jpg" for index in range(NUM_IMAGES)])
     truth = smallpose.read_coco(files / "labels.json")
-    assert not find_note(smallpose.read_results(files / "found.json", truth).notes)
+    predictions = smallpose.read_results(files / "found.json", truth)
+    assert not find_note(predictions.notes)
+    assert predictions.covers_images
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"images": [{"id": 1}]}'])

@@ -4,7 +4,6 @@ import argparse
 import json
 import math
 import sys
-import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -354,7 +353,7 @@ def _format_output(
 ) -> str:
     """Write the JSON where it goes to a file; return what goes to stdout."""
     from smallpose.evaluation.analysis.half_detected import find_half_detected_height
-    from smallpose.evaluation.console_table import WIDTH
+    from smallpose.evaluation.console_table import fill_text
     from smallpose.system.files import write_atomically
 
     half = find_half_detected_height(result)
@@ -368,8 +367,7 @@ def _format_output(
     blocks = [lines for _, lines in sections.values()]
     # In frames without any label, AP and its heights are empty tables.
     if len(truth) or not args.video:
-        last = textwrap.fill(f"{half.describe()}.", WIDTH, break_on_hyphens=False)
-        blocks = [str(result), *blocks, last]
+        blocks = [result.format_tables(), *blocks, fill_text(f"{half.describe()}.")]
     return "\n\n".join(blocks) + "\n"
 
 

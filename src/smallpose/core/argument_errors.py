@@ -18,6 +18,12 @@ _OPTION_NAMES = {
     "num_resamples": "--intervals",
     "trust": "--i-trust-this-file",
 }
+# Calls of functions whose signature does not say what is expected.
+_EXAMPLES = {
+    "compare": 'compare(truth, {"A": predictions_a, "B": predictions_b})',
+    "split_difference": 'split_difference(truth, {"A": predictions_a, "B": predictions_b})',
+    "check_drops": 'check_drops(compare(truth, {"A": a, "B": b}), {"AP_S": 0.01})',
+}
 # A command in a sentence, which is left as it is, or an option, which may be followed by a value.
 _COMMAND = r"smallpose [a-z]+\b[^;,']*|(?<![-\w])(?:predict|build|export|evaluate) --[^;,']*"
 _OPTION = r"(?<![-\w])(--[a-z][a-z-]*)(?: ([\w.%:/'-]+))?"
@@ -62,13 +68,23 @@ def _refuse_other_arguments(
     try:
         signature.bind(*args, **kwargs)
     except TypeError as error:
-        names = ", ".join(
-            name if one.default is one.empty else f"{name}={one.default!r}"
-            for name, one in signature.parameters.items()
-            if one.kind is one.POSITIONAL_OR_KEYWORD
-        )
         name = f"smallpose.{function.__name__}"
-        raise TypeError(f"{name}: {error}; call {name}({names}), see help({name})") from None
+        call = f"smallpose.{_format_call(function.__name__, signature)}"
+        raise TypeError(f"{name}: {error}; call {call}, see help({name})") from None
+
+
+def _format_call(name: str, signature: inspect.Signature) -> str:
+    """Write a call with the arguments that need no name; the others follow as a list."""
+    if name in _EXAMPLES:
+        return _EXAMPLES[name]
+    parameters = signature.parameters.values()
+    names = ", ".join(
+        one.name if one.default is one.empty else f"{one.name}={one.default!r}"
+        for one in parameters
+        if one.kind is one.POSITIONAL_OR_KEYWORD
+    )
+    options = ", ".join(one.name for one in parameters if one.kind is one.KEYWORD_ONLY)
+    return f"{name}({names})" + (f" with options of {options}" if options else "")
 
 
 def name_arguments_of_class(kind: type, more_parameters: Iterable[inspect.Parameter] = ()) -> type:

@@ -12,6 +12,7 @@ from typing import Any, TypedDict, Unpack, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.argument_checks import make_column, refuse_other_skeletons
 from smallpose.core.boxes import box_area
 from smallpose.core.counts import format_count
 from smallpose.core.density import classify_densities
@@ -27,6 +28,7 @@ from smallpose.core.skeleton import (
     map_joints,
 )
 
+_NUM_SHOWN_NAMES = 3
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Codes = NDArray[np.int8]
@@ -54,7 +56,7 @@ def custom_source(num_joints: int) -> int:
     return SOURCES.index(f"own{num_joints}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Images:
     """Images as columns, in the order of their file.
 
@@ -83,6 +85,12 @@ class Images:
     text_ids: tuple[int | str, ...] = ()
     published_crowd_index: tuple[float, ...] = ()
     source_splits: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Return what there is in one line, as `Images(2 images: a.jpg, b.jpg)`."""
+        names = ", ".join(self.file_names[:_NUM_SHOWN_NAMES])
+        more = ", …" if len(self) > _NUM_SHOWN_NAMES else ""
+        return f"Images({format_count(len(self), 'image')}: {names}{more})"
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -132,21 +140,26 @@ def make_images(
     source_ids: Sequence[str] | None = None,
     groups: Sequence[str] | None = None,
 ) -> Images:
-    """Make `Images` from lists or arrays; what is left out is unknown."""
+    """Make `Images` from lists or arrays; what is left out is unknown.
+
+    Raises: InputError for columns of different lengths.
+    """
+    if isinstance(file_names, str):
+        raise InputError("make_images", "file_names are one name", "pass a list of names")
     m = len(file_names)
     zeros = np.zeros(m, dtype=np.int64)
     return Images(
-        ids=np.asarray(ids, dtype=np.int64).reshape(m),
+        ids=make_column("ids", ids, np.int64, (m,)),
         file_names=tuple(file_names),
-        width=zeros if width is None else np.asarray(width, dtype=np.int64).reshape(m),
-        height=zeros if height is None else np.asarray(height, dtype=np.int64).reshape(m),
+        width=zeros if width is None else make_column("width", width, np.int64, (m,)),
+        height=zeros if height is None else make_column("height", height, np.int64, (m,)),
         source=np.broadcast_to(np.asarray(source, dtype=np.int8), m).copy(),
         source_ids=("",) * m if source_ids is None else tuple(source_ids),
         groups=("",) * m if groups is None else tuple(groups),
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Instances:
     """Labelled people, and regions to ignore, as columns.
 
@@ -193,6 +206,15 @@ class Instances:
     text_ids: tuple[int | str, ...] = ()
     track_ids: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     heads_xywh: Floats = field(default_factory=lambda: np.zeros((0, 4)))
+
+    def __repr__(self) -> str:
+        """Return what there is in one line, for notebooks and logs."""
+        num_people = int(np.count_nonzero(self.is_counted))
+        people = format_count(num_people, "person", "people")
+        ignored = f" and {len(self) - num_people:,} to ignore" if len(self) > num_people else ""
+        images = format_count(len(self.images), "image")
+        notes = f", {format_count(len(self.notes), 'note')}" if self.notes else ""
+        return f"Instances({people}{ignored} in {images}, skeleton {self.skeleton.name}{notes})"
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -311,9 +333,15 @@ def make_instances(
     """Make `Instances` from lists or arrays, with the usual values for what is left out.
 
     Without `ids`, they are 1 … n; without `num_keypoints`, it is the count of v > 0.
+
+    Raises: InputError for columns of different lengths, or of another number of joints.
     """
-    n = len(image_rows)
-    points = np.asarray(keypoints, dtype=np.float64).reshape(n, len(skeleton), 3)
+    refuse_other_skeletons("make_instances", skeleton)
+    if not isinstance(images, Images):
+        what = f"images are of type {type(images).__name__}"
+        raise InputError("make_instances", what, "pass smallpose.make_images(ids, file_names)")
+    n = np.size(image_rows)
+    points = make_column("keypoints", keypoints, np.float64, (n, len(skeleton), 3))
     defaults: OptionalColumns = {
         "ids": np.arange(1, n + 1),
         "num_keypoints": np.count_nonzero(points[:, :, 2] > 0, axis=1),
@@ -329,16 +357,18 @@ def make_instances(
     return Instances(
         skeleton=skeleton,
         images=images,
-        image_rows=np.asarray(image_rows, dtype=np.intp).reshape(n),
-        ids=np.asarray(given["ids"], dtype=np.int64).reshape(n),
-        boxes_xywh=np.asarray(boxes_xywh, dtype=np.float64).reshape(n, 4),
+        image_rows=make_column("image_rows", image_rows, np.intp, (n,)),
+        ids=make_column("ids", given["ids"], np.int64, (n,)),
+        boxes_xywh=make_column("boxes_xywh", boxes_xywh, np.float64, (n, 4)),
         keypoints=points,
-        num_keypoints=np.asarray(given["num_keypoints"], dtype=np.int64).reshape(n),
-        iscrowd=np.asarray(given["iscrowd"], dtype=bool).reshape(n),
-        file_area=np.asarray(given["file_area"], dtype=np.float64).reshape(n),
+        num_keypoints=make_column("num_keypoints", given["num_keypoints"], np.int64, (n,)),
+        iscrowd=make_column("iscrowd", given["iscrowd"], np.bool_, (n,)),
+        file_area=make_column("file_area", given["file_area"], np.float64, (n,)),
         source=np.broadcast_to(np.asarray(given["source"], dtype=np.int8), n).copy(),
         box_rule=np.broadcast_to(np.asarray(given["box_rule"], dtype=np.int8), n).copy(),
-        segmentation_area=np.asarray(given["segmentation_area"], dtype=np.float64).reshape(n),
+        segmentation_area=make_column(
+            "segmentation_area", given["segmentation_area"], np.float64, (n,)
+        ),
         category_id=given["category_id"],
         notes=tuple(given["notes"]),
     )

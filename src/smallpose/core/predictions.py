@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.argument_checks import make_column, refuse_other_skeletons
 from smallpose.core.boxes import box_area, box_around_keypoints
+from smallpose.core.counts import format_count
 from smallpose.core.skeleton import Skeleton
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Predictions:
     """Detections as columns, in the order of their file.
 
@@ -31,6 +33,7 @@ class Predictions:
         keypoint_errors: (d, k) radius in px of the circle that holds a joint's true place in 68 %
             of cases; None where no calibration was applied.
         score_limits: limits on scores that were applied to all of them, and what they left out.
+        covers_images: every image with labelled people is known to have been predicted.
     """
 
     skeleton: Skeleton
@@ -41,6 +44,19 @@ class Predictions:
     notes: tuple[str, ...] = ()
     keypoint_errors: Floats | None = None
     score_limits: "tuple[ScoreLimit, ...]" = ()
+    covers_images: bool = False
+
+    def __repr__(self) -> str:
+        """Return what there is in one line, for notebooks and logs.
+
+        >>> from smallpose.core.skeleton import COCO17
+        >>> make_predictions(COCO17, [], [], [])
+        Predictions(0 detections in 0 images, skeleton coco17)
+        """
+        detections = format_count(len(self), "detection")
+        images = format_count(len(set(self.image_ids.tolist())), "image")
+        notes = f", {format_count(len(self.notes), 'note')}" if self.notes else ""
+        return f"Predictions({detections} in {images}, skeleton {self.skeleton.name}{notes})"
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -89,14 +105,24 @@ def make_predictions(
     keypoints: Sequence[Sequence[Sequence[float]]] | Floats,
     scores: Sequence[float] | Floats,
     boxes_xywh: Sequence[Sequence[float]] | Floats | None = None,
+    *,
+    covers_images: bool = False,
 ) -> Predictions:
-    """Make `Predictions` from lists or arrays; without boxes, they are NaN."""
-    d = len(scores)
-    boxes = np.full((d, 4), np.nan) if boxes_xywh is None else np.asarray(boxes_xywh, np.float64)
+    """Make `Predictions` from lists or arrays; without boxes, they are NaN.
+
+    Args:
+        covers_images: every image was predicted, so that those without a detection are no gap.
+
+    Raises: InputError for columns of different lengths, or of another number of joints.
+    """
+    refuse_other_skeletons("make_predictions", skeleton)
+    d = np.size(scores)
+    boxes = np.full((d, 4), np.nan) if boxes_xywh is None else boxes_xywh
     return Predictions(
         skeleton=skeleton,
-        image_ids=np.asarray(image_ids, dtype=np.int64).reshape(d),
-        keypoints=np.asarray(keypoints, dtype=np.float64).reshape(d, len(skeleton), 3),
-        scores=np.asarray(scores, dtype=np.float64).reshape(d),
-        boxes_xywh=boxes.reshape(d, 4),
+        image_ids=make_column("image_ids", image_ids, np.int64, (d,)),
+        keypoints=make_column("keypoints", keypoints, np.float64, (d, len(skeleton), 3)),
+        scores=make_column("scores", scores, np.float64, (d,)),
+        boxes_xywh=make_column("boxes_xywh", boxes, np.float64, (d, 4)),
+        covers_images=covers_images,
     )

@@ -73,6 +73,7 @@ _LIMBS = (
     ("head_top", "head_bottom"),
 )
 
+_NUM_SHOWN_JOINTS = 3
 # Other names of the same points; only joints at the very same point are listed.
 _SYNONYMS = {
     "head": "head_top",
@@ -83,7 +84,7 @@ _SYNONYMS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Skeleton:
     """Joints in an order, and the limbs between them.
 
@@ -102,6 +103,16 @@ class Skeleton:
     custom_sigmas: tuple[float, ...] | None = None
     custom_pairs: tuple[Edge, ...] | None = None
     file_joints: tuple[str, ...] = field(default=(), compare=False)
+
+    def __repr__(self) -> str:
+        """Return name and joints in one line.
+
+        >>> Skeleton("arm", ("shoulder", "elbow"))
+        Skeleton('arm', 2 joints: shoulder, elbow)
+        """
+        shown = ", ".join(self.joints[:_NUM_SHOWN_JOINTS])
+        more = ", …" if len(self) > _NUM_SHOWN_JOINTS else ""
+        return f"Skeleton({self.name!r}, {format_count(len(self), 'joint')}: {shown}{more})"
 
     def __len__(self) -> int:
         return len(self.joints)

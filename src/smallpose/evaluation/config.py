@@ -1,11 +1,12 @@
 """What the numbers of an evaluation depend on, checked where a user names it."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from numpy.typing import ArrayLike
 
+from smallpose.core.argument_checks import refuse_other_counts
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
@@ -17,6 +18,8 @@ from smallpose.evaluation.protocols import PAPER_LIMITS, PROTOCOLS, SizeLimits
 class ScoringConfig:
     """The arguments of `evaluate`, under the same names.
 
+    Args:
+        protocols: one as text becomes a tuple of it.
     Raises: InputError for a value that makes no sense.
     """
 
@@ -30,6 +33,7 @@ class ScoringConfig:
     size_limits: SizeLimits = PAPER_LIMITS
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "protocols", list_protocols(self.protocols))
         choices = ", ".join(PROTOCOLS)
         for protocol in self.protocols:
             if protocol not in PROTOCOLS:
@@ -48,8 +52,8 @@ class ScoringConfig:
             ("--max-detections", self.max_detections),
             ("--density-joints", self.density_joints),
         ):
-            if value is not None and value < 1:
-                raise InputError(f"{flag} {value}", "not above zero", "use 1 or more")
+            if value is not None:
+                refuse_other_counts(flag, value)
         small, medium = self.size_limits
         if not 0 < small <= medium:
             raise InputError(
@@ -64,22 +68,58 @@ class ScoringConfig:
         return self.max_detections if set(self.protocols) == {"coco"} else None
 
 
-def refuse_paths(truth: object, predictions: object) -> None:
-    """Refuse the names of files, and tables in the wrong order, as Python callers may give them."""
-    for table, what, reader in (
-        (truth, "ground truth", "smallpose.read_coco({path!r})"),
-        (predictions, "results", "smallpose.read_results({path!r}, truth)"),
-    ):
-        if isinstance(table, str | os.PathLike):
-            path = os.fspath(table)
-            raise InputError(
-                f"{what} {path!r}",
-                "the name of a file, not what is in it",
-                "pass " + reader.format(path=path),
-            )
+def list_protocols(protocols: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the names of protocols, which may be one text, with commas as commands take it.
+
+    >>> list_protocols("coco"), list_protocols("coco,owned"), list_protocols(["owned"])
+    (('coco',), ('coco', 'owned'), ('owned',))
+    """
+    if isinstance(protocols, str):
+        return tuple(name.strip() for name in protocols.split(","))
+    return tuple(protocols)
+
+
+def refuse_other_tables(truth: object, predictions: object) -> None:
+    """Refuse what callers in Python may pass in place of tables.
+
+    Raises: InputError for names of files, tables in the wrong order and other things.
+    """
     if isinstance(truth, Predictions) or isinstance(predictions, Instances):
         raise InputError(
             "ground truth and results",
             "are in the wrong order, or one of them is given twice",
             "pass the ground truth first, from smallpose.read_coco, then the results",
         )
+    refuse_other_truth(truth)
+    _refuse_other_table(predictions, Predictions, "results", "read_results({path!r}, truth)")
+
+
+def refuse_unnamed_results(function: str, truth: object, predictions: object) -> None:
+    """Refuse what callers in Python may pass in place of results by name.
+
+    Raises: InputError for lists and tables without names, and as `refuse_other_tables`.
+    """
+    if not isinstance(predictions, Mapping):
+        raise InputError(
+            function,
+            f"results are a {type(predictions).__name__}, so they have no names",
+            'pass a dict: {"A": predictions_a, "B": predictions_b}',
+        )
+    for one in predictions.values():
+        refuse_other_tables(truth, one)
+
+
+def refuse_other_truth(truth: object) -> None:
+    """Raise InputError for what is no table of labelled people, such as the name of a file."""
+    _refuse_other_table(truth, Instances, "ground truth", "read_coco({path!r})")
+
+
+def _refuse_other_table(table: object, kind: type, what: str, reader: str) -> None:
+    if isinstance(table, kind):
+        return
+    if isinstance(table, str | os.PathLike):
+        path = os.fspath(table)
+        remedy = f"pass smallpose.{reader.format(path=path)}"
+        raise InputError(f"{what} {path!r}", "the name of a file, not what is in it", remedy)
+    remedy = f"pass smallpose.{reader.format(path='FILE.json')}"
+    raise InputError(what, f"is of type {type(table).__name__}, no table", remedy)

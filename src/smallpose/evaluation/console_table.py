@@ -53,6 +53,11 @@ def format_evaluation(
     return "\n".join(lines)
 
 
+def fill_text(text: str) -> str:
+    """Wrap a sentence at the width of settings and notes."""
+    return textwrap.fill(text, WIDTH, break_on_hyphens=False)
+
+
 def format_areas(settings: Mapping[str, Any]) -> list[str]:
     """Say in the header of a table which area scales OKS and which decides sizes."""
     return [

@@ -7,6 +7,8 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from smallpose.core.argument_checks import refuse_other_counts
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.interval import Interval
@@ -18,8 +20,8 @@ from smallpose.evaluation.comparability import (
     describe_comparability,
     merge_data_facts,
 )
-from smallpose.evaluation.config import ScoringConfig, refuse_paths
-from smallpose.evaluation.console_table import format_evaluation
+from smallpose.evaluation.config import ScoringConfig, refuse_other_tables
+from smallpose.evaluation.console_table import fill_text, format_evaluation, format_number
 from smallpose.evaluation.matching.arrays import ImageGroups, Ints, Matches
 from smallpose.evaluation.matching.greedy import match_detections
 from smallpose.evaluation.matching.image_groups import group_by_image
@@ -47,7 +49,7 @@ from smallpose.evaluation.scoring.match_counts import MatchCounts, merge_counts
 from smallpose.evaluation.scoring.precision_recall import THRESHOLDS
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
     """Metrics by protocol and name; None where a class has no people.
 
@@ -111,17 +113,36 @@ class Evaluation:
         """Return the evaluation as JSON text, numbers with all their digits."""
         return json.dumps(self.to_dict(), indent=1) + "\n"
 
-    def __str__(self) -> str:
+    def format_tables(self) -> str:
+        """Return all that is printed but the sentence on height."""
         return format_evaluation(
             self.protocols, self.people, self.settings, self.notes, self.intervals
         )
+
+    def __str__(self) -> str:
+        # Imported here, because it needs this module.
+        from smallpose.evaluation.analysis.half_detected import find_half_detected_height
+
+        sentence = f"{find_half_detected_height(self).describe()}."
+        return f"{self.format_tables()}\n\n{fill_text(sentence)}"
+
+    def __repr__(self) -> str:
+        """Return the AP of each protocol in one line; `print` shows all."""
+        people = format_count(self.people.get("all", 0), "person", "people")
+        values = ", ".join(
+            f"{protocol} {name} {format_number(metrics[name])}"
+            for protocol, metrics in self.protocols.items()
+            for name in list(metrics)[:1]
+        )
+        notes = f", {format_count(len(self.notes), 'note')}" if self.notes else ""
+        return f"Evaluation({values}, {people}{notes}; print shows all)"
 
 
 def evaluate(
     truth: Instances,
     predictions: Predictions,
     *,
-    protocols: Sequence[str] = ("coco",),
+    protocols: str | Sequence[str] = ("coco",),
     oks_area: str = "file",
     size_area: str = "box",
     max_detections: int | None = 20,
@@ -135,7 +156,7 @@ def evaluate(
     """Score predictions against the ground truth.
 
     Args:
-        protocols: of `coco`, `owned`, `recall`; see `protocols`.
+        protocols: of `coco`, `owned`, `recall`, one or more; see `protocols`.
         oks_area: what scales OKS: "file", the `area` field, as in pycocotools (width × height of
             the box for people who have none); "box", width × height of the box; "0.53box", 0.53
             times that, as in published CrowdPose and AI Challenger results.
@@ -150,7 +171,7 @@ def evaluate(
     Raises: InputError when tables or arguments do not fit each other.
     """
     config = ScoringConfig(
-        protocols=tuple(protocols),
+        protocols=protocols,
         oks_area=oks_area,
         size_area=size_area,
         max_detections=max_detections,
@@ -159,7 +180,8 @@ def evaluate(
         density_joints=density_joints,
         size_limits=size_limits,
     )
-    refuse_paths(truth, predictions)
+    refuse_other_tables(truth, predictions)
+    refuse_other_counts("--intervals", intervals, minimum=0)
     refuse_missing_boxes(predictions)
 
     scored = select_keypoints(truth, predictions, config)
@@ -191,7 +213,7 @@ def summarize_matches(
         [
             *collect_notes(scored, predictions.notes, config, boxes),
             *describe_unlabelled_images(counts, scored.truth, config),
-            *describe_undetected_images(counts, predictions.notes),
+            *describe_undetected_images(counts, predictions.notes, predictions.covers_images),
         ],
         list_detected_people(scored, groups, matches),
         collect_data_facts(scored, groups, boxes, predictions.has_boxes),

@@ -17,7 +17,7 @@ from smallpose.core.predictions import Predictions, make_predictions
 from smallpose.core.skeleton import Skeleton
 from smallpose.evaluation.areas import get_detection_boxes, refuse_missing_boxes
 from smallpose.evaluation.comparability import collect_data_facts
-from smallpose.evaluation.config import ScoringConfig
+from smallpose.evaluation.config import ScoringConfig, refuse_other_tables, refuse_other_truth
 from smallpose.evaluation.evaluate import (
     Evaluation,
     add_intervals,
@@ -71,10 +71,15 @@ class Evaluator:
     Args:
         truth: all people, also of images that other ranks process.
         options: as for `evaluate`.
+
+    Attributes:
+        covers_images: every image with labelled people is known to have been predicted.
     """
 
     def __init__(self, truth: Instances, **options: Any) -> None:
+        refuse_other_truth(truth)
         self.truth = truth
+        self.covers_images = False
         self.config = ScoringConfig(**options)
         self._image_ids, people_image = index_truth_images(truth)
         self._empty_groups = group_rows(
@@ -91,6 +96,7 @@ class Evaluator:
 
         Raises: InputError when they have other joints than those before, or an unknown image.
         """
+        refuse_other_tables(self.truth, predictions)
         if not len(predictions):
             return
         self.start(predictions)
@@ -101,6 +107,7 @@ class Evaluator:
             predictions = replace(predictions, boxes_xywh=no_boxes)
         self.add_piece(self.search(predictions))
         self.add_notes(predictions.notes)
+        self.covers_images |= predictions.covers_images
 
     def start(self, predictions: Predictions) -> None:
         """Prepare the truth for the joints of some predictions, and remember if they have boxes.
@@ -161,6 +168,7 @@ class Evaluator:
             )
         self._pieces += other._pieces
         self._notes |= other._notes
+        self.covers_images |= other.covers_images
 
     def result(self, intervals: int = 0, seed: int = 0) -> Evaluation:
         """Evaluate all that was added so far; arguments as for `evaluate`."""
@@ -194,7 +202,7 @@ class Evaluator:
         notes = [
             *collect_notes(scored, self._notes, self.config, boxes),
             *describe_unlabelled_images(counts, self.truth, self.config),
-            *describe_undetected_images(counts, self._notes),
+            *describe_undetected_images(counts, self._notes, self.covers_images),
         ]
         detected = list_detected_people(scored, groups, matches)
         facts = collect_data_facts(scored, groups, boxes, self._has_boxes)

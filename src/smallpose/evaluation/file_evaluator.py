@@ -26,7 +26,7 @@ from smallpose.io.coco_results_fast import map_results
 from smallpose.io.json_text import UnsupportedJson
 from smallpose.io.mismatch import add_mismatch_note
 from smallpose.io.pose_pairs import list_sampled_images, list_sampled_rows
-from smallpose.io.predicted_images import describe_unpredicted_images, get_image_list_path
+from smallpose.io.predicted_images import check_predicted_images, get_image_list_path
 from smallpose.io.unknown_images import UnknownImages
 
 if TYPE_CHECKING:
@@ -149,8 +149,9 @@ def _score_chunks(
     sampled = replace(_concat([chunk.sampled for chunk in results.values]), notes=())
     mismatch = add_mismatch_note(truth, sampled).notes
     detected_ids = np.concatenate([chunk.image_ids for chunk in results.values])
-    unpredicted = describe_unpredicted_images(path, truth, detected_ids)
-    evaluator.add_notes([*results.notes, *unpredicted, *mismatch])
+    images = check_predicted_images(path, truth, detected_ids)
+    evaluator.covers_images = images.covers_images
+    evaluator.add_notes([*results.notes, *images.notes, *mismatch])
     num_detections = sum(len(chunk.piece.scores) for chunk in results.values)
     is_whole = all(chunk.is_whole for chunk in results.values)
     return evaluator, is_whole and num_detections >= MIN_DETECTIONS

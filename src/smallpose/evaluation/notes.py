@@ -21,7 +21,7 @@ from smallpose.evaluation.scoring.match_counts import MatchCounts
 from smallpose.evaluation.sigma_file import JointSigmas
 from smallpose.io.frame_groups import describe_possible_frames
 from smallpose.io.label_faults import describe_label_faults
-from smallpose.io.predicted_images import UNPREDICTED
+from smallpose.io.predicted_images import NO_HEIGHT, UNPREDICTED
 
 _LIMIT = "coco's limit of"
 _REPEATED = "a region to ignore (iscrowd 1) in their place"
@@ -288,16 +288,19 @@ def describe_unlabelled_images(
     ]
 
 
-def describe_undetected_images(counts: MatchCounts, notes: Iterable[str]) -> list[str]:
+def describe_undetected_images(
+    counts: MatchCounts, notes: Iterable[str], covers_images: bool = False
+) -> list[str]:
     """Say that most images with people have no detection, as if they had not been predicted.
 
     Args:
+        covers_images: all are known to have been predicted; then nothing is said.
         notes: those so far; one that names images that were not predicted is enough.
     """
     has_people = counts.num_people[:, 0] > 0
     num_with_people = int(np.count_nonzero(has_people))
     num_missing = int(np.count_nonzero(has_people & (counts.num_detections == 0)))
-    if num_missing < _MIN_UNDETECTED or 2 * num_missing <= num_with_people:
+    if covers_images or num_missing < _MIN_UNDETECTED or 2 * num_missing <= num_with_people:
         return []
     if not counts.num_detections.any() or any(UNPREDICTED in note for note in notes):
         return []
@@ -305,8 +308,9 @@ def describe_undetected_images(counts: MatchCounts, notes: Iterable[str]) -> lis
         num_missing, num_with_people, "image with people has", "images with people have"
     )
     return [
-        f"{images} no detection, and all people in them count as missed; if these images were not "
-        "predicted (every N-th frame, a part of a set), leave them out of the labels' images"
+        f"{images} no detection, and all people in them count as missed, so {NO_HEIGHT}; if these "
+        "images were not predicted (every N-th frame, a part of a set), leave them out of the "
+        "labels' images"
     ]
 
 

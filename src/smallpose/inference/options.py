@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from smallpose.core.argument_checks import refuse_other_words
 from smallpose.inference.calibration import Calibration
+from smallpose.methods.person_score import SCORE_RULES
 
 ENGINES = ("torch", "onnxruntime", "openvino")
 PRECISIONS = ("float32", "bfloat16", "float16", "auto")
@@ -46,6 +48,8 @@ class InferenceOptions:
         compile: compile the network (`torch.compile`); the first batch of a size takes longer.
         calibration: applied to the scores of the final people, with expected errors of joints.
         min_score: people with a lower final score are left out.
+
+    Raises: InputError for another score rule; other words are refused where they are used.
     """
 
     flip_test: bool | None = None
@@ -70,3 +74,7 @@ class InferenceOptions:
     compile: bool = False
     calibration: Calibration | None = None
     min_score: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.score_rule:
+            refuse_other_words("--score-rule", self.score_rule, tuple(SCORE_RULES))

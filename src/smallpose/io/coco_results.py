@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from smallpose.core.argument_checks import refuse_other_words
 from smallpose.core.instances import Images, Instances, make_images, make_instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import COCO17, Skeleton
@@ -20,9 +21,9 @@ from smallpose.io.coco_results_slow import (
 )
 from smallpose.io.json_blocks import decode_blocks, guess_skeleton
 from smallpose.io.mismatch import add_mismatch_note
-from smallpose.io.predicted_images import describe_unpredicted_images
+from smallpose.io.predicted_images import check_predicted_images
 from smallpose.io.result_paths import find_result_path
-from smallpose.io.unknown_images import UnknownImages
+from smallpose.io.unknown_images import UNKNOWN_IMAGES_WORDS, UnknownImages
 from smallpose.system.files import read_bytes, read_if_gzip, refuse_content, write_atomically
 
 
@@ -48,15 +49,19 @@ def read_results(
         where all would be dropped.
     """
     refuse_content(path)
+    refuse_other_words("--unknown-images", unknown_images, UNKNOWN_IMAGES_WORDS)
     if data is None:
         path = find_result_path(Path(path))
         data = read_if_gzip(path)
     predictions = read_results_fast(path, truth, data, unknown_images)
     if predictions is None:
         predictions = read_results_slow(path, truth, data, unknown_images)
-    notes = describe_unpredicted_images(path, truth, predictions.image_ids)
-    if notes:
-        predictions = replace(predictions, notes=(*predictions.notes, *notes))
+    images = check_predicted_images(path, truth, predictions.image_ids)
+    predictions = replace(
+        predictions,
+        notes=(*predictions.notes, *images.notes),
+        covers_images=images.covers_images,
+    )
     return add_mismatch_note(truth, predictions)
 
 

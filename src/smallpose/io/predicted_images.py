@@ -5,6 +5,7 @@ predicted, and its people count as missed.
 """
 
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -15,9 +16,14 @@ from smallpose.core.distinct import is_member
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.io.image_lookup import ImageLookup
+from smallpose.io.result_paths import RUN_RESULTS
 from smallpose.system.files import read_bytes
 
 UNPREDICTED = "not predicted (its list"  # in the note
+# In notes on images that were not predicted, or look like it, where they are many.
+NO_HEIGHT = "no height is named"
+_MIN_SHARE_WITHOUT_HEIGHT = 0.1  # of the images with people that were not predicted
+_RUN_RECORD = "result.json"  # beside the results of a run, which predicts all images
 _MAX_NAMES = 3
 
 
@@ -34,19 +40,32 @@ def get_image_list_path(results: Path) -> Path:
     return results.with_name(f"{results.stem}.images.json")
 
 
-def describe_unpredicted_images(
-    results: Path | str, truth: Instances, image_ids: NDArray[np.int64]
-) -> tuple[str, ...]:
-    """Say how many images with people are not among those that were predicted; () for none.
+class PredictedImages(NamedTuple):
+    """Which images were predicted.
 
     Args:
-        results: their file; without a list of images beside it nothing is said.
+        notes: how many images with people were not.
+        covers_images: all images with people are known to have been.
+    """
+
+    notes: tuple[str, ...] = ()
+    covers_images: bool = False
+
+
+def check_predicted_images(
+    results: Path | str, truth: Instances, image_ids: NDArray[np.int64]
+) -> PredictedImages:
+    """Check that all images with people are among those that were predicted.
+
+    Args:
+        results: their file. Without a list of images beside it, only runs are known to predict all.
         image_ids: of the detections. Where one of them is not in the list, the list is of other
             results.
     """
     path = get_image_list_path(Path(results))
     if not path.is_file():
-        return ()
+        is_run = Path(results).name == RUN_RESULTS
+        return PredictedImages((), is_run and Path(results).with_name(_RUN_RECORD).is_file())
     try:
         names = [
             one.file_name for one in msgspec.json.decode(read_bytes(path), type=_ImageList).images
@@ -54,21 +73,24 @@ def describe_unpredicted_images(
         lookup = ImageLookup(truth.images, goes_by_names=True)
         found = {lookup.find_id_if_known(None, name, str(path)) for name in names}
     except (InputError, msgspec.MsgspecError):
-        return ()
+        return PredictedImages()
     predicted = np.array(sorted(one for one in found if one is not None), dtype=np.int64)
     if not is_member(np.unique(image_ids), predicted).all():
-        return ()
+        return PredictedImages()
     ids = np.unique(truth.images.ids[truth.image_rows[truth.is_counted]])
     missing = ids[~is_member(ids, predicted)]
     if not len(missing):
-        return ()
+        return PredictedImages((), covers_images=True)
+    is_large = len(missing) >= _MIN_SHARE_WITHOUT_HEIGHT * len(ids)
+    consequence = f"count as missed and {NO_HEIGHT}" if is_large else "count as missed"
     listed = ", ".join(
         truth.images.file_names[truth.images.row_of[one]] for one in missing[:_MAX_NAMES].tolist()
     )
     more = f" and {len(missing) - _MAX_NAMES:,} more" if len(missing) > _MAX_NAMES else ""
     share = format_share(len(missing), len(ids), "image with people was", "images with people were")
-    return (
+    note = (
         f"{share} {UNPREDICTED}, {path.name}, has {format_count(len(names), 'image')}), so their "
-        f"people count as missed: {listed}{more}; predict these images, too, or leave them out of "
-        "the labels' images",
+        f"people {consequence}: {listed}{more}; predict these images, too, or leave them out of "
+        "the labels' images"
     )
+    return PredictedImages((note,))

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.system.progress import print_status
 
@@ -111,7 +112,7 @@ def _refuse_several(folder: Path, candidates: list[Path]) -> None:
     listed = ", ".join(map(str, candidates[:_MAX_CANDIDATES]))
     if len(candidates) > _MAX_CANDIDATES:
         listed += f" and {len(candidates) - _MAX_CANDIDATES:,} more"
-    what = f"has results in {len(candidates):,} places"
+    what = f"has results in {format_count(len(candidates), 'place')}"
     raise InputError(str(folder), what, f"pass one of them: {listed}")
 
 

@@ -14,6 +14,7 @@ from smallpose.core.instances import Images
 from smallpose.io.image_lookup import ImageId, ImageLookup
 
 UnknownImages = Literal["refuse", "drop"]
+UNKNOWN_IMAGES_WORDS = ("refuse", "drop")
 UNKNOWN_IMAGES_REMEDY = (
     "correct the entry, or leave out all results of images that the ground truth does not have: "
     "--unknown-images drop"

@@ -18,6 +18,7 @@ from smallpose.dataloading.augmentation import Augmentation
 from smallpose.dataloading.top_down.batches import cut_boxes
 from smallpose.dataloading.top_down.crop_options import CropOptions
 from smallpose.io.joint_pairs import describe_mirroring
+from smallpose.methods.check_images import list_boxes, list_images
 from smallpose.methods.flip_test import explain_missing_flip_test, run_flip_test
 from smallpose.methods.person_score import SCORE_RULES
 from smallpose.models.codecs.heatmap_coding import HeatmapCoding
@@ -422,10 +423,9 @@ class PoseMethod(nn.Module, ABC):
             box_scores: for each image, (n,) (default: 1).
         Returns: Predictions whose `image_ids` are indices of `images`, from 0.
         """
-        if isinstance(images, np.ndarray) and images.ndim == 3:
-            images = [images]
-            boxes_xywh = [np.asarray(boxes_xywh)]
-        boxes = [np.asarray(b, dtype=np.float64).reshape(-1, 4) for b in boxes_xywh]
+        is_single = isinstance(images, np.ndarray) and images.ndim == 3
+        images = list_images(images)
+        boxes = list_boxes(boxes_xywh, len(images), is_single)
         windows = [
             cut_boxes(
                 image,

@@ -19,6 +19,7 @@ from smallpose.dataloading.full_image.batch_people import BatchPeople
 from smallpose.dataloading.full_image.letterbox import Letterbox, apply_letterbox, compute_letterbox
 from smallpose.dataloading.full_image.mosaic import FullImageAugmentation
 from smallpose.methods.base import PoseMethod, Recipe
+from smallpose.methods.check_images import list_images
 from smallpose.models.codecs.nms import oks_nms_by_image
 from smallpose.system.progress import report_long_loop
 
@@ -251,8 +252,7 @@ class FullImageMethod(PoseMethod):
         Returns: Predictions whose `image_ids` are indices of `images`, from 0. A note says in how
             many images `max_people` was reached.
         """
-        is_single = isinstance(images, np.ndarray) and images.ndim == 3
-        image_list = [np.asarray(images)] if is_single else list(images)
+        image_list = list_images(images)
         was_training = self.training
         if was_training:
             self.eval()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -70,11 +71,12 @@ def merge_predictions(parts: Sequence[Predictions], people: Instances) -> Predic
 def score_predictions(
     people: Instances, predictions: Predictions, **options: Any
 ) -> dict[str, Any]:
-    """Evaluate predictions; return the evaluation JSON.
+    """Evaluate predictions of all images; return the evaluation JSON.
 
     Args:
         options: as for `evaluate`.
     """
     from smallpose.evaluation.evaluate import evaluate
 
+    predictions = replace(predictions, covers_images=True)
     return dict(json.loads(evaluate(people, predictions, **options).to_json()))

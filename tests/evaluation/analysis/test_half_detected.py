@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from statistics import NormalDist
 
 import numpy as np
@@ -20,9 +21,10 @@ from smallpose.evaluation.analysis.half_detected import (
 )
 from smallpose.evaluation.evaluate import evaluate, merge_evaluations
 from smallpose.evaluation.evaluator import Evaluator
+from smallpose.evaluation.file_evaluator import evaluate_file
 from smallpose.evaluation.scoring.detected_people import DetectedPeople, measure_share_outside
 from smallpose.io.coco_annotations import write_coco
-from smallpose.io.coco_results import write_results
+from smallpose.io.coco_results import read_results, write_results
 
 TRUE_HEIGHT = 60.0
 
@@ -229,7 +231,7 @@ def test_evaluate_ends_with_the_height_and_its_json_has_it(files, capsys):
 
 def test_compare_names_the_height_of_each_result(files, capsys):
     _, truth, predictions = files
-    few = predictions.take(np.arange(5))
+    few = replace(predictions.take(np.arange(5)), covers_images=True)
     result = compare(truth, {"a": predictions, "b": few}, num_resamples=10)
     assert "a: half of the people are detected (OKS .5) from 10" in str(result)
     assert "b: half of the people are detected (OKS .5) at no height" in str(result)
@@ -254,3 +256,45 @@ def test_pieces_and_merged_evaluations_give_the_same_height(files):
         for images in (first, ~first)
     ]
     assert find_half_detected_height(merge_evaluations(halves)) == whole
+
+
+def test_no_height_is_named_where_many_images_have_no_detection(files, tmp_path, capsys):
+    """It stood below a note that said that 35 of 40 images may not have been predicted."""
+    folder, truth, predictions = files
+    few = predictions.take(np.flatnonzero(predictions.image_ids <= 8))
+    half = find_half_detected_height(evaluate(truth, few))
+    assert not half.is_named and half.to_dict()["value"] is None
+    assert "many images with people were not predicted, or have no detection" in half.describe()
+    # Where they are known to have been predicted, they tell how small people may be.
+    known = evaluate(truth, replace(few, covers_images=True))
+    assert find_half_detected_height(known).is_named
+    assert not [note for note in known.notes if "no detection" in note]
+    assert evaluate(truth, few)["coco"] == known["coco"]
+    # Command, comparison and Python alike.
+    write_results(few, tmp_path / "few.json")
+    main(["evaluate", str(folder / "truth.json"), str(tmp_path / "few.json")])
+    printed = capsys.readouterr().out
+    assert printed.rstrip() == str(evaluate(truth, few)).rstrip()
+    result = compare(truth, {"a": predictions, "few": few}, num_resamples=10)
+    assert not result.half_detected["few"].is_named and result.half_detected["a"].is_named
+    assert "; many images have no results of few (see the notes), so this may" in str(result)
+
+
+def test_a_run_is_known_to_have_predicted_its_images(files, tmp_path):
+    _, truth, predictions = files
+    few = predictions.take(np.arange(5))
+    (tmp_path / "run").mkdir()
+    write_results(few, tmp_path / "run" / "found.json")
+    assert not read_results(tmp_path / "run", truth).covers_images
+    (tmp_path / "run" / "result.json").write_text("{}")
+    assert read_results(tmp_path / "run", truth).covers_images
+    in_chunks = evaluate_file(truth, tmp_path / "run" / "found.json").result
+    assert find_half_detected_height(in_chunks).is_named
+
+
+def test_a_printed_evaluation_ends_with_the_height(files):
+    _, truth, predictions = files
+    result = evaluate(truth, predictions)
+    last = str(result).split("\n\n")[-1].replace("\n", " ")
+    assert last == find_half_detected_height(result).describe() + "."
+    assert str(result).startswith(result.format_tables())

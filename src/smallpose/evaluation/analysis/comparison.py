@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from smallpose.core.argument_checks import refuse_other_counts
 from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
@@ -28,7 +29,7 @@ from smallpose.evaluation.analysis.half_detected import (
 )
 from smallpose.evaluation.areas import refuse_missing_boxes
 from smallpose.evaluation.comparability import describe_mixed_boxes
-from smallpose.evaluation.config import refuse_paths
+from smallpose.evaluation.config import list_protocols, refuse_unnamed_results
 from smallpose.evaluation.console_table import format_areas, format_number, format_table
 from smallpose.evaluation.evaluate import Evaluation, evaluate
 from smallpose.evaluation.matching.arrays import Floats
@@ -91,7 +92,7 @@ class Difference:
         return asdict(self) | {"interval": list_ends(self.interval)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """All differences from the first result, and the results themselves."""
 
@@ -146,6 +147,10 @@ class Comparison:
         """Return all that is printed but the verdicts."""
         return _format_comparison(self)
 
+    def __repr__(self) -> str:
+        """Return the names of the results in one line; `print` shows all."""
+        return f"Comparison(of {', '.join(self.evaluations)}; print shows all)"
+
     def __str__(self) -> str:
         verdicts = "\n".join(f"{verdict}." for verdict in self.verdicts.values())
         return f"{self.format_tables()}\n\n{verdicts}"
@@ -155,7 +160,7 @@ def compare(
     truth: Instances,
     predictions: Mapping[str, Predictions],
     *,
-    protocols: Sequence[str] = ("coco", "owned"),
+    protocols: str | Sequence[str] = ("coco", "owned"),
     num_resamples: int = 1000,
     seed: int = 0,
     environments: Mapping[str, Mapping[str, Any]] | None = None,
@@ -173,7 +178,9 @@ def compare(
             differs.
         options: as for `evaluate`.
     """
-    _check_results(truth, predictions)
+    refuse_unnamed_results("compare", truth, predictions)
+    protocols = list_protocols(protocols)
+    refuse_other_counts("--intervals", num_resamples)
     if len(predictions) < 2:
         raise InputError("compare", "fewer than two results", "give two or more")
     if num_resamples < MIN_RESAMPLES:
@@ -232,18 +239,6 @@ def compare(
         num_clusters=num_clusters,
         environments=environments or {},
     )
-
-
-def _check_results(truth: Instances, predictions: object) -> None:
-    """Refuse what callers in Python may pass in place of results by name."""
-    if not isinstance(predictions, Mapping):
-        raise InputError(
-            "compare",
-            f"results are a {type(predictions).__name__}, so they have no names",
-            'pass a dict: {"A": predictions_a, "B": predictions_b}',
-        )
-    for one in predictions.values():
-        refuse_paths(truth, one)
 
 
 def _merge_notes(results: Mapping[str, Evaluation]) -> list[str]:

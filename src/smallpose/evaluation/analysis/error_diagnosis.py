@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.counts import format_count
+from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.evaluation.analysis.collapsed_pairs import (
@@ -26,7 +27,7 @@ from smallpose.evaluation.analysis.collapsed_pairs import (
     find_collapsed_pairs,
 )
 from smallpose.evaluation.areas import get_detection_boxes
-from smallpose.evaluation.config import ScoringConfig
+from smallpose.evaluation.config import ScoringConfig, refuse_other_tables
 from smallpose.evaluation.console_table import format_number, format_table
 from smallpose.evaluation.evaluate import evaluate
 from smallpose.evaluation.matching.arrays import Floats, ImageGroups, Ints, Mask
@@ -43,7 +44,7 @@ NEAR_SIMILARITY = 0.5  # from which on a joint is near a point
 GOOD_SIMILARITY = 0.85  # from which on a joint is well placed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Diagnosis:
     """Errors, and what they cost.
 
@@ -93,6 +94,10 @@ class Diagnosis:
         """Return the diagnosis as JSON text."""
         return json.dumps(self.to_dict(), indent=1) + "\n"
 
+    def __repr__(self) -> str:
+        """Return what was diagnosed in one line; `print` shows all."""
+        return f"Diagnosis({self.protocol}; print shows all)"
+
     def __str__(self) -> str:
         return _format_diagnosis(self)
 
@@ -128,7 +133,11 @@ def diagnose(
         protocol: whose AP the gains are of.
         options: as for `evaluate`.
     """
+    refuse_other_tables(truth, predictions)
     config = ScoringConfig(protocols=(protocol,), **options)
+    if protocol not in ("coco", "owned"):
+        what = "false positives cost nothing in it"
+        raise InputError(f"--protocol {protocol}", what, "use coco or owned")
     errors = _find_errors(truth, predictions, config)
     # Boxes are kept, so that a corrected pose has the area that its detection had.
     plain = replace(

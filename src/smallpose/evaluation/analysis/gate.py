@@ -96,7 +96,7 @@ class Check:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Gate:
     """All checks of a comparison."""
 
@@ -147,6 +147,10 @@ class Gate:
             ElementTree.SubElement(case, "system-out").text = check.reason
         ElementTree.indent(root)
         return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+    def __repr__(self) -> str:
+        """Return the verdict in one line; `print` shows all."""
+        return f"Gate({self.verdict}, {format_count(len(self.checks), 'check')}; print shows all)"
 
     def __str__(self) -> str:
         deciding = next(check for check in self.checks if check.verdict == self.verdict)
@@ -229,7 +233,14 @@ def check_drops(comparison: Comparison, max_drops: Mapping[str, float]) -> Gate:
 
     Args:
         max_drops: allowed drops by metric, `AP_S` or `owned:AP_S`.
+    Raises: InputError for other things than these.
     """
+    if not isinstance(comparison, Comparison) or not isinstance(max_drops, Mapping):
+        raise InputError(
+            "check_drops",
+            "takes a comparison and the allowed drops by metric",
+            'pass smallpose.compare(truth, {"A": a, "B": b}) and {"AP_S": 0.01}',
+        )
     protocols = list(next(iter(comparison.evaluations.values())).protocols)
     text = ",".join(f"{name}={drop}" for name, drop in max_drops.items())
     return check_max_drop(comparison, parse_max_drops(text, protocols))

@@ -6,8 +6,9 @@ regression) crosses one half. Its 95 % interval contains the heights that a like
 of "one half is reached here" does not reject (Banerjee and Wellner, 2001); people of one image or
 video resemble each other, so the statistic is divided by their design effect near the limit.
 
-No height is named where there are too few people, where the share detected falls again among tall
-people, or where the interval contains the heights of more than half of the people.
+No height is named where there are too few people, where many images were not predicted, where the
+share detected falls again among tall people, or where the interval contains the heights of more
+than half of the people.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,6 +23,7 @@ from smallpose.evaluation.matching.arrays import Floats, Ints, Mask
 from smallpose.evaluation.scoring.bootstrap import MIN_CLUSTERS, index_clusters
 from smallpose.evaluation.scoring.detected_people import DetectedPeople
 from smallpose.io.label_faults import UNSETTLED
+from smallpose.io.predicted_images import NO_HEIGHT
 
 MIN_PEOPLE = 20
 MAX_WITHIN = 0.5  # share of people within the interval above which no height is named
@@ -82,7 +84,7 @@ class HalfDetected:
             as chance can be ruled out.
         tallest: the largest group of people from some height on of whom fewer than half are
             detected, all above the limit; None without one.
-        is_doubted: a note says that labels or results are not written as they must be.
+        doubt: why a note lets no height be named; "" where none does.
     """
 
     height: float
@@ -97,7 +99,7 @@ class HalfDetected:
     num_partial: int = 0
     fall: Fall | None = None
     tallest: Tallest | None = None
-    is_doubted: bool = False
+    doubt: str = ""
 
     @property
     def is_named(self) -> bool:
@@ -112,8 +114,8 @@ class HalfDetected:
     @property
     def reason(self) -> str:
         """Say why the limit cannot be told; "" where it can."""
-        if self.is_doubted:
-            return "labels or results are not written as they must be (see the notes)"
+        if self.doubt:
+            return self.doubt
         if self.people < MIN_PEOPLE or self.clusters < MIN_CLUSTERS:
             return (
                 f"only {format_count(self.people, 'person', 'people')} in "
@@ -139,7 +141,7 @@ class HalfDetected:
         """Say in few words why the limit cannot be told; "" where it can."""
         if self.is_named:
             return ""
-        if self.is_doubted:
+        if self.doubt:
             return "see the notes"
         if np.isnan(self.height):
             return "too few people"
@@ -213,7 +215,21 @@ def find_half_detected_height(result: Evaluation) -> HalfDetected:
     detected, counts = result.detected, result.match_counts
     image = np.searchsorted(counts.image_ids, detected.image_ids)
     half = locate_half(detected, index_clusters(counts.groups)[image])
-    return replace(half, is_doubted=has_doubt(result.notes))
+    return replace(half, doubt=describe_doubt(result.notes))
+
+
+def describe_doubt(notes: Sequence[str]) -> str:
+    """Return why notes let no height be named; "" where none of them does."""
+    if has_doubt(notes):
+        return "labels or results are not written as they must be (see the notes)"
+    if lacks_images(notes):
+        return "many images with people were not predicted, or have no detection (see the notes)"
+    return ""
+
+
+def lacks_images(notes: Iterable[str]) -> bool:
+    """Return whether a note says that many images were not predicted, or look like it."""
+    return any(NO_HEIGHT in note for note in notes)
 
 
 def has_doubt(notes: Iterable[str]) -> bool:

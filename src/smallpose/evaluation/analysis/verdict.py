@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from smallpose.core.counts import choose_verb, format_count
 from smallpose.evaluation.analysis.comparison import MIN_TEST_CLUSTERS, Comparison, Difference
-from smallpose.evaluation.analysis.half_detected import has_doubt
+from smallpose.evaluation.analysis.half_detected import has_doubt, lacks_images
 from smallpose.evaluation.console_table import format_number
 from smallpose.evaluation.protocols import AP_NAMES
 
@@ -48,12 +48,19 @@ def describe_verdicts(comparison: Comparison) -> dict[str, str]:
 
 
 def _describe_doubt(comparison: Comparison, *names: str) -> str:
-    """Say that labels or results are not written as they must be, where a note says so."""
-    if not any(has_doubt(comparison.evaluations[name].notes) for name in names):
+    """Say what a note says of labels or results that lets the verdict say little of the models."""
+    notes = {name: comparison.evaluations[name].notes for name in names}
+    if any(map(has_doubt, notes.values())):
+        return (
+            "; labels or results are not written as they must be (see the notes), so this says "
+            "nothing about the models"
+        )
+    without = [name for name in names if lacks_images(notes[name])]
+    if not without:
         return ""
     return (
-        "; labels or results are not written as they must be (see the notes), so this says nothing "
-        "about the models"
+        f"; many images have no results of {' and '.join(without)} (see the notes), so this may "
+        "say nothing about the models"
     )
 
 

@@ -19,7 +19,7 @@ from smallpose.core.instances import Instances
 from smallpose.core.interval import Interval
 from smallpose.core.predictions import Predictions
 from smallpose.evaluation.analysis.common_joints import choose_common_joints
-from smallpose.evaluation.config import ScoringConfig
+from smallpose.evaluation.config import ScoringConfig, refuse_unnamed_results
 from smallpose.evaluation.difference.correspondence import (
     CAUSES,
     FALSE_POSITIVES,
@@ -78,7 +78,7 @@ class SplitMetric:
         return {"difference": self.difference, **parts, "people": self.people}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DifferenceSplit:
     """Where the difference between two results comes from.
 
@@ -108,6 +108,10 @@ class DifferenceSplit:
             "draws": self.num_resamples,
         }
 
+    def __repr__(self) -> str:
+        """Return what was split in one line; `print` shows all."""
+        return f"DifferenceSplit({self.other} against {self.base}; print shows all)"
+
     def __str__(self) -> str:
         from smallpose.evaluation.difference.split_table import format_split
 
@@ -132,6 +136,7 @@ def split_difference(
         options: as for `evaluate`, without `protocols`.
     Raises: InputError when there are not two results, or for a protocol without precision.
     """
+    refuse_unnamed_results("split_difference", truth, predictions)
     if len(predictions) != 2:
         raise InputError("split_difference", "not two results", "pass two results by name")
     if protocol not in ("coco", "owned"):

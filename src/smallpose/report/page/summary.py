@@ -7,7 +7,7 @@ from smallpose.core.counts import format_count
 from smallpose.core.instances import Instances
 from smallpose.core.interval import Interval
 from smallpose.core.table import Cell, Column, Table
-from smallpose.evaluation.analysis.half_detected import HalfDetected, has_doubt
+from smallpose.evaluation.analysis.half_detected import HalfDetected, describe_doubt
 from smallpose.report import figures
 from smallpose.report.inputs.runs import Run
 from smallpose.report.inputs.scores import RunScore, SeedGroup
@@ -93,7 +93,7 @@ def _summarize_each(data: ReportData, scores: Mapping[int, RunScore]) -> tuple[R
             ap_small=data.mean(index, "AP_S"),
             colour=styles[index].colour,
             limit=find_height_limit(
-                test, data.results[index].matches, is_doubted=_is_doubted(data, index)
+                test, data.results[index].matches, doubt=_describe_doubt(data, index)
             ),
             lead=leads.get(index),
         )
@@ -101,13 +101,13 @@ def _summarize_each(data: ReportData, scores: Mapping[int, RunScore]) -> tuple[R
     )
 
 
-def _is_doubted(data: ReportData, index: int) -> bool:
-    """Return whether a note says that the labels or a run's results are not written as they must.
+def _describe_doubt(data: ReportData, index: int) -> str:
+    """Return why a note lets no height be named; "" where none does.
 
     The note is read anew with the results, and is in the evaluation that the run recorded.
     """
     recorded = data.runs[index].evaluation.get("notes") or ()
-    return has_doubt([*data.results[index].predictions.notes, *map(str, recorded)])
+    return describe_doubt([*data.results[index].predictions.notes, *map(str, recorded)])
 
 
 def _compare_with_best(

@@ -36,13 +36,11 @@ COMPARED_PROTOCOLS = ("coco", "owned")
 SIGNIFICANCE = 0.05
 
 
-def find_height_limit(
-    truth: Instances, matches: PersonMatches, is_doubted: bool = False
-) -> HalfDetected:
+def find_height_limit(truth: Instances, matches: PersonMatches, doubt: str = "") -> HalfDetected:
     """Find the height from which on half of the people are detected, as `evaluate` does.
 
     Args:
-        is_doubted: a note says that labels or results are not written as they must be.
+        doubt: why a note lets no height be named; "" where none does.
     """
     people = np.flatnonzero(matches.is_scored)
     image = truth.image_rows[people]
@@ -53,7 +51,7 @@ def find_height_limit(
         is_detected=matches.is_matched[people],
     )
     half = locate_half(detected, index_clusters(truth.images.groups)[image])
-    return replace(half, is_doubted=is_doubted)
+    return replace(half, doubt=doubt)
 
 
 @dataclass(frozen=True)
