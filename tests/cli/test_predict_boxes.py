@@ -9,6 +9,7 @@ import torch
 
 from smallpose import create_method
 from smallpose.cli.main import main
+from smallpose.io.result_environment import read_environment
 from smallpose.training.checkpoint import save_model
 
 METHOD = "simple_baseline_r18_tiny"
@@ -59,13 +60,29 @@ def test_images_are_found_by_file_name_else_by_stem(files, tmp_path, shards, cap
     ]
     results = predict(files, tmp_path, records, *more)
     message = capsys.readouterr().err
-    assert "2 of 6 boxes left out, 1 of them of other images" in message
+    assert "2 of 6 boxes left out: 1 of other images, 1 of other categories" in message
     assert "1 of 4 images has no box" in message
     if shards:
         assert len(results) == 4
         return
     assert list_names(results) == ["000007.jpg", "below/a.png", "below/a.png", "c.jpg"]
     assert results[3]["bbox"] == [20, 8, 40, 45]
+
+
+@pytest.mark.parametrize("shards", [False, True])
+def test_people_in_overlapping_boxes_are_merged_and_counted(files, tmp_path, shards, capsys):
+    more = ("--shards", tmp_path / "s", "--shard-images", 1) if shards else ()
+    # Boxes of a detector without NMS: one twice, in each of two images.
+    records = [box(image_id=name, bbox=[5, 5, 30, 40]) for name in ("c", "c", 7, 7)]
+    assert len(predict(files, tmp_path, records, *more)) == 2
+    printed = " ".join(capsys.readouterr().out.split())
+    merged = "--nms 0.9 left out 2 of 4 people as found twice (--nms 1 keeps all)"
+    assert f"2 people in 4 images; {merged}: " in printed
+    recorded = read_environment(tmp_path / "o.json")["score_limits"]
+    assert recorded == {"--nms": {"oks": 0.9, "left_out": 2, "detections": 4}}
+    if not shards:
+        assert len(predict(files, tmp_path, records, "--nms", 1)) == 4
+        assert "--nms" not in capsys.readouterr().out
 
 
 def test_the_poses_are_those_of_the_same_boxes_with_a_coco_file(files, tmp_path):

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.boxes import box_around_keypoints
-from smallpose.core.counts import format_count
+from smallpose.core.counts import format_count, format_share
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Images, Instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.score_limits import ScoreLimit
 from smallpose.dataloading.top_down.batches import select_trainable
 from smallpose.inference.box_images import FileNameLookup
+from smallpose.inference.box_notes import BoxFile, describe_doubtful_boxes
 from smallpose.io.coco_results_slow import read_entries
 from smallpose.io.image_lookup import ImageLookup
 from smallpose.io.json_blocks import Int64, decode_blocks
@@ -82,7 +83,8 @@ def read_boxes(
 
     MMPose's detection files and pose results have this form, too; a pose without a box has that
     around its keypoints. Images are found as those of results. Boxes of other images, of other
-    categories and without a size are left out, and their number is printed.
+    categories and without a size are left out, and their numbers are printed, as is what looks
+    wrong about the others.
 
     Args:
         has_ids: whether the images have ids of their own; files without are found by `file_name`,
@@ -115,27 +117,16 @@ def read_boxes(
             boxes_xywh.append(_get_box(record, where))
             confidences.append(record.score)
     lookup.refuse_mixture()
-    category = f"of category {' or '.join(map(str, category_ids))}"
-    counts = _BoxCounts(path, num_boxes, num_others, category, has_ids)
-    return _sort_boxes(images, image_ids, boxes_xywh, confidences, counts)
-
-
-@dataclass(frozen=True)
-class _BoxCounts:
-    """What messages say of a file of boxes.
-
-    Args:
-        num_boxes: in the file.
-        num_others: of other images.
-        kind: of the boxes that are taken.
-        has_ids: as for `read_boxes`.
-    """
-
-    path: Path | str
-    num_boxes: int
-    num_others: int
-    kind: str
-    has_ids: bool
+    file = BoxFile(
+        path=path,
+        num_boxes=num_boxes,
+        num_other_images=num_others,
+        num_other_kinds=num_boxes - num_others - len(boxes_xywh),
+        kind=f"of category {' or '.join(map(str, category_ids))}",
+        kinds="categories",
+        has_ids=has_ids,
+    )
+    return _sort_boxes(images, image_ids, boxes_xywh, confidences, file)
 
 
 def _read_label_files(folder: Path, images: Images, has_ids: bool) -> Boxes:
@@ -148,9 +139,18 @@ def _read_label_files(folder: Path, images: Images, has_ids: bool) -> Boxes:
             image_id = lookup.find_id_if_known(stem, None, where)
         return image_id
 
-    image_ids, boxes, scores, num_others = read_yolo_boxes(folder, images, find_id)
-    counts = _BoxCounts(folder, len(boxes) + num_others, num_others, "of people", has_ids)
-    return _sort_boxes(images, image_ids, boxes, scores, counts)
+    boxes = read_yolo_boxes(folder, images, find_id)
+    num_others = boxes.num_other_images + boxes.num_other_classes
+    file = BoxFile(
+        path=folder,
+        num_boxes=len(boxes.scores) + num_others,
+        num_other_images=boxes.num_other_images,
+        num_other_kinds=boxes.num_other_classes,
+        kind="of people",
+        kinds="classes",
+        has_ids=has_ids,
+    )
+    return _sort_boxes(images, boxes.image_ids, boxes.boxes_xywh, boxes.scores, file)
 
 
 def _sort_boxes(
@@ -158,34 +158,21 @@ def _sort_boxes(
     image_ids: Sequence[int],
     boxes_xywh: Sequence[Sequence[float]],
     confidences: Sequence[float],
-    counts: _BoxCounts,
+    file: BoxFile,
 ) -> Boxes:
     """Sort boxes by image, without those that have no size, and print how many are left out."""
-    path = counts.path
-    num_boxes = counts.num_boxes
-    num_others = counts.num_others
     boxes = np.array(boxes_xywh, dtype=np.float64).reshape(-1, 4)
     scores = np.array(confidences, dtype=np.float64)
     has_size = (boxes[:, 2:] > 0).all(axis=1)
     rows = np.array([images.row_of[image_id] for image_id in image_ids], dtype=np.intp)
     order = np.flatnonzero(has_size)[np.argsort(rows[has_size], kind="stable")]
-    if num_boxes and not len(order):
-        raise InputError(
-            str(path),
-            f"none of its {format_count(num_boxes, 'box', 'boxes')} is {counts.kind} in "
-            "these images",
-            "pass boxes of the same images"
-            + (
-                ""
-                if counts.has_ids
-                else "; file_name, else image_id, is to be the name of the file"
-            ),
-        )
-    if len(order) < num_boxes:
-        print_status(
-            f"{path}: {num_boxes - len(order):,} of {format_count(num_boxes, 'box', 'boxes')} left "
-            f"out, {num_others:,} of them of other images"
-        )
+    if file.num_boxes and not len(order):
+        raise file.refuse_no_boxes()
+    left_out = file.describe_left_out(int((~has_size).sum()))
+    if left_out:
+        print_status(left_out)
+    for doubt in describe_doubtful_boxes(boxes[order], rows[order], images):
+        print_status(f"{file.path}: {doubt}")
     return Boxes(rows[order], boxes[order], scores[order], from_detector=True)
 
 
@@ -216,7 +203,12 @@ def convert_to_boxes(predictions: Predictions, images: Images, margin: float = 0
     boxes[:, :2] -= margin * boxes[:, 2:]
     boxes[:, 2:] *= 1 + 2 * margin
     order = np.argsort(rows, kind="stable")
-    order = order[(boxes[order, 2:] > 0).all(axis=1)]
+    has_size = (boxes[order, 2:] > 0).all(axis=1)
+    if not has_size.all():
+        num_left_out = int((~has_size).sum())
+        left_out = format_share(num_left_out, len(rows), "person has", "people have")
+        print_status(f"{left_out} no box, because all joints are in one place, and no pose")
+    order = order[has_size]
     return Boxes(
         rows[order],
         boxes[order],

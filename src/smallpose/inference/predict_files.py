@@ -32,6 +32,7 @@ from smallpose.dataloading.images import (
 from smallpose.dataloading.large_images import LargeImage, open_image
 from smallpose.dataloading.missing_images import refuse_missing_images
 from smallpose.dataset.pillow_images import ImageHeader
+from smallpose.inference.box_notes import describe_unused_labels
 from smallpose.inference.boxes import Boxes, convert_to_boxes, read_boxes, select_true_boxes
 from smallpose.inference.notes import describe_unreadable, list_other_notes
 from smallpose.inference.options import InferenceOptions
@@ -97,7 +98,7 @@ def predict_coco_file(
     if not own_joints:
         order = choose_result_order(method.skeleton, people.skeleton, data)
     if boxes is None and not isinstance(method, FullImageMethod):
-        refuse_missing_boxes(people, data)
+        check_labelled_boxes(people, data)
     refuse_shown_grid(people, reader, data)
     counter = RotationCounter(reader)
     boxes_of_images: Boxes | None = None
@@ -159,8 +160,11 @@ def choose_result_order(skeleton: Skeleton, data: Skeleton, path: Path) -> Joint
     return order
 
 
-def refuse_missing_boxes(people: Instances, data: Path) -> None:
-    """Raise InputError when a top-down method needs annotated boxes and there are none."""
+def check_labelled_boxes(people: Instances, data: Path) -> None:
+    """Print how many labelled people have no box for a top-down method.
+
+    Raises: InputError when none has.
+    """
     if not len(select_true_boxes(people)):
         lacks = "has no people with keypoints" if len(people) else "lists images without people"
         raise InputError(
@@ -168,6 +172,9 @@ def refuse_missing_boxes(people: Instances, data: Path) -> None:
             f"{lacks}, and a top-down method needs boxes",
             "pass a detector's boxes (--boxes) or a method that detects people (--boxes-from)",
         )
+    unused = describe_unused_labels(people)
+    if unused:
+        print_status(f"{data}: {unused}")
 
 
 def predict_image_files(

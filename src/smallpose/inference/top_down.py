@@ -5,6 +5,7 @@ more per person than images with twenty. For the steps see the docstring of the 
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
+from smallpose.core.score_limits import ScoreLimit
 from smallpose.dataloading.images import ImageArray, use_one_opencv_thread
 from smallpose.dataloading.large_images import LargeImage
 from smallpose.dataloading.top_down.batches import cut_boxes
@@ -100,6 +102,16 @@ def predict_top_down(
             method.skeleton.sigmas,
             threshold,
         )
+        limit = ScoreLimit(
+            name="--nms",
+            score=threshold,
+            num_left_out=len(rows) - len(kept),
+            num_detections=len(rows),
+            singular="person",
+            plural="people",
+            is_overlap=True,
+        )
+        predictions = replace(predictions, score_limits=(*boxes.score_limits, limit))
         rows = rows[kept]
     return predictions.take(rows)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,23 @@ _DIMS = 3  # values of a keypoint; models with 2 have no confidences, and then n
 Floats = NDArray[np.float64]
 
 
+class YoloBoxes(NamedTuple):
+    """The boxes of people in label files.
+
+    Args:
+        image_ids, scores: (n,) of the boxes.
+        boxes_xywh: (n, 4) px.
+        num_other_images: boxes of images that are not known.
+        num_other_classes: boxes of what is no person, in images that are.
+    """
+
+    image_ids: list[int]
+    boxes_xywh: list[list[float]]
+    scores: list[float]
+    num_other_images: int
+    num_other_classes: int
+
+
 def find_box_labels(folder: Path) -> Path | None:
     """Return the folder of label files that is meant, itself or its `labels`; None without one."""
     for candidate in (folder, folder / LABELS):
@@ -26,15 +44,13 @@ def find_box_labels(folder: Path) -> Path | None:
 
 def read_yolo_boxes(
     folder: Path, images: Images, find_id: Callable[[str, str], int | None]
-) -> tuple[list[int], list[list[float]], list[float], int]:
+) -> YoloBoxes:
     """Read the boxes of people, class 0 or the only one, in label files called as their images.
 
     Args:
         folder: as `find_box_labels` returns it.
         find_id: returns the id of the image of a label file, from its stem and its path.
 
-    Returns: image ids, boxes as x, y, width and height in px, and scores of the images' people; and
-        the number of boxes of other images or classes.
     Raises: InputError for lines that are no labels, and for images whose size is not known.
     """
     lines = [(file, values) for file in list_label_files(folder) for _, values in _read(file)]
@@ -43,8 +59,10 @@ def read_yolo_boxes(
     image_ids: list[int] = []
     boxes: list[list[float]] = []
     scores: list[float] = []
+    num_other_images = 0
     for file, values in lines:
         image_id = find_id(file.stem, str(file))
+        num_other_images += image_id is None
         if image_id is None or values[0] != person_class:
             continue
         row = images.row_of[image_id]
@@ -56,7 +74,8 @@ def read_yolo_boxes(
         image_ids.append(image_id)
         boxes.append([(cx - width / 2) * w, (cy - height / 2) * h, width * w, height * h])
         scores.append(_read_score(values))
-    return image_ids, boxes, scores, len(lines) - len(boxes)
+    num_other_classes = len(lines) - len(boxes) - num_other_images
+    return YoloBoxes(image_ids, boxes, scores, num_other_images, num_other_classes)
 
 
 def _read(file: Path) -> list[tuple[int, Floats]]:

@@ -15,7 +15,7 @@ from smallpose.dataloading.coco_files import open_coco_file
 from smallpose.dataloading.images import ImageArray, ImageReader
 from smallpose.dataloading.large_images import LargeImage, open_image
 from smallpose.inference.boxes import Boxes, read_boxes, select_true_boxes
-from smallpose.inference.predict_files import read_file_boxes, refuse_missing_boxes
+from smallpose.inference.predict_files import check_labelled_boxes, read_file_boxes
 from smallpose.io.image_files import list_image_files
 from smallpose.system.progress import print_status
 
@@ -153,7 +153,7 @@ def list_coco_file(
     if isinstance(boxes, Path):
         boxes_of_images = read_boxes(boxes, people.images, people.category_ids)
     elif boxes:
-        refuse_missing_boxes(people, data)
+        check_labelled_boxes(people, data)
         boxes_of_images = select_true_boxes(people)
     work = make_work_list(people.images, reader, boxes_of_images, people.category_id, per_shard)
     return replace(work, skeleton=people.skeleton)
