@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from smallpose.dataloading.batches import LoaderOptions
 from smallpose.dataloading.top_down.batches import CropBatch
 from smallpose.methods import create_method
 from smallpose.training.distributed import SINGLE_PROCESS, DistributedContext, join_process_group
@@ -46,6 +47,7 @@ class InMemoryLoader:
             self._batches.append(CropBatch(rows.numpy(), crops[rows], keypoints[rows], weight))
         self.steps_per_epoch, self.num_samples, self.unreadable = steps, steps * people, {}
         self.people = SimpleNamespace(ids=np.arange(people))
+        self.options = LoaderOptions(batch_size=people)
 
     def batches(self, epoch: int, first_step: int = 0) -> Iterator[CropBatch]:
         """Return all batches from a step on."""

@@ -168,6 +168,15 @@ def _add_loading_options(group: argparse._ArgumentGroup) -> None:
     )
     add_option(
         group,
+        "--prefetch",
+        type=parse_non_negative,
+        metavar="N",
+        default_text="2 where a core is left for the thread, else 0; not with --workers",
+        help="Number of batches that a thread prepares ahead while the network trains; samples "
+        "are the same with any number.",
+    )
+    add_option(
+        group,
         "--cache",
         type=Path,
         metavar="DIR",
@@ -272,7 +281,8 @@ def run_command(args: argparse.Namespace) -> None:
     from smallpose.training.run import TrainingConfig, train
 
     keep_freed_memory()  # a step frees and allocates the same tensors as the last one
-    config = TrainingConfig(out=args.out, resume=args.resume, device=args.device, **options)
+    machine = {"device": args.device, "prefetch": args.prefetch}
+    config = TrainingConfig(out=args.out, resume=args.resume, **machine, **options)
     result = train(config)
     if not result:  # of several processes the first one prints
         return

@@ -49,6 +49,7 @@ class LoaderOptions:
         num_workers: worker processes of this rank; 0 prepares samples in this process.
         max_unreadable: share of the images that may be unreadable before the run stops.
         rank, world_size: the index of this process, and the number of processes.
+        num_ahead: batches that a thread of this process may prepare ahead; see `prefetch.py`.
     """
 
     batch_size: int
@@ -56,6 +57,7 @@ class LoaderOptions:
     max_unreadable: float = 0.001
     rank: int = 0
     world_size: int = 1
+    num_ahead: int = 0
 
 
 class BatchLoader(ABC):

@@ -8,12 +8,12 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def count_cores() -> int:
-    """Return how many cores this process may use, at most 8."""
+def count_cores(limit: int = 8) -> int:
+    """Return how many cores this process may use, at most `limit`."""
     try:
-        return min(len(os.sched_getaffinity(0)), 8)
+        return min(len(os.sched_getaffinity(0)), limit)
     except AttributeError:  # not on macOS or Windows
-        return min(os.cpu_count() or 1, 8)
+        return min(os.cpu_count() or 1, limit)
 
 
 def import_numpy_single_threaded() -> None:

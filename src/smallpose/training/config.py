@@ -28,6 +28,8 @@ class TrainingConfig:
             Values are parsed from text.
         seed: of the initial weights, the order of samples and the augmentation.
         workers: processes per rank that load images; 0 loads in the training process.
+        prefetch: batches that a thread prepares ahead while the network trains; 0 for none, None
+            for 2 where a core is left for the thread. Workers need none.
         cache: folder for a cache of crops, which later epochs read (default: no cache).
         resume: continue the run in `out`.
         weights: initial weights.
@@ -68,6 +70,7 @@ class TrainingConfig:
     overrides: Mapping[str, object] | tuple[tuple[str, object], ...] = ()
     seed: int = 0
     workers: int = 0
+    prefetch: int | None = None
     cache: Path | None = None
     resume: bool = False
     weights: Path | str | None = None

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from smallpose.core.counts import format_count
@@ -14,13 +15,20 @@ from smallpose.dataloading.full_image.samples import FullImageDataset
 from smallpose.dataloading.image_cache import CachedImageReader, limit_cache_bytes
 from smallpose.dataloading.images import ImageReader
 from smallpose.dataloading.pixel_augmentation import PixelAugmentation
+from smallpose.dataloading.prefetch import choose_num_ahead, count_local_processes
 from smallpose.dataloading.top_down.batches import CropDataset, CropLoader, select_trainable
 from smallpose.methods.base import PoseMethod, Recipe
 from smallpose.methods.full_image import FullImageMethod, FullImageRecipe
 from smallpose.training.config import TrainingConfig
 from smallpose.training.distributed import SINGLE_PROCESS, DistributedContext
 
-__all__ = ["AnyBatch", "BatchLoader", "create_loader", "select_labelled_images"]
+__all__ = [
+    "AnyBatch",
+    "BatchLoader",
+    "create_loader",
+    "describe_prefetch",
+    "select_labelled_images",
+]
 
 
 def create_loader(
@@ -41,6 +49,7 @@ def create_loader(
         max_unreadable=config.max_unreadable,
         rank=distributed.rank,
         world_size=distributed.world_size,
+        num_ahead=_choose_num_ahead(config, method, distributed),
     )
     loader: BatchLoader
     if isinstance(method, FullImageMethod):
@@ -65,6 +74,32 @@ def create_loader(
             "start fewer processes, or use a larger batch_size",
         )
     return loader
+
+
+def _choose_num_ahead(
+    config: TrainingConfig, method: PoseMethod, distributed: DistributedContext
+) -> int:
+    """Return how many batches a thread prepares ahead; workers do so themselves."""
+    if config.workers and config.prefetch:
+        raise InputError(
+            f"--prefetch {config.prefetch}",
+            f"is for a thread of the training process, and --workers {config.workers} prepare "
+            "batches ahead themselves",
+            "leave one of the two out",
+        )
+    if config.workers:
+        return 0
+    if config.prefetch is not None:
+        return max(config.prefetch, 0)
+    num_threads = torch.get_num_threads() if method.device.type == "cpu" else 1
+    return choose_num_ahead(num_threads, count_local_processes(distributed.world_size))
+
+
+def describe_prefetch(loader: BatchLoader) -> str:
+    """Describe what runs in which threads."""
+    batches = format_count(loader.options.num_ahead, "batch is", "batches are")
+    threads = format_count(torch.get_num_threads(), "thread")
+    return f"up to {batches} prepared ahead in a thread (--prefetch); PyTorch has {threads}"
 
 
 def select_labelled_images(people: Instances) -> NDArray[np.intp]:

@@ -82,7 +82,7 @@ class TrainingLoop:
             raise self._explain_lost_process(error) from None
         finally:
             self._bar.close()
-            self.loader.close()
+            trainer.batches.close()
 
     def save(self) -> None:
         """Write the state atomically; must be called in all processes."""

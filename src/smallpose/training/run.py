@@ -30,6 +30,7 @@ from smallpose.training.data import (
     BatchLoader,
     count_samples,
     create_loader,
+    describe_prefetch,
     select_labelled_images,
 )
 from smallpose.training.distributed import DistributedContext, join_process_group
@@ -136,6 +137,8 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
     trainer = Trainer(method, recipe, loader, config.seed, log, distributed, config.micro_batch)
     for line in describe_short_schedule(recipe, trainer.steps) if distributed.is_first else ():
         print_status(line)
+    if loader.options.num_ahead and distributed.is_first:
+        print_status(describe_prefetch(loader))
     if state is not None:
         trainer.load_state(state)
         if distributed.is_first:
@@ -191,7 +194,7 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
         "people": loader.num_samples,
         "unreadable": [*sorted(loader.unreadable), *_list_unreadable_notes(predictions)],
         "weights": saved,
-        "environment": _describe_environment(method, distributed),
+        "environment": _describe_environment(method, distributed, loader),
         "evaluation": score_predictions(data.test, predictions, protocols=PROTOCOLS),
         **_describe_recalls(method, data.test, predictions),
         **_score_on_coco17(data, predictions),
@@ -296,9 +299,12 @@ def _describe_custom_method(method: PoseMethod) -> dict[str, Any]:
     return {"card": {**card, "parts": method.card.parts, "file": method.code}}
 
 
-def _describe_environment(method: PoseMethod, distributed: DistributedContext) -> dict[str, Any]:
+def _describe_environment(
+    method: PoseMethod, distributed: DistributedContext, loader: BatchLoader
+) -> dict[str, Any]:
     return {
         **describe_method_environment(method),
         "threads": torch.get_num_threads(),
+        "prefetch": loader.options.num_ahead,
         "processes": distributed.world_size,
     }

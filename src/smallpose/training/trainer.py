@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
+from smallpose.dataloading.prefetch import BatchPrefetcher
 from smallpose.methods.base import PoseMethod, Recipe
 from smallpose.methods.full_image import FullImageMethod
 from smallpose.training.data import AnyBatch, BatchLoader
@@ -39,6 +40,7 @@ class Trainer:
         micro_batch: samples that pass through the network together; 0 for all of a step.
 
     Attributes:
+        batches: the batches of the loader, step by step; to be closed by the caller.
         step: number of steps taken.
         seconds: spent in steps.
     """
@@ -55,6 +57,7 @@ class Trainer:
     ) -> None:
         self.method, self.recipe, self.loader = method, recipe, loader
         self.seed, self.log = seed, log
+        self.batches = BatchPrefetcher(loader)
         self.distributed, self.micro_batch = distributed, micro_batch
         if distributed.world_size > 1 and recipe.sync_norm:
             convert_to_sync_batchnorm(method, method.device.type == "cuda")
@@ -118,10 +121,11 @@ class Trainer:
             after_step: called with each step's loss, NaN for a skipped step; an exception that it
                 raises ends the epoch.
         """
-        epoch, first_step = divmod(self.step, self.loader.steps_per_epoch)
+        steps_left = -self.step % self.loader.steps_per_epoch or self.loader.steps_per_epoch
         self.method.train()
         started_at = time.monotonic()
-        for batch in self.loader.batches(epoch, first_step):
+        for _ in range(min(steps_left, self.steps - self.step)):
+            batch = self.batches.take(self.step)
             self._begin_epoch()
             loss = self._run_step(batch)
             if self.average:
@@ -131,8 +135,6 @@ class Trainer:
             self.seconds += now - started_at
             started_at = now
             after_step(loss)
-            if self.step >= self.steps:
-                return
 
     def _begin_epoch(self) -> None:
         """Notify the method when one of the recipe's epochs begins.
@@ -179,6 +181,7 @@ class Trainer:
             accumulates = world_size > 1 and index < len(parts) - 1
             with self._loss.no_sync() if accumulates else nullcontext():
                 loss = self._loss(crops, people.to(device, non_blocking=True)) * weight
+                self.batches.prepare(self.step + 1, self.steps)
                 loss.backward()
             total += loss.detach()
         return float(total)
