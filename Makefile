@@ -14,7 +14,11 @@ endif
 demo: install
 	$(V)/smallpose demo --out runs/demo
 
-test: lint types
+# Types are checked while the tests start; a fault of either fails the target.
+test: lint
+	@$(MAKE) --no-print-directory -j 2 pytest types
+
+pytest: install
 	$(V)/python -m pytest -q -n 2 --dist worksteal
 
 check: install
@@ -81,4 +85,4 @@ $(V)/.ready: pyproject.toml constraints.txt setup.py $(wildcard src/smallpose/*/
 docs: install
 	$(V)/python docs/site/build.py --out build/docs
 
-.PHONY: demo test check-long chromium docs check lint types bench study golden wheel install
+.PHONY: demo test pytest check-long chromium docs check lint types bench study golden wheel install
