@@ -3,7 +3,7 @@
 python examples/protocols.py [FIGURE.svg]     prints the metrics, and draws the scene
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -100,11 +100,20 @@ def _make_box(x: float, y: float, w: float, h: float, colour: str) -> object:
 
 def main() -> None:
     """Print the metrics of the scene, and draw it when a file is named."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "figure",
+        metavar="FIGURE.svg",
+        type=Path,
+        nargs="?",
+        help="Draw the scene into this file (default: not drawn).",
+    )
+    args = parser.parse_args()
     truth, predictions = make_scene()
     result = smallpose.evaluate(truth, predictions, protocols=("coco", "owned", "recall"))
     print(result)
-    if len(sys.argv) > 1:
-        draw_scene(truth, predictions, Path(sys.argv[1]))
+    if args.figure:
+        draw_scene(truth, predictions, args.figure)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
 """Packed keypoints are the doubles that were packed, however they are looked at."""
 
+import pickle
+
 import numpy as np
 import pytest
 
+from smallpose.core.mapped_keypoints import chain_keypoints
 from smallpose.core.packed_keypoints import UNITS_PER_PIXEL, PackedKeypoints
 
 
@@ -55,3 +58,26 @@ def test_a_mask_of_joints_gives_their_rows(packed):
     assert np.array_equal(packed[is_chosen], np.asarray(packed)[is_chosen])
     assert packed.shape == np.asarray(packed).shape
     assert len(packed) == 5
+
+
+def test_methods_and_arithmetic_are_those_of_the_array(packed):
+    array = np.asarray(packed)
+    assert (packed.ndim, packed.size, packed.dtype) == (3, 60, np.float64)
+    assert packed.mean() == array.mean()
+    assert np.array_equal(packed.reshape(-1, 3), array.reshape(-1, 3))
+    assert np.array_equal(packed.astype(np.float32), array.astype(np.float32))
+    assert np.array_equal(packed * 2 - packed, array)
+    assert np.array_equal(packed > 0, array > 0)
+    assert np.array_equal(np.isfinite(packed), np.ones((5, 4, 3), bool))
+    assert repr(packed) == "PackedKeypoints(5 × 4 × 3, see numpy.asarray)"
+    with pytest.raises(AttributeError, match="'PackedKeypoints' object has no attribute 'points'"):
+        _ = packed.points
+    assert np.array_equal(pickle.loads(pickle.dumps(packed)), array)
+
+
+def test_keypoints_of_sources_are_used_as_arrays(packed):
+    mapped = chain_keypoints([(packed, np.array([2, 0])), (packed, np.array([-1, 1]))])
+    array = np.asarray(mapped)
+    assert mapped.max() == array.max()
+    assert np.array_equal(mapped + 1, array + 1)
+    assert repr(mapped) == "MappedKeypoints(10 × 2 × 3, see numpy.asarray)"

@@ -50,6 +50,11 @@ def run(files, *words):
     return json.loads((files / "o.json").read_text())
 
 
+# The first of train2017, closer to each other than labelled frames of a video.
+COCO_NUMBERS = (9, 25, 30, 34, 36, 42, 49, 61, 64, 71, 72, 73, 74, 77, 78, 81, 86, 89, 92, 94)
+COCO_PHOTOS = [f"photos/{number:012d}.jpg" for number in COCO_NUMBERS]
+
+
 def test_a_note_says_that_numbered_images_may_be_frames(files):
     content = run(files, "--intervals", 50)
     (note,) = [note for note in content["notes"] if "numbered as frames" in note]
@@ -101,6 +106,8 @@ def test_groups_of_the_file_stay_and_broken_lists_say_nothing(tmp_path):
         ([f"frame_{number:04d}.png" for number in range(0, 60, 6)], True),  # in even steps
         ([f"{number:04d}.png" for number in [*range(0, 60, 6), 57]], False),
         (name_frames([139, 285, 632, 724, 776, 785, 802, 872, 885, 1000, 9000], "val2017"), False),
+        (COCO_PHOTOS, False),
+        ([f"clip/{number:012d}.jpg" for number in [*range(0, 60, 6), 61]], True),
         (name_frames(range(10)) + [f"p/{chr(97 + i)}.jpg" for i in range(12)], False),  # a part
     ],
 )

@@ -14,6 +14,7 @@ from smallpose.evaluation.evaluate import evaluate
 from smallpose.io.coco_annotations import read_coco, write_coco
 from smallpose.io.coco_results import read_results, write_results
 from smallpose.io.mismatch import describe_mismatch
+from smallpose.io.mismatch_causes import MIN_OUTSIDE
 
 N = 40
 WIDTH = 640
@@ -277,3 +278,12 @@ def test_a_single_placeholder_is_noted_and_leaves_the_numbers_alone():
     ]
     assert note.startswith("1 person has 1 labelled keypoint (v > 0) at 0, 0 (first: id 1, nose)")
     assert note.endswith("give joints without a label v = 0")
+
+
+@pytest.mark.parametrize("num_detections", [1, 4, 5])
+def test_a_few_detections_outside_of_their_images_are_no_evidence(num_detections):
+    truth = make_people()
+    far = detect(truth)[:num_detections]
+    far[:, :, :2] += [900.0, 700.0]
+    note = describe_mismatch(truth, to_predictions(truth, far)) or ""
+    assert ("most joints outside of the image" in note) == (num_detections >= MIN_OUTSIDE)

@@ -8,7 +8,9 @@ import pytest
 from smallpose.cli.main import main
 from smallpose.core.errors import InputError
 from smallpose.core.instances import make_images, make_instances
+from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17
+from smallpose.evaluation.evaluate import evaluate
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.coco_results import read_results
 from smallpose.io.coco_results_fast import read_results_fast
@@ -245,6 +247,7 @@ def test_scores_are_those_of_the_labelled_images_and_the_note_is_printed(tmp_pat
     assert "8 results of 4 images" in (tmp_path / "board" / "index.html").read_text()
 
 
+@pytest.mark.usefixtures("unrendered_figures")
 def test_the_report_counts_what_was_left_out(tmp_path):
     labels, everything, ours = map(str, write_labels(tmp_path))
     out = tmp_path / "report"
@@ -273,3 +276,28 @@ def test_leaving_results_out_keeps_the_other_fields_of_those_that_stay(tmp_path)
     path = write(tmp_path / "ids.json", records)
     kept = read_results(path, truth, unknown_images="drop")
     assert read_result_tracks(path, truth, kept).tolist() == [0, 1] * (len(kept) // 2)
+
+
+def test_the_message_shows_a_name_of_the_labels(tmp_path):
+    """CVAT calls frames frame_000000, predict calls them by their video and number."""
+    images = make_images([10, 11], ["frame_000000.jpg", "frame_000001.jpg"])
+    truth = make_instances(COCO17, images, [], np.zeros((0, 4)), [])
+    records = list_records(lambda _, name: {"file_name": "drone/000001.jpg"})
+    path = write(tmp_path / "r.json", records)
+    own = r"where an image is called 'frame_000001.jpg' \(id 11\); "
+    with pytest.raises(InputError, match=f"image 'drone/000001.jpg' is not in the truth, {own}"):
+        read_results(path, truth)
+    with pytest.raises(InputError, match=rf"\(drone/000001.jpg\), {own}give the labels of these"):
+        read_results(path, truth, unknown_images="drop")
+    unnamed = make_instances(COCO17, make_images([7], [""]), [], np.zeros((0, 4)), [])
+    with pytest.raises(InputError, match="is not in the truth, where the image is called id 7; "):
+        read_results(path, unnamed)
+    none = make_instances(COCO17, make_images([], []), [], np.zeros((0, 4)), [])
+    with pytest.raises(InputError, match="is not in the truth, which has no images; "):
+        read_results(path, none)
+
+
+def test_detections_of_unknown_ids_are_answered_with_the_ids_that_there_are(truth):
+    predictions = make_predictions(COCO17, [77], np.ones((1, 17, 3)), [0.5])
+    with pytest.raises(InputError, match="image 77 is not in the truth, whose images have ids fr"):
+        evaluate(truth, predictions)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from smallpose.core.array_methods import ArrayMethods
 from smallpose.core.packed_keypoints import PackedKeypoints
 
 Rows = NDArray[np.intp] | NDArray[np.bool_] | slice
@@ -43,8 +44,8 @@ class KeypointTable:
         return counts
 
 
-@dataclass(frozen=True, eq=False)
-class MappedKeypoints:
+@dataclass(frozen=True, eq=False, repr=False)
+class MappedKeypoints(ArrayMethods):
     """An (n, k, 3) array of x, y, v that is made where it is indexed or converted.
 
     Args:

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from smallpose.core.array_methods import ArrayMethods
+
 UNITS_PER_PIXEL = 10_000  # as _json_read.c writes them and _native.c reads them
 _PEOPLE_PER_BLOCK = 8192  # packed at once
 
 
-@dataclass(frozen=True, eq=False)
-class PackedKeypoints:
+@dataclass(frozen=True, eq=False, repr=False)
+class PackedKeypoints(ArrayMethods):
     """An (n, k, 3) array of x, y, v that is unpacked where it is indexed or converted.
 
     Args:

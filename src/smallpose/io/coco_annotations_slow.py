@@ -284,7 +284,10 @@ class _TableBuilder:
                 raise InputError(
                     f"{self.path}, annotations[{index}] (id {a.id})",
                     "Object missing required field bbox",
-                    "add it or leave the annotation out",
+                    "add x, y, width and height of the person, by which sizes and heights go; "
+                    "docs/evaluate.md (Labels without boxes) adds boxes around the joints in a few "
+                    "lines, smallpose build SET --source own=FOLDER by itself; or leave the "
+                    "annotation out",
                 )
             rows[i] = row
         return rows

@@ -85,7 +85,8 @@ def _drop_unknown_images(
         raise UnsupportedJson
     num_left_out = dict(zip(unknown, counts.num_results[is_unknown].tolist(), strict=True))
     kept = predictions.take(is_member(predictions.image_ids, truth.images.ids))
-    return kept, describe_left_out(path, num_left_out, len(kept))
+    known_ids = set(counts.ids[~is_unknown].tolist())
+    return kept, describe_left_out(path, truth.images, known_ids, num_left_out, len(kept))
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ MAX_IMAGES = 2000
 MAX_MEAN_STEP = 60  # of their numbers; ids of photographs are further apart
 _EVALUATE_REMEDY = "give images of one video the same 'group' (evaluate has --video)"
 _NUMBERED = re.compile(r"(.*?)(\d+)")
+_COCO_DIGITS = 12  # of COCO's own names of photographs, such as 000000000036.jpg
 
 
 class _Frame(msgspec.Struct):
@@ -92,11 +93,14 @@ def describe_possible_frames(images: Images, remedy: str = _EVALUATE_REMEDY) -> 
         return []
     numbers: dict[str, list[int]] = {}
     flat: dict[str, list[int]] = {}  # of images without a folder
+    coco: dict[str, list[int]] = {}  # of images with names as COCO's
     for name in images.file_names:
         path = PurePosixPath(name.replace("\\", "/"))
         match = _NUMBERED.fullmatch(path.stem)
         if match and not path.parent.name:
             flat.setdefault(match[1], []).append(int(match[2]))
+        elif match and not match[1] and len(match[2]) == _COCO_DIGITS:
+            coco.setdefault(str(path.parent), []).append(int(match[2]))
         elif match:
             numbers.setdefault(f"{path.parent}/{match[1]}", []).append(int(match[2]))
     # Photographs are numbered, too: without a folder that could be a video's, only numbers in even
@@ -105,6 +109,10 @@ def describe_possible_frames(images: Images, remedy: str = _EVALUATE_REMEDY) -> 
         steps = set(np.diff(np.sort(members)).tolist())
         if len(steps) == 1 and steps.pop() > 1:
             numbers[f"./{prefix}"] = members
+    # COCO's photographs have any numbers, frames that someone has called so mostly the same step.
+    for folder, members in coco.items():
+        if _are_evenly_spaced(members):
+            numbers[f"{folder}/"] = members
     counts = Counter(
         {
             name: len(members)
@@ -125,3 +133,9 @@ def describe_possible_frames(images: Images, remedy: str = _EVALUATE_REMEDY) -> 
         f"are ({folder}): if they are, they are not independent, and the intervals here are too "
         f"narrow; {remedy}"
     ]
+
+
+def _are_evenly_spaced(numbers: Sequence[int]) -> bool:
+    """Return whether most numbers follow the one before by the same step."""
+    steps = np.diff(np.sort(numbers))
+    return len(steps) > 0 and 2 * int(np.unique(steps, return_counts=True)[1].max()) > len(steps)

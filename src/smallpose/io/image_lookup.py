@@ -5,6 +5,7 @@ without its suffix, as a number where it is one, and the name itself beside it. 
 it fits one; a bare name is used only where no id fits. A file name that is given decides.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import PurePosixPath
@@ -17,6 +18,7 @@ from smallpose.core.instances import Images
 from smallpose.system.image_formats import IMAGE_SUFFIXES
 
 ImageId = int | str
+_LAST_DIGITS = re.compile(r"\d+$")
 
 
 def number_ids(ids: Sequence[ImageId]) -> tuple[NDArray[np.int64], tuple[ImageId, ...]]:
@@ -89,7 +91,9 @@ class ImageLookup:
         if matched_id is None:
             name = file_name or image_id
             raise InputError(
-                where, f"image {name!r} is not in the truth", "correct the entry or leave it out"
+                where,
+                describe_unknown_image(name, self._images),
+                "correct the entry or leave it out",
             )
         return matched_id
 
@@ -211,6 +215,33 @@ class ImageLookup:
                 "use image ids, or write file_name with its folders",
             )
         return rows[0] if rows else None
+
+
+def describe_unknown_image(name: ImageId | None, images: Images) -> str:
+    """Say that the truth lacks an image, and how one of its own is called."""
+    return f"image {name!r} is not in the truth{describe_example(images, name)}"
+
+
+def describe_example(images: Images, name: ImageId | None = None) -> str:
+    """Name one image of the truth, after a comma; "" where it has none.
+
+    Args:
+        name: of an image that it lacks; an image of the same number is taken, if there is one.
+    """
+    if not len(images):
+        return ", which has no images"
+    number = _get_last_number(name)
+    numbers = map(_get_last_number, images.file_names)
+    row = next((i for i, own in enumerate(numbers) if own == number), 0) if number else 0
+    own_id = f"id {images.file_ids[row]}"
+    called = f"{images.file_names[row]!r} ({own_id})" if images.file_names[row] else own_id
+    return f", where {'an image' if len(images) > 1 else 'the image'} is called {called}"
+
+
+def _get_last_number(name: ImageId | None) -> str:
+    """Return the digits that a name ends with, before its suffix; "" without any."""
+    digits = _LAST_DIGITS.search(_split_path(str(name)).stem)
+    return digits[0] if isinstance(name, str) and digits else ""
 
 
 def describe_doubtful_ids(images: Images, ids: Sequence[int]) -> tuple[str, ...]:

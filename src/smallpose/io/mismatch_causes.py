@@ -26,6 +26,7 @@ MIN_SCALED_APART = 10  # people who fit at one scale in x and another in y
 MIN_SHARE_APART = 0.25  # of the people looked at, likewise
 MIN_SCALED_EACH = 10  # people who fit at a scale of their own
 MIN_SHARE_EACH = 0.5  # of the people looked at, likewise
+MIN_OUTSIDE = 5  # detections with most joints outside of the image
 MIN_SCALE = 1.05  # or its inverse; nearer scales are no other
 MAX_SPREAD = 1.02  # of the scales of x and y that are called one
 MIN_RATIO = 4  # of people who fit at another scale and as they are
@@ -175,7 +176,7 @@ def _describe_outside(truth: Instances, predictions: Predictions) -> str | None:
     is_outside &= ~find_placeholders(xy)  # joints that were not detected
     is_outside &= np.asarray((size_wh > 0).all(axis=1))[:, None]
     num_outside = int(np.count_nonzero(2 * is_outside.sum(axis=1) > xy.shape[1]))
-    if 2 * num_outside <= len(predictions):
+    if num_outside < MIN_OUTSIDE or 2 * num_outside <= len(predictions):
         return None
     return (
         f"{format_share(num_outside, len(predictions), 'detection has', 'detections have')} most "

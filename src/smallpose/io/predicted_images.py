@@ -40,6 +40,20 @@ def get_image_list_path(results: Path) -> Path:
     return results.with_name(f"{results.stem}.images.json")
 
 
+def list_predicted_images(results: Path | str) -> list[str]:
+    """Return the names of the images that the list beside results has; [] without a list."""
+    path = get_image_list_path(Path(results))
+    try:
+        return _read_names(path) if path.is_file() else []
+    except (InputError, msgspec.MsgspecError):
+        return []
+
+
+def _read_names(path: Path) -> list[str]:
+    content = msgspec.json.decode(read_bytes(path), type=_ImageList)
+    return [one.file_name for one in content.images]
+
+
 class PredictedImages(NamedTuple):
     """Which images were predicted.
 
@@ -67,9 +81,7 @@ def check_predicted_images(
         is_run = Path(results).name == RUN_RESULTS
         return PredictedImages((), is_run and Path(results).with_name(_RUN_RECORD).is_file())
     try:
-        names = [
-            one.file_name for one in msgspec.json.decode(read_bytes(path), type=_ImageList).images
-        ]
+        names = _read_names(path)
         lookup = ImageLookup(truth.images, goes_by_names=True)
         found = {lookup.find_id_if_known(None, name, str(path)) for name in names}
     except (InputError, msgspec.MsgspecError):

@@ -10,7 +10,7 @@ from msgspec import Raw
 from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Images
-from smallpose.io.image_lookup import ImageLookup
+from smallpose.io.image_lookup import ImageLookup, describe_unknown_image
 from smallpose.io.pose_forms import PoseReader, has_poses, is_pose
 from smallpose.io.pose_records import Record
 from smallpose.io.result_entries import ResultEntries
@@ -107,7 +107,9 @@ class FileImages:
             return image
         if self._unknown_images == "drop":
             return {"file_name": names[-1]}
-        raise InputError(where, f"image {names[-1]!r} is not in the truth", UNKNOWN_IMAGES_REMEDY)
+        assert self._images is not None
+        what = describe_unknown_image(names[-1], self._images)
+        raise InputError(where, what, UNKNOWN_IMAGES_REMEDY)
 
     def find_if_known(self, names: Sequence[str], where: str) -> Record | None:
         """Return the fields as `find`; None where no image has one of the names."""

@@ -4,14 +4,20 @@ Refusing is the default, because results of other images are most often results 
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Literal
 
 from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Images
-from smallpose.io.image_lookup import ImageId, ImageLookup
+from smallpose.io.image_lookup import (
+    ImageId,
+    ImageLookup,
+    describe_example,
+    describe_unknown_image,
+)
+from smallpose.io.predicted_images import list_predicted_images
 
 UnknownImages = Literal["refuse", "drop"]
 UNKNOWN_IMAGES_WORDS = ("refuse", "drop")
@@ -32,9 +38,11 @@ class ResultImages:
     """
 
     def __init__(self, images: Images, unknown_images: UnknownImages = "refuse") -> None:
+        self.images = images
         self.is_dropping = unknown_images == "drop"
         self.lookup = ImageLookup(images, goes_by_names=self.is_dropping)
         self.num_left_out: Counter[ImageId] = Counter()  # results by the name of their image
+        self.known_ids: set[int] = set()  # of images that have results
 
     def find_id(self, image_id: ImageId | None, file_name: str | None, where: str) -> int | None:
         """Return the id in `images` of a result's image; None where the result is left out.
@@ -46,6 +54,8 @@ class ResultImages:
         if known is None:
             name = file_name or image_id  # 0 is an id, too
             self.leave_out("" if name is None else name, where)
+        else:
+            self.known_ids.add(known)
         return known
 
     def leave_out(self, name: ImageId, where: str, num_results: int = 1) -> None:
@@ -57,11 +67,12 @@ class ResultImages:
         Raises: InputError where such results are refused.
         """
         if not self.is_dropping:
-            raise InputError(where, f"image {name!r} is not in the truth", UNKNOWN_IMAGES_REMEDY)
+            what = describe_unknown_image(name, self.images)
+            raise InputError(where, what, UNKNOWN_IMAGES_REMEDY)
         self.num_left_out[name] += num_results
 
     def describe(self, path: Path | str, num_kept: int) -> tuple[str, ...]:
-        """Return the sentence on what was left out; none where nothing was.
+        """Return the sentences on what was left out; none where nothing was.
 
         Args:
             path: of the results.
@@ -69,13 +80,21 @@ class ResultImages:
 
         Raises: InputError where all were left out.
         """
-        return describe_left_out(path, self.num_left_out, num_kept)
+        return describe_left_out(path, self.images, self.known_ids, self.num_left_out, num_kept)
 
 
 def describe_left_out(
-    path: Path | str, num_left_out: Mapping[ImageId, int], num_kept: int
+    path: Path | str,
+    truth_images: Images,
+    known_ids: Collection[int],
+    num_left_out: Mapping[ImageId, int],
+    num_kept: int,
 ) -> tuple[str, ...]:
-    """Return the sentence on results that were left out, by their image; as `describe`."""
+    """Return the sentences on results that were left out, by their image; as `describe`.
+
+    Args:
+        known_ids: of images that have results.
+    """
     num_results = sum(num_left_out.values())
     if not num_results:
         return ()
@@ -86,12 +105,23 @@ def describe_left_out(
             str(path),
             f"all {format_count(num_results, 'result is', 'results are')} of images that are not "
             "in "
-            f"the truth ({listed}" + (", …)" if len(names) > _MAX_NAMES else ")"),
-            "give the labels of these images, or results that name them by file_name",
+            f"the truth ({listed}"
+            + (", …)" if len(names) > _MAX_NAMES else ")")
+            + describe_example(truth_images, names[0]),
+            "give the labels of these images, or results that name them by file_name as the labels "
+            "do",
         )
     if len(names) > _MAX_NAMES:
         listed += f" and {len(names) - _MAX_NAMES:,} more"
     results = format_count(num_results, "result")
     images = format_count(len(names), "image")
     verb = "is" if num_results == 1 else "are"
-    return (f"{results} of {images} that the labels do not have {verb} left out: {listed}",)
+    # Imported here, because most results have no unknown images and should be read fast.
+    from smallpose.io.frame_numbering import describe_shifted_frames
+
+    return (
+        f"{results} of {images} that the labels do not have {verb} left out: {listed}",
+        *describe_shifted_frames(
+            truth_images, known_ids, [*num_left_out, *list_predicted_images(path)]
+        ),
+    )

@@ -185,6 +185,7 @@ def _find_images(num_lines: Mapping[Path, int], images: ResultImages) -> dict[Pa
             images.leave_out(file.stem, str(file), count)
         else:
             id_of_file[file] = image_id
+            images.known_ids.add(image_id)
     return id_of_file
 
 

@@ -1,6 +1,7 @@
 """The columns of the person browser agree with the evaluation."""
 
 import base64
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -41,3 +42,12 @@ def test_people_come_first_and_false_positives_follow(crowded, browser):
     ids = decode(browser.data["id"], "<f8")
     assert (ids[: browser.num_people] > 0).all()
     assert ids[browser.num_people :].tolist() == (-1 - false.rows).tolist()
+
+
+def test_joints_are_named_as_the_labels_spell_them(crowded):
+    truth, predictions = crowded
+    spelled = tuple(f"my_{joint}" for joint in truth.skeleton.joints)
+    truth = replace(truth, skeleton=replace(truth.skeleton, file_joints=spelled))
+    results = [RunPredictions("run", predictions, match_people(truth, predictions))]
+    names = build_browser_data(truth, results, read=None).data["joints"]
+    assert names == [joint.replace("_", " ") for joint in spelled]

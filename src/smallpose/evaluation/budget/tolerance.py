@@ -125,7 +125,7 @@ def measure_people(
         raise InputError(
             f"--joint {truth.skeleton.spelled_joints[joint]}",
             "the predictions do not have it",
-            f"use one of {', '.join(predictions.skeleton.joints)}",
+            f"use one of {', '.join(predictions.skeleton.spelled_joints)}",
         )
     limit = tolerance.measure(truth)
     is_labelled = truth.keypoints[:, joint, 2] > 0

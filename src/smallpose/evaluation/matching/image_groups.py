@@ -94,6 +94,13 @@ def index_truth_images(truth: Instances) -> tuple[NDArray[np.int64], Ints]:
     return truth.images.ids[order], index[truth.image_rows]
 
 
+def _describe_ids(image_ids: NDArray[np.int64]) -> str:
+    """Say which rising ids the truth has, after a comma."""
+    if not len(image_ids):
+        return ", which has no images"
+    return f", whose images have ids from {image_ids[0]} to {image_ids[-1]}"
+
+
 def index_images(image_ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> Ints:
     """Return the (d,) index of each wanted id among the rising ones.
 
@@ -111,7 +118,7 @@ def index_images(image_ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> Int
     if len(unknown):
         raise InputError(
             f"results, entry[{unknown[0]}]",
-            f"image {wanted[unknown[0]]} is not in the truth",
+            f"image {wanted[unknown[0]]} is not in the truth{_describe_ids(image_ids)}",
             "correct its image_id or remove the entry",
         )
     return np.repeat(index.astype(np.intp), np.diff(starts, append=len(wanted)))

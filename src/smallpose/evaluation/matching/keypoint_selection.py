@@ -32,7 +32,8 @@ class ScoredPoses:
         is_counted: (n,) people who must be detected; the others are ignored.
         classes: (c, n) membership in `CLASSES`.
         num_without_joints: how many people have labels, but none among the scored joints.
-        missing_joints: those of the truth that are left out because the predictions lack them.
+        missing_joints: those of the truth, as its file spells them, that are left out because the
+            predictions lack them.
     """
 
     truth: Instances
@@ -60,7 +61,8 @@ def select_keypoints(
         truth's, or sigmas do not fit.
     """
     skeleton = _choose_skeleton(truth.skeleton, predictions.skeleton, config.keypoints)
-    missing = [j for j in skeleton.joints if j not in predictions.skeleton.joints]
+    spelled = dict(zip(truth.skeleton.joints, truth.skeleton.spelled_joints, strict=True))
+    missing = [spelled.get(j, j) for j in skeleton.joints if j not in predictions.skeleton.joints]
     if missing and len(predictions):
         raise InputError(
             f"results with {predictions.skeleton.name}",
@@ -69,7 +71,9 @@ def select_keypoints(
         )
     missing_joints: tuple[str, ...] = ()
     if config.keypoints is None and skeleton not in (truth.skeleton, COCO17):
-        missing_joints = tuple(j for j in truth.skeleton.joints if j not in skeleton.joints)
+        missing_joints = tuple(
+            spelled[j] for j in truth.skeleton.joints if j not in skeleton.joints
+        )
     is_counted = truth.is_counted
     num_without_joints = 0
     keypoints = truth.keypoints

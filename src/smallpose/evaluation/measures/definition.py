@@ -186,7 +186,7 @@ def _resolve_joint(word: str, joint: str, skeleton: Skeleton) -> str:
     raise InputError(
         f"--measure {word}",
         f"the ground truth has no joint {joint}",
-        f"use its joints: {', '.join(skeleton.joints)}",
+        f"use its joints: {', '.join(skeleton.spelled_joints)}",
     )
 
 
@@ -198,5 +198,5 @@ def refuse_missing_joints(measures: Sequence[Measure], predicted: Skeleton) -> N
                 raise InputError(
                     f"--measure {measure.name}",
                     f"the results have no joint {joint}",
-                    f"use joints that they have: {', '.join(predicted.joints)}",
+                    f"use joints that they have: {', '.join(predicted.spelled_joints)}",
                 )

@@ -22,7 +22,7 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.joint_order import JointOrder, keep_joint_order
 from smallpose.core.score_limits import ScoreLimit
-from smallpose.core.skeleton import Skeleton
+from smallpose.core.skeleton import Skeleton, resolve_skeleton
 from smallpose.dataloading.images import refuse_unreadable
 from smallpose.dataloading.top_down.crop_options import CropOptions
 from smallpose.inference.boxes import convert_to_boxes
@@ -237,6 +237,9 @@ def _check_job(worker: ShardWorker) -> None:
         write_atomically(path, json.dumps(job, indent=1) + "\n")
         return
     stored = msgspec.json.decode(read_bytes(path), type=dict[str, Any])
+    # Joints that are spelled otherwise are the same; older versions wrote the names of the 21.
+    stored["joints"] = resolve_skeleton(stored.get("joints", [])).joints
+    job["joints"] = resolve_skeleton(job["joints"]).joints
     stored["options"] = _rename_old_options(stored.get("options", {}))
     for name, value in job.items():
         if stored.get(name) != value:
@@ -284,7 +287,7 @@ def _describe_job(worker: ShardWorker) -> dict[str, Any]:
     return {
         "method": method.name,
         "weights": _hash_weights(method),
-        "joints": list(worker.order.skeleton.joints),
+        "joints": list(worker.order.skeleton.spelled_joints),
         "images": len(work.image_ids),
         "per_shard": work.per_shard,
         "pictures and boxes": _hash_arrays(arrays),

@@ -17,6 +17,7 @@ from smallpose.methods.checkpoints.key_names import rename_keys
 from smallpose.methods.checkpoints.keypoint_rows import copy_shared_joints, count_keypoints
 from smallpose.methods.checkpoints.model_card import parse_model_card
 from smallpose.methods.checkpoints.safe_unpickle import read_pickle
+from smallpose.methods.checkpoints.spelled_joints import recall_spelled_joints
 from smallpose.methods.checkpoints.state_dict import find_state_dict, remove_wrappers
 from smallpose.system.progress import print_status
 
@@ -251,6 +252,8 @@ def _read_safetensors(path: Path) -> Weights:
     tensors, card = _open_safetensors(path)
     metadata = parse_model_card(path, card)
     skeleton = skeleton_from_json(metadata.get("skeleton"))
+    if skeleton is not None:
+        skeleton = recall_spelled_joints(path, skeleton)
     return Weights(path, rename_keys(remove_wrappers(path, tensors)), skeleton, metadata)
 
 

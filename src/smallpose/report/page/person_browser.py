@@ -123,7 +123,7 @@ def build_browser_data(
         "cell": CELL_WH,
         "subpixels": SUBPIXELS,
         "pack_size": PACK_SIZE,
-        "joints": [joint.replace("_", " ") for joint in truth.skeleton.joints],
+        "joints": [joint.replace("_", " ") for joint in truth.skeleton.spelled_joints],
         "edges": truth.skeleton.edges,
         "substitute_limbs": list_substitute_limbs(truth.skeleton.joints),
         "sources": [SOURCE_NAMES[s] for s in SOURCES[: truth.source.max(initial=5) + 1]],
