@@ -2,9 +2,11 @@
 
 import difflib
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+from tests.advice import checking_advice
 
 GOLDEN = Path(__file__).parent / "golden"
 DIRECTORIES = pytest.StashKey[dict[Path, pytest.Dir]]()
@@ -44,6 +46,13 @@ def _use_own_configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _check_advice() -> Iterator[None]:
+    """Fail tests in which a command advises an option that it has not."""
+    with checking_advice():
+        yield
+
+
 @pytest.fixture
 def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
     """Return a function that compares a text with a file of tests/golden; --golden rewrites it."""
@@ -60,6 +69,37 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         assert expected == text, "\n".join(diff)
 
     return compare
+
+
+@pytest.fixture(scope="session")
+def leave_out_rendering() -> Callable[[], AbstractContextManager[None]]:
+    """Return a context in which figures are drawn but their files are empty.
+
+    It halves the time of reports in tests of something else.
+    """
+
+    def save_figure(_: object, folder: Path, name: str, *__: str) -> bytes:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.svg").touch()
+        (folder / f"{name}.png").touch()
+        return b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 300 200"/>'
+
+    @contextmanager
+    def leave_out() -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("smallpose.report.figures.save_figure", save_figure)
+            yield
+
+    return leave_out
+
+
+@pytest.fixture
+def unrendered_figures(
+    leave_out_rendering: Callable[[], AbstractContextManager[None]],
+) -> Iterator[None]:
+    """Leave out the rendering of figures in one test."""
+    with leave_out_rendering():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -124,3 +124,18 @@ def test_contradictions_are_errors(files, tmp_path, records, message, capsys):
     text = capsys.readouterr().err
     assert message in " ".join(text.split()) and "Traceback" not in text
     assert not (tmp_path / "o.json").exists()
+
+
+def test_boxes_whose_id_and_name_differ_are_answered_with_what_predict_has(files, tmp_path, capsys):
+    names = ("000007.jpg", "c.jpg")
+    images = [
+        {"id": i, "file_name": name, "width": 80, "height": 60} for i, name in enumerate(names)
+    ]
+    (tmp_path / "data.json").write_text(json.dumps({"images": images}))
+    (tmp_path / "det.json").write_text(json.dumps([box(image_id=1, file_name=names[0])]))
+    words = (files / "run", "--data", tmp_path / "data.json", "--images", files / "photos")
+    words += ("--boxes", tmp_path / "det.json", "--out", tmp_path / "o.json")
+    assert main(["predict", *map(str, words)]) == 2
+    error = capsys.readouterr().err
+    assert "correct one of the two; ids that predict numbered itself become" in error
+    assert "--unknown-images" not in error  # which is an option of evaluate

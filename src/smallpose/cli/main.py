@@ -89,6 +89,19 @@ READS_LINKS = (
 )
 # Verbs without large matrix products, which start faster without threads for them.
 _SINGLE_THREADED = ("check", "compare", "evaluate", "report")
+# What verbs are called elsewhere; the nearest spelling of `score` is `compare`.
+_OTHER_WORDS = {
+    **dict.fromkeys(("score", "eval", "metrics", "test", "ap"), "evaluate"),
+    **dict.fromkeys(("diff", "vs", "significance"), "compare"),
+    **dict.fromkeys(("infer", "inference", "detect", "run", "track", "draw"), "predict"),
+    **dict.fromkeys(("fit", "finetune", "fine-tune"), "train"),
+    **dict.fromkeys(("validate", "val", "verify", "lint"), "check"),
+    **dict.fromkeys(("convert", "onnx"), "export"),
+    **dict.fromkeys(("prepare", "import", "dataset", "make"), "build"),
+    **dict.fromkeys(("models", "list"), "methods"),
+    **dict.fromkeys(("page", "html", "plot"), "report"),
+    **dict.fromkeys(("download", "checkpoint"), "weights"),
+}
 _ALL_VERBS = {verb: text for group in VERBS.values() for verb, text in group.items()}
 
 
@@ -109,6 +122,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
         return code
     except SmallposeError as error:
+        _keep_own_advice(words[0], error)
         return _print_error(str(error), error.exit_code)
     except PermissionError as error:
         # Readers report it themselves where they expect it; any folder on the way can raise it.
@@ -132,6 +146,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _print_error(_describe_bug(words[0], error), 4)
 
 
+def _keep_own_advice(verb: str, error: SmallposeError) -> None:
+    """Leave out of the remedy what is an option of other verbs."""
+    if "--" not in error.remedy:
+        return
+    from smallpose.cli.advice import keep_own_advice
+
+    own = list_options(verb)
+    if all(word in own for word in error.remedy.split() if word.startswith("--")):
+        return  # the parsers of all verbs take long
+    keep_own_advice(error, own, {name: list_options(name) for name in _ALL_VERBS})
+
+
+def list_options(verb: str) -> set[str]:
+    """Return the options of a verb, as they are typed."""
+    return {option for action in create_parser(verb)._actions for option in action.option_strings}
+
+
 def is_traceback_wanted() -> bool:
     """Return whether SMALLPOSE_TRACEBACK asks for the tracebacks of errors of ours."""
     return bool(os.environ.get("SMALLPOSE_TRACEBACK"))
@@ -141,24 +172,29 @@ def _describe_bug(verb: str, error: Exception) -> str:
     """Describe an exception that no reader expected, with the last place of ours, or the user's.
 
     A file of the user's own, such as one with a method, is called by us and lies elsewhere than
-    installed packages.
+    installed packages. Where it has called us in turn, either may be at fault.
     """
-    place = own_place = ""
+    place = own_place = place_below = ""
     trace = error.__traceback__
     while trace is not None:
         path = Path(trace.tb_frame.f_code.co_filename)
         if _PACKAGE in path.parents:
             place = f" in {path.parent.name}/{path.name}:{trace.tb_lineno}"
+            place_below = place if own_place else ""
         elif place and path.is_file() and not _is_installed(path):
             own_place = f"{path}:{trace.tb_lineno}"
+            place_below = ""
         trace = trace.tb_next
     reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    report = "set SMALLPOSE_TRACEBACK=1, run the command again, and report what it prints"
+    if place_below:
+        return (
+            f"{own_place}: its call of smallpose fails with {reason}{place_below}; correct the "
+            f"line, or, if it is right, {report}"
+        )
     if own_place:
         return f"{own_place}: fails with {reason}; correct the file"
-    return (
-        f"smallpose {verb}: an error of smallpose itself ({reason}{place}); set "
-        "SMALLPOSE_TRACEBACK=1, run the command again, and report what it prints"
-    )
+    return f"smallpose {verb}: an error of smallpose itself ({reason}{place}); {report}"
 
 
 def _is_installed(path: Path) -> bool:
@@ -178,7 +214,8 @@ def _run_verb(words: list[str]) -> int:
     if words[0] not in _ALL_VERBS:
         import difflib
 
-        near = difflib.get_close_matches(words[0], _ALL_VERBS, n=1)
+        meant = _OTHER_WORDS.get(words[0].lower())
+        near = [meant] if meant else difflib.get_close_matches(words[0], _ALL_VERBS, n=1)
         guess = f"did you mean '{near[0]}'?" if near else "see 'smallpose --help'"
         return _print_error(f"smallpose {words[0]}: no such verb; {guess}", 2)
     if words[0] in _SINGLE_THREADED:
