@@ -246,7 +246,7 @@ def test_tables_and_results_are_one_line_in_a_notebook(dataset):
         (truth.images, "Images(12 images: 0.jpg, 1.jpg, 2.jpg, …)"),
         (predictions, "Predictions(12 detections in 12 images, skeleton coco17)"),
         (COCO17, "Skeleton('coco17', 17 joints: nose, left_eye, right_eye, …)"),
-        (evaluation, "Evaluation(coco AP 1.0000, 12 people; print shows all)"),
+        (evaluation, "Evaluation(coco AP 1.0000, 12 people, 1 note; print shows all)"),
         (comparison, "Comparison(of A, B; print shows all)"),
         (smallpose.diagnose(truth, predictions), "Diagnosis(coco; print shows all)"),
         (smallpose.split_difference(truth, results), "DifferenceSplit(B against A; print shows"),
@@ -258,3 +258,35 @@ def test_tables_and_results_are_one_line_in_a_notebook(dataset):
     assert repr(ignored) == (
         "Instances(10 people and 2 to ignore in 12 images, skeleton coco17, 1 note)"
     )
+
+
+def test_other_values_are_answered_with_what_to_pass(dataset):
+    truth, predictions = dataset
+    for options, message in (
+        ({"size_limits": 5}, "size limits 5: are no two numbers; give the end of small"),
+        ({"sigmas": "sigmas.json"}, 'sigmas="sigmas.json": the name of a file, not what is in'),
+        ({"seed": "x"}, 'seed="x": of type str, no whole number'),
+    ):
+        with pytest.raises(InputError, match=message):
+            smallpose.evaluate(truth, predictions, **options)
+    with pytest.raises(
+        InputError, match=r"is of type Instances, no results; .*smallpose\.write_coco"
+    ):
+        smallpose.write_results(truth, "x.json")
+    with pytest.raises(InputError, match=r"no ground truth; .*smallpose\.write_results"):
+        smallpose.write_coco(predictions, "x.json")
+    with pytest.raises(InputError, match="joints are one text; pass a tuple of names"):
+        Skeleton("one", "nose")
+    assert Skeleton("two", ["nose", "tail"]) == Skeleton("two", ("nose", "tail"))
+
+
+def test_options_that_are_passed_on_are_listed_where_one_does_not_exist(dataset):
+    truth, predictions = dataset
+    with pytest.raises(
+        TypeError, match=r"smallpose\.compare: .*'oks'; options are protocols, num_"
+    ):
+        smallpose.compare(truth, {"A": predictions, "B": predictions}, oks="box")
+    with pytest.raises(
+        TypeError, match=r"smallpose\.Evaluator: .* options are protocols, oks_area"
+    ):
+        smallpose.Evaluator(truth, oks="box")

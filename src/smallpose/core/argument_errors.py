@@ -7,7 +7,7 @@ are called in Python, the error names the argument: `unknown_images="drop"`.
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from smallpose.core.errors import SmallposeError
@@ -27,6 +27,7 @@ _EXAMPLES = {
 # A command in a sentence, which is left as it is, or an option, which may be followed by a value.
 _COMMAND = r"smallpose [a-z]+\b[^;,']*|(?<![-\w])(?:predict|build|export|evaluate) --[^;,']*"
 _OPTION = r"(?<![-\w])(--[a-z][a-z-]*)(?: ([\w.%:/'-]+))?"
+_EMPTY = inspect.Parameter.empty
 _COMMAND_OR_OPTION = re.compile(f"(?P<command>{_COMMAND})|{_OPTION}")
 # Words that may follow the name of an option in a sentence and are no value of it.
 _NO_VALUES = re.compile(
@@ -43,12 +44,15 @@ def name_arguments(
         more_parameters: that the function takes, too, by `**options` or in a config.
     """
 
+    more = [parameter.name for parameter in more_parameters if parameter.default is not _EMPTY]
+
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
         except TypeError:
             _refuse_other_arguments(function, args, kwargs)
+            _refuse_other_options(function, kwargs, more)
             raise
         except SmallposeError as error:
             own = inspect.signature(function).parameters.values()
@@ -71,6 +75,28 @@ def _refuse_other_arguments(
         name = f"smallpose.{function.__name__}"
         call = f"smallpose.{_format_call(function.__name__, signature)}"
         raise TypeError(f"{name}: {error}; call {call}, see help({name})") from None
+
+
+def _refuse_other_options(
+    function: Callable[..., Any], kwargs: Mapping[str, Any], names: Sequence[str]
+) -> None:
+    """Raise a TypeError that lists the options of a function that passes them on.
+
+    Args:
+        names: of the options that are passed on.
+    """
+    parameters = inspect.signature(function).parameters
+    if not any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+        return
+    own = [one.name for one in parameters.values() if one.kind is one.KEYWORD_ONLY]
+    known = dict.fromkeys([*own, *names])
+    unknown = [name for name in kwargs if name not in known and name not in parameters]
+    if unknown:
+        name = function.__qualname__.removesuffix(".__init__")
+        raise TypeError(
+            f"smallpose.{name}: got an unexpected keyword argument {unknown[0]!r}; options are "
+            f"{', '.join(known)}"
+        ) from None
 
 
 def _format_call(name: str, signature: inspect.Signature) -> str:

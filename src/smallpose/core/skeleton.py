@@ -95,6 +95,8 @@ class Skeleton:
         custom_sigmas: (k,) OKS sigmas; without them, those of the 21 by name.
         custom_pairs: indices of each left and right joint; without them, what the names tell.
         file_joints: (k,) the names as a file spells them, where these differ.
+
+    Raises: InputError for joints that are one text.
     """
 
     name: str
@@ -103,6 +105,13 @@ class Skeleton:
     custom_sigmas: tuple[float, ...] | None = None
     custom_pairs: tuple[Edge, ...] | None = None
     file_joints: tuple[str, ...] = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.joints, str):
+            remedy = f"pass a tuple of names, as in ({self.joints!r},)"
+            raise InputError(f"skeleton {self.name}", "joints are one text", remedy)
+        if not isinstance(self.joints, tuple):  # a list would equal no other skeleton's joints
+            object.__setattr__(self, "joints", tuple(self.joints))
 
     def __repr__(self) -> str:
         """Return name and joints in one line.

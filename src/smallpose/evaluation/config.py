@@ -54,18 +54,34 @@ class ScoringConfig:
         ):
             if value is not None:
                 refuse_other_counts(flag, value)
-        small, medium = self.size_limits
-        if not 0 < small <= medium:
-            raise InputError(
-                f"size limits {small}, {medium}",
-                "they do not rise",
-                "give the end of small, then the end of medium",
-            )
+        _refuse_other_limits(self.size_limits)
+        if self.sigmas is not None:
+            _refuse_other_sigmas(self.sigmas)
 
     @property
     def detection_limit(self) -> int | None:
         """Return how many detections of an image any protocol needs; None for all."""
         return self.max_detections if set(self.protocols) == {"coco"} else None
+
+
+def _refuse_other_limits(limits: SizeLimits) -> None:
+    remedy = "give the end of small, then the end of medium, px², as in (1024, 9216)"
+    try:
+        small, medium = limits
+        is_rising = 0 < small <= medium
+    except (TypeError, ValueError):
+        raise InputError(f"size limits {limits}", "are no two numbers", remedy) from None
+    if not is_rising:
+        raise InputError(f"size limits {small}, {medium}", "they do not rise", remedy)
+
+
+def _refuse_other_sigmas(sigmas: ArrayLike) -> None:
+    if isinstance(sigmas, str | os.PathLike):
+        raise InputError(
+            f"--sigmas {os.fspath(sigmas)}",
+            "the name of a file, not what is in it",
+            "pass one number per keypoint, in their order",
+        )
 
 
 def list_protocols(protocols: str | Sequence[str]) -> tuple[str, ...]:

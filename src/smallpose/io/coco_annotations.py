@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.boxes import BOX_RULES
+from smallpose.core.errors import InputError
 from smallpose.core.instances import SOURCES, Images, Instances
 from smallpose.core.mapped_keypoints import MappedKeypoints
 from smallpose.core.packed_keypoints import PackedKeypoints
@@ -27,7 +28,7 @@ def read_coco(
     path: Path | str,
     *,
     derived: bool = False,
-    category: str | Sequence[str] = (),
+    category: int | str | Sequence[str] = (),
     keypoints_required: bool = True,
     data: bytes | None = None,
     packed: bool = False,
@@ -50,7 +51,7 @@ def read_coco(
     Raises: InputError naming the record that is broken, or two records with one id that differ, or
         where no annotation has keypoints.
     """
-    wanted = (category,) if isinstance(category, str) else tuple(category)
+    wanted = (str(category),) if isinstance(category, int | str) else tuple(category)
     refuse_content(path)
     if data is None:
         path = find_label_path(Path(path)) if Path(path).is_dir() else Path(path)
@@ -73,6 +74,10 @@ def write_coco(
     Args:
         derived: (n, k) keypoints that were computed from others; each annotation lists them.
     """
+
+    if not isinstance(people, Instances):
+        what = f"is of type {type(people).__name__}, no ground truth"
+        raise InputError("write_coco", what, "write results with smallpose.write_results")
 
     def write(file: IO[bytes]) -> None:
         categories = msgspec.json.encode([_build_category_record(people)])

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from smallpose.core.argument_checks import refuse_other_words
+from smallpose.core.errors import InputError
 from smallpose.core.instances import Images, Instances, make_images, make_instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import COCO17, Skeleton
@@ -124,6 +125,9 @@ def write_results(
         images: of the ground truth; its ids are written as the file has them, also where they are
             text.
     """
+    if not isinstance(predictions, Predictions):
+        what = f"is of type {type(predictions).__name__}, no results"
+        raise InputError("write_results", what, "write labels with smallpose.write_coco")
     records = build_result_records(predictions, category_id, images, file_names)
     text = msgspec.json.encode(records)
     if keypoint_names:
