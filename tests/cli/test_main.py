@@ -6,7 +6,7 @@ from importlib import import_module
 
 import pytest
 
-from smallpose.cli.main import VERBS, main
+from smallpose.cli.main import _OTHER_WORDS, VERBS, main
 
 ALL = [verb for group in VERBS.values() for verb in group]
 
@@ -35,6 +35,20 @@ def test_a_wrong_verb_gets_a_suggestion(capsys):
     assert capsys.readouterr().err == (
         "smallpose evalute: no such verb; did you mean 'evaluate'?\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("word", "verb"),
+    [("score", "evaluate"), ("Eval", "evaluate"), ("infer", "predict"), ("validate", "check")],
+)
+def test_what_a_verb_is_called_elsewhere_is_answered_with_its_name(word, verb, capsys):
+    assert main([word]) == 2
+    assert capsys.readouterr().err.endswith(f"no such verb; did you mean '{verb}'?\n")
+
+
+def test_other_words_lead_to_verbs():
+    assert set(_OTHER_WORDS.values()) <= set(ALL)
+    assert not set(_OTHER_WORDS) & set(ALL)
 
 
 def test_a_wrong_flag_is_one_line_and_code_2(capsys):

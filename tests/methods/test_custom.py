@@ -189,6 +189,15 @@ def test_an_error_of_the_users_code_names_its_line(file, capsys, monkeypatch):
     assert error.startswith(f"{file}:{line}: fails with IndexError: ")
     assert error.endswith("; correct the file\n")
 
+    # Where it calls us, and we fail, either may be at fault.
+    calling = "        return self.skeleton.joint_indices(['x'])"
+    file.write_text(CODE.replace("        return keypoints\n", f"{calling}\n"))
+    assert main(["train"]) == 4
+    error = capsys.readouterr().err
+    assert error.startswith(f"{file}:{line}: its call of smallpose fails with ValueError: ")
+    assert " in core/skeleton.py:" in error
+    assert "correct the line, or, if it is right, set SMALLPOSE_TRACEBACK=1" in error
+
     # An error of ours, without a place in a file of the user's.
     monkeypatch.setattr(cli, "_run_verb", int)
     assert main(["train"]) == 4
