@@ -352,11 +352,9 @@ def _format_output(
     sections: dict[str, _Section],
 ) -> str:
     """Write the JSON where it goes to a file; return what goes to stdout."""
-    from smallpose.evaluation.analysis.half_detected import find_half_detected_height
     from smallpose.evaluation.console_table import fill_text
     from smallpose.system.files import write_atomically
 
-    half = find_half_detected_height(result)
     content = result.to_dict()
     content |= {name: data for name, (data, _) in sections.items()}
     text = json.dumps(content, indent=1) + "\n"
@@ -367,7 +365,7 @@ def _format_output(
     blocks = [lines for _, lines in sections.values()]
     # In frames without any label, AP and its heights are empty tables.
     if len(truth) or not args.video:
-        blocks = [result.format_tables(), *blocks, fill_text(f"{half.describe()}.")]
+        blocks = [result.format_tables(), *blocks, fill_text(f"{result.half_detected.describe()}.")]
     return "\n\n".join(blocks) + "\n"
 
 

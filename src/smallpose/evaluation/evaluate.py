@@ -3,7 +3,8 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
@@ -48,6 +49,9 @@ from smallpose.evaluation.scoring.detected_people import (
 from smallpose.evaluation.scoring.match_counts import MatchCounts, merge_counts
 from smallpose.evaluation.scoring.precision_recall import THRESHOLDS
 
+if TYPE_CHECKING:
+    from smallpose.evaluation.analysis.half_detected import HalfDetected
+
 
 @dataclass(frozen=True, repr=False)
 class Evaluation:
@@ -89,11 +93,16 @@ class Evaluation:
             )
         return self.protocols[protocol]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return what `to_json` writes."""
+    @cached_property
+    def half_detected(self) -> "HalfDetected":
+        """Return the height from which on half of the people are detected."""
         # Imported here, because it needs this module.
         from smallpose.evaluation.analysis.half_detected import find_half_detected_height
 
+        return find_half_detected_height(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `to_json` writes."""
         content = {
             "protocols": self.protocols,
             "people": self.people,
@@ -107,7 +116,7 @@ class Evaluation:
                 protocol: {name: list_ends(interval) for name, interval in intervals.items()}
                 for protocol, intervals in self.intervals.items()
             }
-        return content | {"half_detected_px": find_half_detected_height(self).to_dict()}
+        return content | {"half_detected_px": self.half_detected.to_dict()}
 
     def to_json(self) -> str:
         """Return the evaluation as JSON text, numbers with all their digits."""
@@ -120,11 +129,7 @@ class Evaluation:
         )
 
     def __str__(self) -> str:
-        # Imported here, because it needs this module.
-        from smallpose.evaluation.analysis.half_detected import find_half_detected_height
-
-        sentence = f"{find_half_detected_height(self).describe()}."
-        return f"{self.format_tables()}\n\n{fill_text(sentence)}"
+        return f"{self.format_tables()}\n\n{fill_text(f'{self.half_detected.describe()}.')}"
 
     def __repr__(self) -> str:
         """Return the AP of each protocol in one line; `print` shows all."""
@@ -182,6 +187,7 @@ def evaluate(
     )
     refuse_other_tables(truth, predictions)
     refuse_other_counts("--intervals", intervals, minimum=0)
+    refuse_other_counts("--seed", seed, minimum=0)
     refuse_missing_boxes(predictions)
 
     scored = select_keypoints(truth, predictions, config)

@@ -13,6 +13,13 @@
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
+#ifdef __GNUC__
+#define UNLIKELY(condition) __builtin_expect(condition, 0)
+#define INLINE inline __attribute__((always_inline))
+#else
+#define UNLIKELY(condition) (condition)
+#define INLINE inline
+#endif
 
 #ifndef _WIN32
 #include <setjmp.h>
@@ -114,10 +121,45 @@ static const char *skip_utf8(const char *p, const char *end) {
     return is_overlong || is_surrogate || is_too_large ? NULL : p + length;
 }
 
+/* Skip characters that need no check, 16 or eight at a time: neither control characters, quotation
+ * marks and backslashes nor parts of longer UTF-8 sequences. */
+static const char *skip_plain(const char *p, const char *end) {
+#ifdef __SSE2__
+    for (; end - p >= 16; p += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)p);
+        /* With a sign, parts of longer sequences are below zero. */
+        __m128i special = _mm_cmplt_epi8(v, _mm_set1_epi8(0x20));
+        special = _mm_or_si128(special, _mm_cmpeq_epi8(v, _mm_set1_epi8('"')));
+        special = _mm_or_si128(special, _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
+        int mask = _mm_movemask_epi8(special);
+        if (mask) return p + __builtin_ctz((unsigned)mask);
+    }
+#endif
+    const uint64_t ones = 0x0101010101010101u;
+    while (end - p >= 8) {
+        uint64_t v, quote, backslash;
+        memcpy(&v, p, 8);
+        quote = v ^ (ones * '"');
+        backslash = v ^ (ones * '\\');
+        /* The highest bit of a byte is set where subtracting made the byte negative. */
+        uint64_t low = ((v - ones * 0x20) & ~v) | ((quote - ones) & ~quote);
+        low |= ((backslash - ones) & ~backslash) | v;
+        low &= ones * 0x80;
+#if defined(__GNUC__) && defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+        /* The lowest bit is right; above it, a borrow may have set others. */
+        if (low) return p + __builtin_ctzll(low) / 8;
+#else
+        if (low) break;
+#endif
+        p += 8;
+    }
+    return p;
+}
+
 /* Read a string without escapes: where its content starts, and its length. */
 static int read_string(Text *s, const char **start, Py_ssize_t *length) {
     if (!accept(s, '"')) return -1;
-    const char *p = s->p;
+    const char *p = skip_plain(s->p, s->end);
     while (p < s->end && *p != '"') {
         unsigned char c = (unsigned char)*p;
         if (c < 0x20 || c == '\\') return -1;
@@ -148,6 +190,8 @@ static uint64_t multiply_128(uint64_t a, uint64_t b, uint64_t *low) {
 static const double TENS[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                               1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
+#define COUNT_BITS(k) ((k) * 1217359 / 524288 + 1) /* of 5^k; correct up to k = 3528 */
+
 /* Compute digits / 10^k, rounded to nearest, ties to even. */
 static int divide_by_power(const Text *s, uint64_t digits, int k, double *out) {
     if (digits == 0) {
@@ -175,7 +219,7 @@ static int divide_by_power(const Text *s, uint64_t digits, int k, double *out) {
 #else
     while (!(w >> 63)) w <<= 1, lead++;
 #endif
-    bits = (k * 1217359) / 524288 + 1; /* length of 5^k in bits; correct up to k = 3528 */
+    bits = COUNT_BITS(k);
     uint64_t low, low2, high = multiply_128(w, s->reciprocals[2 * (k - 1)], &low);
     uint64_t carry = multiply_128(w, s->reciprocals[2 * (k - 1) + 1], &low2);
     uint64_t middle = low + carry;
@@ -226,16 +270,19 @@ typedef struct {
 #define MAX_FRACTION 16    /* digits of its fraction, where they are read */
 #define MAX_PLAIN_DIGITS 19
 
-/* Return a bit for each of the next 32 bytes that is no digit. */
-static inline uint32_t find_other_bytes(const char *p) {
 #ifdef __SSE2__
-    const __m128i zero = _mm_set1_epi8('0'), nine = _mm_set1_epi8(9);
-    __m128i low = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)p), zero);
-    __m128i high = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)(p + 16)), zero);
-    __m128i none = _mm_setzero_si128();
-    uint32_t is_low = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_subs_epu8(low, nine), none));
-    uint32_t is_high = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_subs_epu8(high, nine), none));
-    return ~(is_low | is_high << 16);
+/* Return a bit for each of the next 16 bytes that is a digit: moved up, only digits are the largest
+ * numbers with a sign. */
+static INLINE uint32_t find_16_digits(const char *p) {
+    __m128i moved = _mm_add_epi8(_mm_loadu_si128((const __m128i *)p), _mm_set1_epi8(127 - '9'));
+    return (uint32_t)_mm_movemask_epi8(_mm_cmpgt_epi8(moved, _mm_set1_epi8(127 - 10)));
+}
+#endif
+
+/* Return a bit for each of the next 32 bytes that is no digit. */
+static INLINE uint32_t find_other_bytes(const char *p) {
+#ifdef __SSE2__
+    return ~(find_16_digits(p) | find_16_digits(p + 16) << 16);
 #else
     uint32_t others = 0;
     for (int i = 0; i < PLAIN_BYTES; i++) others |= (uint32_t)(p[i] < '0' || p[i] > '9') << i;
@@ -268,8 +315,11 @@ static inline int find_digits(const char *p, const char *limit, int max_fraction
 #endif
 }
 
-static const uint64_t POWERS[] = {1,      10,      100,      1000,     10000,
-                                  100000, 1000000, 10000000, 100000000};
+static const uint64_t POWERS[] = {
+    1,          10,          100,          1000,          10000,          100000,
+    1000000,    10000000,    100000000,    1000000000,    10000000000,    100000000000,
+    1000000000000, 10000000000000, 100000000000000, 1000000000000000, 10000000000000000,
+};
 
 /* Return the number that the first n digits at p are, 0 to 8; eight bytes are read. */
 static inline uint64_t read_few_digits(const char *p, int n) {
@@ -377,14 +427,25 @@ static inline uint32_t join_four_digits(uint32_t v) {
     return (v * 100 + (v >> 16)) & 0x0000FFFFu;
 }
 
+/* Return the n digits at p, 1 to 4, behind zeros. */
+static inline uint32_t align_whole(const char *p, int n) {
+    uint32_t digits;
+    memcpy(&digits, p, 4);
+    return (digits ^ 0x30303030u) << (32 - 8 * n);
+}
+
+/* Return the n digits at p, 0 to 4, in front of zeros. */
+static inline uint32_t align_fraction(const char *p, int n) {
+    static const uint32_t FIRST[DECIMALS + 1] = {0, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF};
+    uint32_t digits;
+    memcpy(&digits, p, 4);
+    return (digits ^ 0x30303030u) & FIRST[n];
+}
+
 /* Return a number with at most four digits on either side of its point in ten-thousandths. */
 static inline uint64_t join_few_digits(const char *p, const Digits *d) {
-    static const uint32_t FIRST[DECIMALS + 1] = {0, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF};
-    uint32_t whole, fraction;
-    memcpy(&whole, p, 4);
-    memcpy(&fraction, p + d->whole + 1, 4);
-    whole = (whole ^ 0x30303030u) << (32 - 8 * d->whole);          /* zeros in front */
-    fraction = (fraction ^ 0x30303030u) & FIRST[d->fraction];      /* zeros behind */
+    uint32_t whole = align_whole(p, d->whole);
+    uint32_t fraction = align_fraction(p + d->whole + 1, d->fraction);
     return (uint64_t)join_four_digits(whole) * 10000 + join_four_digits(fraction);
 }
 
@@ -482,11 +543,207 @@ static Py_ssize_t read_numbers(Text *s, double *out, Py_ssize_t max_count) {
     return -1;
 }
 
+#if defined(__SSE2__) && defined(__SIZEOF_INT128__)
+/* Most joints are `x, y, value` within few bytes, each number digits, a point and digits. Where the
+ * numbers end is then known at once, and nothing waits for the end of the number before. */
+
+#define JOINT_BYTES 64 /* that are looked at together */
+
+/* Digits in front of and behind a point, from which a number is computed. */
+typedef struct {
+    const char *first, *point, *end;
+    uint64_t sign; /* that of a double */
+} Decimal;
+
+/* Find a decimal at p + *at; 0 where anything else is there. `others` are the bytes behind p that
+ * are no digits, from *at on; both move behind the decimal and the byte `end`, which follows it.
+ * Branches are predicted where arithmetic would wait for the text. */
+static INLINE int find_decimal(const char *p, int *at, uint64_t *others, char end, Decimal *out) {
+    out->sign = 0;
+    if (UNLIKELY(p[*at] == '-')) {
+        out->sign = 1ull << 63;
+        *others &= *others - 1; /* without the lowest bit */
+        ++*at;
+    }
+    if (!*others) return 0;
+    int point = __builtin_ctzll(*others);
+    *others &= *others - 1;
+    if (!*others) return 0;
+    int stop = __builtin_ctzll(*others);
+    *others &= *others - 1;
+    out->first = p + *at;
+    out->point = p + point;
+    out->end = p + stop;
+    int whole = point - *at, fraction = stop - point - 1;
+    int has_zero_ahead = (*out->first == '0') & (whole > 1);
+    *at = stop + 1;
+    return *out->point == '.' && *out->end == end && whole >= 1 && whole <= MAX_WHOLE &&
+           fraction >= 1 && whole + fraction <= MAX_PLAIN_DIGITS && !has_zero_ahead;
+}
+
+/* Move behind a blank where `is_spaced`; 0 where that is not there. */
+static INLINE int skip_space(const char *p, int *at, uint64_t *others, int is_spaced) {
+    if (!is_spaced) return 1;
+    *others &= *others - 1;
+    return p[(*at)++] == ' ';
+}
+
+/* Compute digits / 10^k, k > 0, rounded to nearest; 0 for the rare digits whose quotient is so near
+ * the middle between two doubles that a product of 64 bits is not enough. */
+static INLINE int divide_decimal(const Text *s, uint64_t digits, int k, uint64_t sign,
+                                 double *out) {
+    uint64_t packed = 0;
+    if (digits) {
+        int lead = __builtin_clzll(digits);
+        uint64_t low, high = multiply_128(digits << lead, s->reciprocals[2 * (k - 1)], &low);
+        /* The quotient is above `high`, by less than 2, or 4 where it is doubled; see
+         * divide_by_power. */
+        uint64_t is_low = ~high >> 63;
+        high += is_low ? high : 0;
+        if ((high & 2046) == 1022) return 0;
+        int exponent = 11 + 128 - 127 - COUNT_BITS(k) - k + 52 + 1023 - 1 - lead - (int)is_low;
+        packed = ((uint64_t)exponent << 52) + (high >> 11) + (high >> 10 & 1);
+    }
+    packed |= sign;
+    memcpy(out, &packed, sizeof packed);
+    return 1;
+}
+
+/* KEEP_LAST + n: a mask of all but the last n of 16 bytes, or of 8 bytes from the 8th on. */
+static const char KEEP_LAST[32] = {
+    0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,
+    15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,
+};
+
+/* Return the n digits before `end`, n up to 16, behind zeros. */
+static INLINE __m128i load_16_digits(const char *end, int n) {
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(end - 16));
+    return _mm_and_si128(bytes, _mm_loadu_si128((const __m128i *)(KEEP_LAST + n)));
+}
+
+/* Likewise, n up to 8. */
+static INLINE __m128i load_8_digits(const char *end, int n) {
+    __m128i bytes = _mm_loadl_epi64((const __m128i *)(end - 8));
+    return _mm_and_si128(bytes, _mm_loadl_epi64((const __m128i *)(KEEP_LAST + 8 + n)));
+}
+
+/* Return the four numbers that 16 digits are, four by four. */
+static INLINE __m128i join_by_four(__m128i digits) {
+    __m128i tens = _mm_and_si128(digits, _mm_set1_epi16(0xFF));
+    tens = _mm_add_epi16(_mm_mullo_epi16(tens, _mm_set1_epi16(10)), _mm_srli_epi16(digits, 8));
+    return _mm_madd_epi16(tens, _mm_set1_epi32(1 << 16 | 100));
+}
+
+/* Return the four numbers that 32 digits are, eight by eight. */
+static INLINE __m128i join_by_eight(__m128i first, __m128i last) {
+    __m128i four = _mm_packs_epi32(join_by_four(first), join_by_four(last));
+    return _mm_madd_epi16(four, _mm_set1_epi32(1 << 16 | 10000));
+}
+
+/* Compute x and y; 0 where that needs more than is here. */
+static INLINE int compute_position(const Text *s, const Decimal *x, const Decimal *y, double *out) {
+    int kx = (int)(x->end - x->point) - 1, ky = (int)(y->end - y->point) - 1;
+    if (kx > MAX_FRACTION || ky > MAX_FRACTION) return 0;
+    __m128i whole = _mm_unpacklo_epi64(load_8_digits(x->point, (int)(x->point - x->first)),
+                                       load_8_digits(y->point, (int)(y->point - y->first)));
+    __m128i fractions = join_by_eight(load_16_digits(x->end, kx), load_16_digits(y->end, ky));
+    uint64_t both = (uint64_t)_mm_cvtsi128_si64(join_by_eight(whole, whole));
+    uint64_t fx = (uint64_t)_mm_cvtsi128_si64(fractions);
+    uint64_t fy = (uint64_t)_mm_cvtsi128_si64(_mm_unpackhi_epi64(fractions, fractions));
+    uint64_t digits_x = (uint32_t)both * POWERS[kx] + (uint32_t)fx * POWERS[8] + (fx >> 32);
+    uint64_t digits_y = (both >> 32) * POWERS[ky] + (uint32_t)fy * POWERS[8] + (fy >> 32);
+    return divide_decimal(s, digits_x, kx, x->sign, out) &
+           divide_decimal(s, digits_y, ky, y->sign, out + 1);
+}
+
+/* Find four digits at most on either side of a point, if there is one, and the byte `end` behind
+ * them, as `find_decimal`; write them, with zeros around, as eight digits. */
+static INLINE int find_label(const char *p, int *at, uint64_t *others, char end, uint64_t *digits) {
+    const char *first = p + *at;
+    if (!*others) return 0;
+    int point = __builtin_ctzll(*others), stop = point;
+    *others &= *others - 1;
+    int whole = point - *at, fraction = 0;
+    if (p[point] == '.') {
+        if (!*others) return 0;
+        stop = __builtin_ctzll(*others);
+        *others &= *others - 1;
+        fraction = stop - point - 1;
+        if (fraction < 1 || fraction > DECIMALS) return 0;
+    }
+    *at = stop + 1;
+    int has_zero_ahead = (*first == '0') & (whole > 1); /* one branch, because zeros come anywhere */
+    if (p[stop] != end || whole < 1 || whole > 4 || has_zero_ahead) return 0;
+    *digits = align_whole(first, whole) | (uint64_t)align_fraction(p + point + 1, fraction) << 32;
+    return 1;
+}
+
+/* Read a plain label of a list, up to the next one or behind the list, as packed x and y, and v;
+ * NULL where anything is not plain. */
+static INLINE const char *read_plain_label(const Text *s, const char *p, int32_t *xy, uint8_t *v,
+                                           char last, int is_spaced) {
+    if (s->limit - p < PLAIN_BYTES + 8) return NULL;
+    uint64_t others = find_other_bytes(p), x, y;
+    int at = 0;
+    if (!find_label(p, &at, &others, ',', &x)) return NULL;
+    if (!skip_space(p, &at, &others, is_spaced)) return NULL;
+    if (!find_label(p, &at, &others, ',', &y)) return NULL;
+    if (!skip_space(p, &at, &others, is_spaced)) return NULL;
+    if (p[at] < '0' || p[at] > '2') return NULL;
+    *v = (uint8_t)(p[at++] - '0');
+    if (p[at] == '.' && p[at + 1] == '0') at += 2; /* some write 2.0 */
+    if (p[at++] != last) return NULL;
+    if (last == ',' && !skip_space(p, &at, &others, is_spaced)) return NULL;
+    __m128i both = join_by_eight(_mm_set_epi64x((int64_t)y, (int64_t)x), _mm_setzero_si128());
+    _mm_storel_epi64((__m128i *)xy, both);
+    return p + at;
+}
+
+/* Read a plain joint of a list of numbers, of which the last is checked and becomes 0, up to the
+ * next one or behind the list; NULL where anything is not plain. A list of keypoints and its name
+ * have more than 16 bytes before the first fraction ends. */
+static INLINE const char *read_plain_joint(const Text *s, const char *p, double *out, char last,
+                                           int is_spaced) {
+    if (s->limit - p < JOINT_BYTES + 2) return NULL;
+    uint64_t others = ((uint64_t)find_other_bytes(p + PLAIN_BYTES) << 32) | find_other_bytes(p);
+    Decimal x, y, value;
+    int at = 0;
+    if (!find_decimal(p, &at, &others, ',', &x)) return NULL;
+    if (!skip_space(p, &at, &others, is_spaced)) return NULL;
+    if (!find_decimal(p, &at, &others, ',', &y)) return NULL;
+    if (!skip_space(p, &at, &others, is_spaced)) return NULL;
+    if (!find_decimal(p, &at, &others, last, &value)) return NULL;
+    if (last == ',' && !skip_space(p, &at, &others, is_spaced)) return NULL;
+    if (!compute_position(s, &x, &y, out)) return NULL;
+    out[2] = 0.0;
+    return p + at;
+}
+#else
+static INLINE const char *read_plain_joint(const Text *s, const char *p, double *out, char last,
+                                           int is_spaced) {
+    (void)s, (void)p, (void)out, (void)last, (void)is_spaced;
+    return NULL;
+}
+
+static inline const char *read_plain_label(const Text *s, const char *p, int32_t *xy, uint8_t *v,
+                                           char last, int is_spaced) {
+    (void)s, (void)p, (void)xy, (void)v, (void)last, (void)is_spaced;
+    return NULL;
+}
+#endif
+
 /* Read the x and y of every `x, y, value` of a list; the values are checked and become 0. */
 static int read_positions(Text *s, double *out, Py_ssize_t num_values) {
     if (!accept(s, '[')) return -1;
     const char *p = skip_blanks_at(s, s->p);
     for (Py_ssize_t n = 0; n < num_values; n += 3) {
+        char last = n + 3 < num_values ? ',' : ']';
+        const char *next = read_plain_joint(s, p, out + n, last, 1);
+        if (UNLIKELY(!next)) next = read_plain_joint(s, p, out + n, last, 0);
+        if (next) {
+            p = last == ',' ? skip_blanks_at(s, next) : next;
+            continue;
+        }
         if (!(p = read_number_at(s, p, out + n))) return -1;
         if (!(p = end_value_at(s, p, n, num_values))) return -1;
         if (!(p = read_number_at(s, p, out + n + 1))) return -1;
@@ -504,6 +761,15 @@ static int read_packed_keypoints(Text *s, int32_t *xy, uint8_t *visibility, Py_s
     if (!accept(s, '[')) return -1;
     const char *p = skip_blanks_at(s, s->p);
     for (Py_ssize_t n = 0; n < num_values; n += 3) {
+        char last = n + 3 < num_values ? ',' : ']';
+        const char *next = read_plain_label(s, p, xy, visibility, last, 1);
+        if (UNLIKELY(!next)) next = read_plain_label(s, p, xy, visibility, last, 0);
+        if (next) {
+            p = last == ',' ? skip_blanks_at(s, next) : next;
+            xy += 2;
+            visibility++;
+            continue;
+        }
         if (!(p = read_packed_at(s, p, xy++))) return -1;
         if (!(p = end_value_at(s, p, n, num_values))) return -1;
         if (!(p = read_packed_at(s, p, xy++))) return -1;
@@ -544,30 +810,6 @@ static const char *skip_escape(const char *p, const char *end) {
     if (unit > 0xDBFF) return NULL;
     int low = read_code_unit(p + 6, end);
     return low >= 0xDC00 && low <= 0xDFFF ? p + 12 : NULL;
-}
-
-/* Skip characters that need no check, eight at a time: neither control characters, quotation marks
- * and backslashes nor parts of longer UTF-8 sequences. */
-static const char *skip_plain(const char *p, const char *end) {
-    const uint64_t ones = 0x0101010101010101u;
-    while (end - p >= 8) {
-        uint64_t v, quote, backslash;
-        memcpy(&v, p, 8);
-        quote = v ^ (ones * '"');
-        backslash = v ^ (ones * '\\');
-        /* The highest bit of a byte is set where subtracting made the byte negative. */
-        uint64_t low = ((v - ones * 0x20) & ~v) | ((quote - ones) & ~quote);
-        low |= ((backslash - ones) & ~backslash) | v;
-        low &= ones * 0x80;
-#if defined(__GNUC__) && defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-        /* The lowest bit is right; above it, a borrow may have set others. */
-        if (low) return p + __builtin_ctzll(low) / 8;
-#else
-        if (low) break;
-#endif
-        p += 8;
-    }
-    return p;
 }
 
 /* Skip a string, which must be valid. */

@@ -3,6 +3,7 @@
 import numpy as np
 
 from smallpose.core.counts import format_count, format_share
+from smallpose.core.distinct import count_distinct
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.io.exchanged_sides import describe_exchanged_sides
@@ -35,7 +36,7 @@ MAX_LOSS = 0.1  # of fit at another scale against that of poses moved to their p
 
 def describe_cause(truth: Instances, predictions: Predictions, poses: PairedPoses) -> str | None:
     """Name the cause for which poses do not fit, with the evidence; None where none is seen."""
-    sampled = predictions.take(np.unique(poses.pairs.detections))
+    sampled = predictions.take(count_distinct(poses.pairs.detections)[0])
     if has_shares(sampled.keypoints[:, :, :2]):
         return AS_SHARES
     # Joints outside of the image have shares outside of 0 and 1.

@@ -11,7 +11,7 @@ share detected falls again among tall people, or where the interval contains the
 than half of the people.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,6 +38,7 @@ _NUM_GROUPS = 8  # of equally many people, in which a fall is looked for
 _RISE_ERRORS = 2.0
 _FALL_ERRORS = 2.8
 _EDGE = 1e-12
+_Block = tuple[float, float, int]  # of equal fitted values: their mean, weight and number
 SEE_RESOLUTION = "heights differ in more than size: see `smallpose resolution`"
 
 
@@ -289,12 +290,8 @@ def _find_interval(height: Floats, is_detected: Mask, cluster: Ints) -> tuple[fl
     share = np.bincount(number, is_detected, num_bins) / people
     fit = fit_nondecreasing(share, people)
     best = _compute_log_likelihood(share, people, fit)
-    statistic = np.empty(num_bins + 1)
-    for limit in range(num_bins + 1):
-        below = np.minimum(fit_nondecreasing(share[:limit], people[:limit]), 0.5)
-        above = np.maximum(fit_nondecreasing(share[limit:], people[limit:]), 0.5)
-        constrained = np.concatenate([below, above])
-        statistic[limit] = 2 * (best - _compute_log_likelihood(share, people, constrained))
+    constrained = _fit_through_half(share, people)
+    statistic = 2 * (best - _compute_log_likelihood(share, people, constrained))
     accepted = np.flatnonzero(statistic <= _CRITICAL)
     pad = max(int(np.ptp(accepted)), 5) // 2
     is_near = (number >= accepted[0] - pad) & (number <= accepted[-1] + pad)
@@ -306,9 +303,24 @@ def _find_interval(height: Floats, is_detected: Mask, cluster: Ints) -> tuple[fl
     return _name_limit(height, starts[accepted[0]]), _name_limit(height, starts[accepted[-1]])
 
 
-def _compute_log_likelihood(share: Floats, people: Floats, probability: Floats) -> float:
+def _fit_through_half(share: Floats, people: Floats) -> Floats:
+    """Return (b + 1, b) curves for b bins; curve i is at most one half in the first i, then more.
+
+    What one more bin changes at the end of a fit is all that differs from the fit before.
+    """
+    num_bins = len(share)
+    fits = np.empty((num_bins + 1, num_bins))
+    for i, below in enumerate(_fit_beginnings(share, people)):
+        fits[i, :i] = np.minimum(below, 0.5)
+    for i, mirrored in enumerate(_fit_beginnings(-share[::-1], people[::-1])):
+        fits[num_bins - i, num_bins - i :] = np.maximum(-mirrored[::-1], 0.5)
+    return fits
+
+
+def _compute_log_likelihood(share: Floats, people: Floats, probability: Floats) -> Any:
+    """Sum over the last axis of probabilities."""
     p = np.clip(probability, _EDGE, 1 - _EDGE)
-    return float((people * (share * np.log(p) + (1 - share) * np.log(1 - p))).sum())
+    return (people * (share * np.log(p) + (1 - share) * np.log(1 - p))).sum(axis=-1)
 
 
 def _compute_design_effect(residual: Floats, fit: Floats, cluster: Ints) -> float:
@@ -324,11 +336,11 @@ def _find_fall(height: Floats, is_detected: Mask, cluster: Ints) -> Fall | None:
     num_groups = min(_NUM_GROUPS, max(n // MIN_PEOPLE, 1))
     edges = np.arange(num_groups + 1) * n // num_groups
     runs = [(i, j) for i in range(num_groups) for j in range(i + 1, num_groups + 1)]
+    group = np.repeat(np.arange(num_groups), np.diff(edges))
+    people, detected = _count_up_to_group(group, is_detected, cluster, num_groups)
     errors = {
-        run: _count_errors_above_half(
-            is_detected[edges[run[0]] : edges[run[1]]], cluster[edges[run[0]] : edges[run[1]]]
-        )
-        for run in runs
+        (i, j): _count_errors_above_half(people[j] - people[i], detected[j] - detected[i])
+        for i, j in runs
     }
     high = max(runs, key=lambda run: errors[run])
     above = [run for run in runs if run[0] >= high[1]]
@@ -366,12 +378,32 @@ def _find_tallest(height: Floats, is_detected: Mask, first: int) -> Tallest | No
     return Tallest(float(height[-1 - last]), last + 1, int(num_detected[last]))
 
 
-def _count_errors_above_half(is_detected: Mask, cluster: Ints) -> float:
-    """Return by how many standard errors, over clusters, a share is above one half."""
-    total = np.bincount(cluster, is_detected - is_detected.mean())
+def _count_up_to_group(
+    group: Ints, is_detected: Mask, cluster: Ints, num_groups: int
+) -> tuple[Ints, Ints]:
+    """Count people, and those detected, of each cluster in the first 0, 1, … groups."""
+    num_clusters = int(cluster.max()) + 1
+    cell = (group + 1) * num_clusters + cluster
+    counts = [
+        np.bincount(cells, minlength=(num_groups + 1) * num_clusters)
+        .reshape(num_groups + 1, num_clusters)
+        .cumsum(axis=0)
+        for cells in (cell, cell[is_detected])
+    ]
+    return counts[0], counts[1]
+
+
+def _count_errors_above_half(people: Ints, detected: Ints) -> float:
+    """Return by how many standard errors, over clusters, a share is above one half.
+
+    Args:
+        people, detected: (c,) numbers of each cluster.
+    """
+    num_people, num_detected = int(people.sum()), int(detected.sum())
+    total = detected - people * (num_detected / num_people)
     # At least the error of one half, so that ten people who agree are not certain.
-    error = max(float(np.sqrt((total**2).sum())), np.sqrt(len(is_detected)) / 4)
-    return float((is_detected - 0.5).sum() / error)
+    error = max(float(np.sqrt((total**2).sum())), np.sqrt(num_people) / 4)
+    return float((num_detected - 0.5 * num_people) / error)
 
 
 def fit_nondecreasing(values: Floats, weights: Floats) -> Floats:
@@ -380,13 +412,32 @@ def fit_nondecreasing(values: Floats, weights: Floats) -> Floats:
     >>> fit_nondecreasing(np.array([0.0, 0.6, 0.4, 1.0]), np.ones(4)).tolist()
     [0.0, 0.5, 0.5, 1.0]
     """
-    blocks: list[tuple[float, float, int]] = []  # mean, weight, number of values
+    blocks: list[_Block] = []
     for value, weight in zip(values.tolist(), weights.tolist(), strict=True):
-        mean, total, count = value, weight, 1
-        while blocks and blocks[-1][0] >= mean:
-            last_mean, last_total, last_count = blocks.pop()
-            mean = (last_mean * last_total + mean * total) / (last_total + total)
-            total, count = last_total + total, last_count + count
-        blocks.append((mean, total, count))
-    means: Sequence[float] = [block[0] for block in blocks]
-    return np.repeat(np.array(means, dtype=np.float64), [block[2] for block in blocks])
+        _pool_value(blocks, value, weight)
+    return _spread_blocks(blocks)
+
+
+def _fit_beginnings(values: Floats, weights: Floats) -> Iterator[Floats]:
+    """Yield the fits of `fit_nondecreasing` to the first 0, 1, … values."""
+    blocks: list[_Block] = []
+    yield _spread_blocks(blocks)
+    for value, weight in zip(values.tolist(), weights.tolist(), strict=True):
+        _pool_value(blocks, value, weight)
+        yield _spread_blocks(blocks)
+
+
+def _pool_value(blocks: list[_Block], value: float, weight: float) -> None:
+    """Add a value behind rising blocks, joined with those that it violates."""
+    mean, total, count = value, weight, 1
+    while blocks and blocks[-1][0] >= mean:
+        last_mean, last_total, last_count = blocks.pop()
+        mean = (last_mean * last_total + mean * total) / (last_total + total)
+        total, count = last_total + total, last_count + count
+    blocks.append((mean, total, count))
+
+
+def _spread_blocks(blocks: list[_Block]) -> Floats:
+    """Return the mean of its block for each value."""
+    means = np.array([block[0] for block in blocks], dtype=np.float64)
+    return np.repeat(means, [block[2] for block in blocks])

@@ -16,6 +16,20 @@
 
 #define TINY 2.220446049250313e-16 /* np.spacing(1.0) */
 
+/* Vector instructions of the processor at hand, where the compiler can choose them at run time. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__GLIBC__)
+#define FOR_EACH_PROCESSOR __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define FOR_EACH_PROCESSOR
+#endif
+
+/* The arrays of a loop are different ones. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define INDEPENDENT _Pragma("GCC ivdep")
+#else
+#define INDEPENDENT
+#endif
+
 static void release(Py_buffer *buffers, int n) {
     for (int i = 0; i < n; i++) PyBuffer_Release(&buffers[i]);
 }
@@ -89,93 +103,197 @@ static void prefetch_person(const Keypoints *keypoints, const double *boxes, con
     PREFETCH(boxes + 4 * row);
 }
 
-/* The people of one image, packed for the comparison with its detections. */
+#define WIDTH 8 /* joints that are compared side by side */
+
+/* The people of one image, and a detection, packed for their comparison. Rows of joints are as wide
+ * as a multiple of WIDTH; joints that are not labelled have a factor of 0. */
 typedef struct {
-    Py_ssize_t capacity, k;
-    double *x, *y, *variance, *factor; /* (g, k) labelled joints, packed to the left */
+    Py_ssize_t capacity, k, width;
+    double *x, *y, *factor; /* (g, width) */
     double *low_x, *low_y, *high_x, *high_y, *scale, *max_gap2; /* (g,) */
+    double *variance, *inverse;             /* (width,) of each joint */
+    double *pose_x, *pose_y;                /* (width,) the detection */
+    double *positions;                      /* (2 width,) room */
+    int64_t *is_far;                        /* (g,) too far from the detection for any joint */
     int *count, *joint; /* (g,) labelled joints, (g, k) which ones */
 } People;
 
-/* Make room for g people of k joints; return -1 without memory. */
-static int reserve_people(People *s, Py_ssize_t g, Py_ssize_t k) {
-    if (g <= s->capacity) return 0;
+static void free_people(People *s) {
     free(s->x);
+    free(s->is_far);
     free(s->count);
-    s->x = malloc((size_t)g * (4 * (size_t)k + 6) * sizeof(double));
-    s->count = malloc((size_t)g * (1 + (size_t)k) * sizeof(int));
-    if (!s->x || !s->count) return -1;
-    size_t n = (size_t)g, block = n * (size_t)k;
+}
+
+/* Make room for g people of k joints; return -1 without memory. */
+static int reserve_people(People *s, Py_ssize_t g, Py_ssize_t k, const double *variances) {
+    if (g <= s->capacity) return 0;
+    free_people(s);
+    size_t n = (size_t)g, width = ((size_t)k + WIDTH - 1) / WIDTH * WIDTH, block = n * width;
+    s->x = malloc((3 * block + 6 * n + 6 * width) * sizeof(double));
+    s->is_far = malloc(n * sizeof(int64_t));
+    s->count = malloc(n * (1 + (size_t)k) * sizeof(int));
+    if (!s->x || !s->is_far || !s->count) return -1;
     s->capacity = g;
     s->k = k;
+    s->width = (Py_ssize_t)width;
     s->y = s->x + block;
-    s->variance = s->y + block;
-    s->factor = s->variance + block;
+    s->factor = s->y + block;
     s->low_x = s->factor + block;
     s->low_y = s->low_x + n;
     s->high_x = s->low_y + n;
     s->high_y = s->high_x + n;
     s->scale = s->high_y + n;
     s->max_gap2 = s->scale + n;
+    s->variance = s->max_gap2 + n;
+    s->inverse = s->variance + width;
+    s->pose_x = s->inverse + width;
+    s->pose_y = s->pose_x + width;
+    s->positions = s->pose_y + width;
     s->joint = s->count + n;
+    for (size_t j = 0; j < width; j++) {
+        s->variance[j] = j < (size_t)k ? variances[j] : 1.0;
+        s->inverse[j] = 1.0 / s->variance[j];
+        s->pose_x[j] = s->pose_y[j] = 0.0;
+    }
     return 0;
 }
 
+typedef struct {
+    double low_x, low_y, high_x, high_y;
+} Extent;
+
+FOR_EACH_PROCESSOR
+static void unpack_positions(const int32_t *positions, Py_ssize_t n, double *out) {
+    INDEPENDENT
+    for (Py_ssize_t i = 0; i < n; i++) out[i] = positions[i] / UNITS_PER_PIXEL;
+}
+
+/* Write the joints of person i; return where the labelled ones are. */
+static Extent pack_joints(People *s, Py_ssize_t i, const Keypoints *keypoints, Py_ssize_t row) {
+    double *x = s->x + i * s->width, *y = s->y + i * s->width, *factor = s->factor + i * s->width;
+    double inverse_scale = 0.5 / s->scale[i];
+    Extent e = {INFINITY, INFINITY, -INFINITY, -INFINITY};
+    int n = 0, *joint = s->joint + i * s->k;
+    Py_ssize_t k = s->k, first = row * k;
+    if (keypoints->visibility)
+        unpack_positions(keypoints->positions + 2 * first, 2 * k, s->positions);
+    for (Py_ssize_t j = 0; j < k; j++) {
+        int is_labelled;
+        if (keypoints->visibility) {
+            x[j] = s->positions[2 * j];
+            y[j] = s->positions[2 * j + 1];
+            is_labelled = keypoints->visibility[first + j] > 0;
+        } else {
+            is_labelled = read_joint(keypoints, first + j, x + j, y + j);
+        }
+        factor[j] = is_labelled ? s->inverse[j] * inverse_scale : 0.0;
+        joint[n] = (int)j;
+        n += is_labelled;
+        double lx = is_labelled ? x[j] : INFINITY, ly = is_labelled ? y[j] : INFINITY;
+        double hx = is_labelled ? x[j] : -INFINITY, hy = is_labelled ? y[j] : -INFINITY;
+        e.low_x = lx < e.low_x ? lx : e.low_x;
+        e.low_y = ly < e.low_y ? ly : e.low_y;
+        e.high_x = hx > e.high_x ? hx : e.high_x;
+        e.high_y = hy > e.high_y ? hy : e.high_y;
+    }
+    for (Py_ssize_t j = k; j < s->width; j++) x[j] = y[j] = factor[j] = 0.0;
+    s->count[i] = n;
+    return e;
+}
+
 static void pack_people(People *s, const Py_ssize_t *rows, Py_ssize_t g,
-                        const Keypoints *keypoints, const double *boxes, const double *area, const double *variances,
+                        const Keypoints *keypoints, const double *boxes, const double *area,
                         double limit) {
-    Py_ssize_t k = s->k;
     for (Py_ssize_t i = 0; i < g; i++) {
         if (i + PREFETCHED < g)
-            prefetch_person(keypoints, boxes, area, rows[i + PREFETCHED], k);
-        double lx = INFINITY, ly = INFINITY, hx = -INFINITY, hy = -INFINITY;
-        int n = 0;
+            prefetch_person(keypoints, boxes, area, rows[i + PREFETCHED], s->k);
         s->scale[i] = area[rows[i]] + TINY;
-        for (Py_ssize_t j = 0; j < k; j++) {
-            double x, y;
-            if (!read_joint(keypoints, rows[i] * k + j, &x, &y)) continue;
-            Py_ssize_t at = i * k + n++;
-            s->x[at] = x;
-            s->y[at] = y;
-            s->joint[at] = (int)j;
-            s->variance[at] = variances[j];
-            s->factor[at] = 1.0 / (variances[j] * s->scale[i] * 2);
-            lx = x < lx ? x : lx;
-            ly = y < ly ? y : ly;
-            hx = x > hx ? x : hx;
-            hy = y > hy ? y : hy;
-        }
-        if (n == 0) {
+        Extent e = pack_joints(s, i, keypoints, rows[i]);
+        if (s->count[i] == 0) {
             const double *b = boxes + rows[i] * 4;
             double x0 = b[0] - b[2], x1 = b[0] + b[2] * 2, y0 = b[1] - b[3], y1 = b[1] + b[3] * 2;
-            lx = x0 < x1 ? x0 : x1;
-            hx = x0 < x1 ? x1 : x0;
-            ly = y0 < y1 ? y0 : y1;
-            hy = y0 < y1 ? y1 : y0;
+            e.low_x = x0 < x1 ? x0 : x1;
+            e.high_x = x0 < x1 ? x1 : x0;
+            e.low_y = y0 < y1 ? y0 : y1;
+            e.high_y = y0 < y1 ? y1 : y0;
         }
-        s->count[i] = n;
-        s->low_x[i] = lx;
-        s->low_y[i] = ly;
-        s->high_x[i] = hx;
-        s->high_y[i] = hy;
+        s->low_x[i] = e.low_x;
+        s->low_y[i] = e.low_y;
+        s->high_x[i] = e.high_x;
+        s->high_y[i] = e.high_y;
         /* A negative area reverses the bound: such a person is compared with every detection. */
         s->max_gap2[i] = s->scale[i] > 0 ? limit * s->scale[i] : INFINITY;
     }
 }
 
-/* exp(-e) < 1 / (1 + e + e²/2 + e³/6) for e > 0: enough to tell that a mean cannot reach min_oks. */
-static int cannot_reach(const People *s, Py_ssize_t i, const double *pose, double min_oks) {
-    int n = s->count[i];
-    double spare = n * (1.0 - min_oks) + 1e-9 * n;
-    const double *x = s->x + i * s->k, *y = s->y + i * s->k, *factor = s->factor + i * s->k;
-    const int *joint = s->joint + i * s->k;
-    for (int j = 0; j < n; j++) {
-        double dx = pose[3 * joint[j]] - x[j], dy = pose[3 * joint[j] + 1] - y[j];
-        double e = (dx * dx + dy * dy) * factor[j];
-        spare -= 1.0 - 1.0 / (1.0 + e * (1.0 + e * (0.5 + e * (1.0 / 6))));
-        if (spare < 0) return 1;
+/* Write the joints of a detection; return where they are. */
+static Extent pack_pose(People *s, const double *pose) {
+    Extent e = {pose[0], pose[1], pose[0], pose[1]};
+    for (Py_ssize_t j = 0; j < s->k; j++) {
+        double x = pose[3 * j], y = pose[3 * j + 1];
+        s->pose_x[j] = x;
+        s->pose_y[j] = y;
+        e.low_x = x < e.low_x ? x : e.low_x;
+        e.low_y = y < e.low_y ? y : e.low_y;
+        e.high_x = x > e.high_x ? x : e.high_x;
+        e.high_y = y > e.high_y ? y : e.high_y;
     }
-    return 0;
+    return e;
+}
+
+/* Tell of each person whether even the nearest corners of the extents are too far apart for any
+ * joint. */
+FOR_EACH_PROCESSOR
+static void find_far_people(const People *s, Py_ssize_t g, const Extent *e) {
+    const double *low_x = s->low_x, *low_y = s->low_y, *high_x = s->high_x, *high_y = s->high_y;
+    const double *max_gap2 = s->max_gap2;
+    const double pose_low_x = e->low_x, pose_low_y = e->low_y;
+    const double pose_high_x = e->high_x, pose_high_y = e->high_y;
+    int64_t *is_far = s->is_far;
+    INDEPENDENT
+    for (Py_ssize_t i = 0; i < g; i++) {
+        double ax = low_x[i] - pose_high_x, bx = pose_low_x - high_x[i];
+        double ay = low_y[i] - pose_high_y, by = pose_low_y - high_y[i];
+        double gx = ax > bx ? ax : bx, gy = ay > by ? ay : by;
+        gx = gx > 0 ? gx : 0;
+        gy = gy > 0 ? gy : 0;
+        is_far[i] = gx * gx + gy * gy > max_gap2[i];
+    }
+}
+
+/* Tell that the mean of exp(-e) of the labelled joints of a person cannot reach min_oks.
+ *
+ * 1 - exp(-e) is at least as large as chords between its points at 0, 1 and 3, and surely as large
+ * as 1 - 1 / (1 + e + e²/2 + e³/6). */
+FOR_EACH_PROCESSOR
+static int cannot_reach(const People *s, Py_ssize_t i, double min_oks) {
+    const double *x = s->x + i * s->width, *y = s->y + i * s->width;
+    const double *factor = s->factor + i * s->width, *pose_x = s->pose_x, *pose_y = s->pose_y;
+    const double n = s->count[i], spare = n * (1.0 - min_oks) + 1e-9 * n;
+    double lost[WIDTH] = {0.0}, lost_surely[WIDTH] = {0.0};
+    for (Py_ssize_t first = 0; first < s->width; first += WIDTH) {
+        INDEPENDENT
+        for (int l = 0; l < WIDTH; l++) {
+            double dx = pose_x[first + l] - x[first + l], dy = pose_y[first + l] - y[first + l];
+            double e = (dx * dx + dy * dy) * factor[first + l];
+            double near = 0.6321 * e, far = 0.4730 + 0.1590 * e;
+            double bound = near < far ? near : far;
+            lost[l] += bound < 0.95 ? bound : 0.95;
+        }
+    }
+    double sum = 0.0, sum_surely = 0.0;
+    for (int l = 0; l < WIDTH; l++) sum += lost[l];
+    if (sum > spare) return 1;
+    for (Py_ssize_t first = 0; first < s->width; first += WIDTH) {
+        INDEPENDENT
+        for (int l = 0; l < WIDTH; l++) {
+            double dx = pose_x[first + l] - x[first + l], dy = pose_y[first + l] - y[first + l];
+            double e = (dx * dx + dy * dy) * factor[first + l];
+            lost_surely[l] += 1.0 - 1.0 / (1.0 + e * (1.0 + e * (0.5 + e * (1.0 / 6))));
+        }
+    }
+    for (int l = 0; l < WIDTH; l++) sum_surely += lost_surely[l];
+    return sum_surely > spare;
 }
 
 /* What the matching of earlier blocks says of people; without members nothing is known. */
@@ -200,38 +318,13 @@ typedef struct {
     double apart2[MAX_KINDS], min_oks[MAX_KINDS];
 } CrowdBound;
 
-typedef struct {
-    double low_x, low_y, high_x, high_y;
-} Extent;
-
-static Extent bound_pose(const double *pose, Py_ssize_t k) {
-    Extent e = {pose[0], pose[1], pose[0], pose[1]};
-    for (Py_ssize_t j = 1; j < k; j++) {
-        double x = pose[3 * j], y = pose[3 * j + 1];
-        e.low_x = x < e.low_x ? x : e.low_x;
-        e.low_y = y < e.low_y ? y : e.low_y;
-        e.high_x = x > e.high_x ? x : e.high_x;
-        e.high_y = y > e.high_y ? y : e.high_y;
-    }
-    return e;
-}
-
-/* Whether even the nearest corners of the extents are too far apart for any joint. */
-static int is_too_far(const People *s, Py_ssize_t i, const Extent *e) {
-    double ax = s->low_x[i] - e->high_x, bx = e->low_x - s->high_x[i];
-    double ay = s->low_y[i] - e->high_y, by = e->low_y - s->high_y[i];
-    double gx = ax > bx ? ax : bx, gy = ay > by ? ay : by;
-    gx = gx > 0 ? gx : 0;
-    gy = gy > 0 ? gy : 0;
-    return gx * gx + gy * gy > s->max_gap2[i];
-}
-
 /* OKS up to rounding: exponentials here are not numpy's. */
-static double estimate_oks(const People *s, Py_ssize_t i, const double *pose) {
-    int n = s->count[i];
+static double estimate_oks(const People *s, Py_ssize_t i) {
+    const int *joint = s->joint + i * s->k, n = s->count[i];
     double sum = 0.0;
-    for (Py_ssize_t at = i * s->k; at < i * s->k + n; at++) {
-        double dx = pose[3 * s->joint[at]] - s->x[at], dy = pose[3 * s->joint[at] + 1] - s->y[at];
+    for (int j = 0; j < n; j++) {
+        Py_ssize_t at = i * s->width + joint[j];
+        double dx = s->pose_x[joint[j]] - s->x[at], dy = s->pose_y[joint[j]] - s->y[at];
         sum += exp(-(dx * dx + dy * dy) * s->factor[at]);
     }
     return sum / n;
@@ -245,7 +338,7 @@ static int find_kind(const CrowdBound *bound, uint32_t members) {
 
 /* Find the nearest person of each kind that no detection has matched or may match in this block. */
 static void bound_crowd(CrowdBound *bound, const People *s, const Py_ssize_t *group, Py_ssize_t g,
-                        const double *pose, const Extent *e, const MatchState *state) {
+                        const Extent *e, const MatchState *state) {
     double x = e->low_x + e->high_x, y = e->low_y + e->high_y;
     bound->count = 0;
     for (Py_ssize_t i = 0; i < g; i++) {
@@ -267,31 +360,42 @@ static void bound_crowd(CrowdBound *bound, const People *s, const Py_ssize_t *gr
     }
     for (int kind = 0; kind < bound->count; kind++) {
         Py_ssize_t i = bound->nearest[kind];
-        bound->min_oks[kind] = i < 0 ? 0.0 : estimate_oks(s, i, pose) - 1e-8;
+        bound->min_oks[kind] = i < 0 ? 0.0 : estimate_oks(s, i) - 1e-8;
     }
 }
 
-/* Write e = d² / (2 variance area) of every joint of a pair; return how many. */
-static int write_exponents(const People *s, Py_ssize_t i, const double *pose, const double *box,
-                           const double *variances, double *e) {
+/* Write d² / (2 variance area) of all joints of a pair, with the rounding of NumPy's. */
+FOR_EACH_PROCESSOR
+static void compute_exponents(const People *s, Py_ssize_t i, double *out) {
+    const double *x = s->x + i * s->width, *y = s->y + i * s->width, *variance = s->variance;
+    const double *pose_x = s->pose_x, *pose_y = s->pose_y, scale = s->scale[i];
+    for (Py_ssize_t first = 0; first < s->width; first += WIDTH) {
+        INDEPENDENT
+        for (Py_ssize_t j = first; j < first + WIDTH; j++) {
+            double dx = pose_x[j] - x[j], dy = pose_y[j] - y[j];
+            out[j] = (dx * dx + dy * dy) / variance[j] / scale / 2;
+        }
+    }
+}
+
+/* Write d² / (2 variance area) of every labelled joint of a pair, or of all joints to the box of
+ * a person without labels; return how many. */
+static int write_exponents(const People *s, Py_ssize_t i, const double *box, double *e) {
     int n = s->count[i];
     double scale = s->scale[i];
     if (n) {
-        const double *x = s->x + i * s->k, *y = s->y + i * s->k, *variance = s->variance + i * s->k;
         const int *joint = s->joint + i * s->k;
-        for (int j = 0; j < n; j++) {
-            double dx = pose[3 * joint[j]] - x[j], dy = pose[3 * joint[j] + 1] - y[j];
-            e[j] = (dx * dx + dy * dy) / variance[j] / scale / 2;
-        }
+        compute_exponents(s, i, s->positions);
+        for (int j = 0; j < n; j++) e[j] = s->positions[joint[j]];
         return n;
     }
     double x0 = box[0] - box[2], x1 = box[0] + box[2] * 2;
     double y0 = box[1] - box[3], y1 = box[1] + box[3] * 2;
     for (Py_ssize_t j = 0; j < s->k; j++) {
-        double x = pose[3 * j], y = pose[3 * j + 1];
+        double x = s->pose_x[j], y = s->pose_y[j];
         double dx = (x0 - x > 0 ? x0 - x : 0) + (x - x1 > 0 ? x - x1 : 0);
         double dy = (y0 - y > 0 ? y0 - y : 0) + (y - y1 > 0 ? y - y1 : 0);
-        e[j] = (dx * dx + dy * dy) / variances[j] / scale / 2;
+        e[j] = (dx * dx + dy * dy) / s->variance[j] / scale / 2;
     }
     return (int)s->k;
 }
@@ -334,37 +438,36 @@ static PyObject *find_near_pairs(PyObject *self, PyObject *args) {
             current = image[d];
             group = people + start[current];
             g = start[current + 1] - start[current];
-            if (reserve_people(&s, g, k) < 0) {
+            if (reserve_people(&s, g, k, variances) < 0) {
                 failed = 1;
                 break;
             }
-            s.k = k;
-            pack_people(&s, group, g, &keypoints, boxes, area, variances, limit);
+            pack_people(&s, group, g, &keypoints, boxes, area, limit);
         }
         if (pairs + g > max_pairs || used + g * k > capacity) break;
-        const double *pose = detections + rows[d] * 3 * k;
-        Extent extent = bound_pose(pose, k);
+        if (g == 0) continue;
+        Extent extent = pack_pose(&s, detections + rows[d] * 3 * k);
         int is_crowd = has_state && g >= MIN_CROWD;
-        if (is_crowd) bound_crowd(&bound, &s, group, g, pose, &extent, &state);
+        if (is_crowd) bound_crowd(&bound, &s, group, g, &extent, &state);
+        find_far_people(&s, g, &extent);
         for (Py_ssize_t i = 0; i < g; i++) {
+            if (s.is_far[i]) continue;
             if (has_state && state.used[group[i]] & FULL) continue;
-            if (is_too_far(&s, i, &extent)) continue;
             double needed = min_oks;
             int kind = is_crowd ? find_kind(&bound, state.members[group[i]]) : -1;
             if (kind >= 0 && bound.min_oks[kind] > needed) needed = bound.min_oks[kind];
-            if (s.count[i] && s.scale[i] > 0 && cannot_reach(&s, i, pose, needed)) continue;
+            if (s.count[i] && s.scale[i] > 0 && cannot_reach(&s, i, needed)) continue;
             out_d[pairs] = d;
             out_g[pairs] = group[i];
             const double *box = boxes + group[i] * 4;
-            out_count[pairs] = write_exponents(&s, i, pose, box, variances, e + used);
+            out_count[pairs] = write_exponents(&s, i, box, e + used);
             used += out_count[pairs++];
         }
         /* Only now, so that a detection's own candidates do not hide each other. */
         for (Py_ssize_t pair = pairs; is_crowd && pair > 0 && out_d[pair - 1] == d; pair--)
             state.stamp[out_g[pair - 1]] = block;
     }
-    free(s.x);
-    free(s.count);
+    free_people(&s);
     Py_END_ALLOW_THREADS
     release(b, 17);
     if (failed) return PyErr_NoMemory();
@@ -937,20 +1040,6 @@ static PyObject *measure_share_outside(PyObject *self, PyObject *args) {
 }
 
 #define LANES 16 /* resamples that are counted side by side */
-
-/* Vector instructions of the processor at hand, where the compiler can choose them at run time. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__GLIBC__)
-#define FOR_EACH_PROCESSOR __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define FOR_EACH_PROCESSOR
-#endif
-
-/* The arrays of a loop are different ones. */
-#if defined(__GNUC__) && !defined(__clang__)
-#define INDEPENDENT _Pragma("GCC ivdep")
-#else
-#define INDEPENDENT
-#endif
 
 /* The detections of one class, by falling score, and their images. */
 typedef struct {
