@@ -263,3 +263,47 @@ def test_reports_boards_and_boxes_take_the_folders_that_evaluate_takes(folder, c
     assert find_predictions_in(folder / "movenet") == folder / "movenet" / "found.json"
     for name in ("movenet", "set", "photos", "yolo"):
         assert find_predictions_in(folder / name, takes_runs=True) == folder / name
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["hrnet_w32", "photo.png", "--boxes-from", "det.json"],
+            "--boxes-from det.json: is a file and not a method that detects people; boxes of a "
+            "file go to --boxes det.json",
+        ),
+        (
+            ["hrnet_w32", "photo.png", "--boxes-from", "labels"],
+            "--boxes-from labels: is a folder and not a method that detects people; boxes of a "
+            "file go to --boxes labels",
+        ),
+        (
+            ["hrnet_w32", "photo.png", "--weights", "exported"],
+            "--weights exported: is an exported network, and weights of PyTorch are due; name the "
+            "run or the checkpoint that it was exported from",
+        ),
+        (
+            ["hrnet_w32", "photo.png", "--weights", "exported/network.onnx"],
+            "--weights exported/network.onnx: is an exported network",
+        ),
+        (
+            ["hrnet_w32", "photo.png", "--weights", "labels"],
+            "--weights labels: is a folder without model.safetensors; name the folder of a run",
+        ),
+        (
+            ["efficientpose", "photo.png", "--weights", "mmpose"],
+            "--weights mmpose: efficientpose has weights of its own, which MMPose does not "
+            "publish; leave --weights out",
+        ),
+    ],
+)
+def test_weights_and_boxes_of_another_kind_are_answered_in_one_line(folder, capsys, words, message):
+    (folder / "exported").mkdir()
+    (folder / "exported" / "network.onnx").touch()
+    (folder / "mmpose").mkdir()  # a folder of the keyword's name
+    (folder / "photo.png").touch()
+    assert main(["predict", *words, "--out", "new.json"]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1

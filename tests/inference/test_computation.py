@@ -180,3 +180,18 @@ def test_people_are_placed_alike_in_both_precisions(with_bfloat16):
     plain, auto = (predict_people(method, people, None, read, o) for o in (None, AUTO))
     assert plain.keypoints.shape == auto.keypoints.shape
     np.testing.assert_allclose(auto.keypoints[..., 2], plain.keypoints[..., 2], atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"engine": "openvino"}, "--engine openvino: is for PyTorch networks, and [^;]* in LiteRT"),
+        ({"precision": "half"}, "--half: is for PyTorch networks"),
+        ({"engine": "openvino", "compile": True}, "--engine openvino and --compile: are for"),
+    ],
+)
+def test_options_that_another_engine_does_not_take_are_named_as_they_are_given(given, message):
+    method = create("simple_baseline_r18_tiny")
+    method.engine = "LiteRT"  # as of a published model
+    with pytest.raises(InputError, match=message):
+        choose_computation(method, InferenceOptions(**given))

@@ -50,3 +50,11 @@ def test_images_that_are_hardly_reduced_or_of_unknown_size_get_no_hint(method):
     assert describe(method, (side, side), (int(1.8 * side), side), (0, 0)) == ""
     assert describe(method) == ""
     assert describe(method, (4 * side, side)).startswith("1 of 1 image is reduced")
+
+
+def test_the_remedy_takes_the_place_of_an_option_that_excludes_tiles(method):
+    counter = ImageSizeCounter()
+    counter.add_images(make_images([1], ["a"], [4000], [3000]))
+    assert "; --tile auto --smallest PX shows people" in counter.describe_reduction(method)
+    text = counter.describe_reduction(method, "--zoom auto")
+    assert "; --tile auto --smallest PX in place of --zoom auto shows people" in text

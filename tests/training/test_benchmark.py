@@ -159,6 +159,34 @@ def test_sigmas_and_pairs_of_joints_of_ones_own_reach_every_run(tmp_path):
         write_job_files(jobs)
 
 
+def test_a_precision_reaches_every_run_and_is_a_part_of_its_identity(tmp_path):
+    options = {"settings": ["B"], "seeds": [0]}
+    jobs = make_benchmark(tmp_path, **options, precision="bfloat16").plan_jobs()
+    command = jobs[0].build_command("cpu")
+    assert command[command.index("--precision") + 1] == "bfloat16"
+    without = make_benchmark(tmp_path, **options).plan_jobs()
+    assert "--precision" not in without[0].build_command("cpu")
+    write_job_files(jobs)
+    for job in jobs:
+        (job.folder / "state.pt").touch()
+    write_job_files(jobs)
+    with pytest.raises(InputError, match="holds a run with precision bfloat16, now None"):
+        write_job_files(without)
+    # The file of an older version has no precision, and is that of runs without the option.
+    for job in jobs:
+        stored = json.loads((job.folder / "job.json").read_text())
+        del stored["precision"]
+        (job.folder / "job.json").write_text(json.dumps(stored))
+    write_job_files(without)
+
+
+def test_a_precision_beside_half_is_refused_before_any_run(stick_set, tmp_path, capsys):
+    words = ["benchmark", "--data", str(stick_set()), "--out", str(tmp_path / "b"), "half=true"]
+    assert main([*words, "--precision", "auto", "--recipe", "own"]) == 2
+    assert "half=true: says the same as --precision auto" in capsys.readouterr().err
+    assert not (tmp_path / "b").exists()
+
+
 def test_a_missing_file_of_sigmas_is_refused_before_the_first_run(stick_set, tmp_path, capsys):
     words = ["--data", str(stick_set()), "--out", str(tmp_path / "out"), "--sigmas", "gone.json"]
     assert main(["benchmark", *words]) == 2

@@ -130,6 +130,14 @@ def refuse_unknown_fields(method: str, overrides: Iterable[tuple[str, str]]) -> 
             raise InputError(f"{name}={value}", what, f"try {', '.join(near)}")
 
 
+def refuse_two_precisions(precision: str, overrides: Iterable[tuple[str, str]]) -> None:
+    """Raise InputError for --precision beside the field `half` of a recipe."""
+    half = dict(overrides).get("half")
+    if precision and half is not None:
+        what = f"says the same as --precision {precision}, or contradicts it"
+        raise InputError(f"half={half}", what, "leave half= out")
+
+
 def refuse_unknown_recipe(method: str, recipe: str, others: tuple[str, ...] = ()) -> None:
     """Raise InputError for a recipe that a method of ours does not have.
 

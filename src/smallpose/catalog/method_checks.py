@@ -14,6 +14,7 @@ PUBLISHED = (
     *("movenet", "movenet-thunder", "movenet-lightning", "posenet", "efficientpose"),
     *("blazepose-heavy", "blazepose-full", "blazepose-lite", "openpose-thin"),
 )
+EXPORTED = "network.onnx"  # in the folder of an export
 PUBLISHED_FULL_IMAGE = ("movenet", "posenet", "openpose-thin")  # which detect people themselves
 
 
@@ -76,18 +77,46 @@ def refuse_missing_weights(name: str, weights: Path | str | None, flag: str = "-
             raise InputError(name, "has no weights of its own", _describe_choices(name))
         return
     path = Path(weights)
+    _refuse_exported_network(path, flag)
     facts = read_catalog().get(name, {})
+    if str(weights) == PUBLISHED_WEIGHTS and name in PUBLISHED:
+        what = f"{name} has weights of its own, which MMPose does not publish"
+        raise InputError(f"{flag} {weights}", what, f"leave {flag} out")
     if str(weights) == PUBLISHED_WEIGHTS:
         _refuse_unpublished(name, flag)
         report_shadowed_path(PUBLISHED_WEIGHTS, flag)
         return
     published = (facts.get("checkpoint"), *facts.get("other_checkpoints", ()))
     if path.is_dir():
+        _refuse_folder_without_run(path, flag)
         path = path / "model.safetensors"
     elif str(weights) in published:
         return
     if not path.is_file():
-        raise InputError(str(path), "no such file", "check --weights")
+        raise InputError(str(path), "no such file", f"check {flag}")
+
+
+def _refuse_exported_network(path: Path, flag: str) -> None:
+    """Raise InputError for a network of ONNX or OpenVINO, or the folder of an export."""
+    is_export = (path / EXPORTED).is_file() and not (path / "model.safetensors").is_file()
+    if is_export or (path.suffix.lower() in (".onnx", ".xml") and path.is_file()):
+        what = "is an exported network, and weights of PyTorch are due"
+        remedy = (
+            "name the run or the checkpoint that it was exported from, which 'smallpose predict "
+            "--engine onnxruntime' computes by ONNX, too; examples/onnx_predict.py runs an export"
+        )
+        raise InputError(f"{flag} {path}", what, remedy)
+
+
+def _refuse_folder_without_run(path: Path, flag: str) -> None:
+    """Raise InputError for a folder without weights; it names the runs in it."""
+    if (path / "model.safetensors").is_file():
+        return
+    runs = sorted(str(file.parent) for file in path.glob("*/model.safetensors"))
+    remedy = "name the folder of a run, which 'smallpose train' makes, or a checkpoint"
+    if runs:
+        remedy = f"name {', '.join(runs[:3])}"
+    raise InputError(f"{flag} {path}", "is a folder without model.safetensors", remedy)
 
 
 def _refuse_unpublished(name: str, flag: str) -> None:

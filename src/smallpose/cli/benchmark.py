@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from smallpose.catalog.early_checks import (
     parse_override,
+    refuse_two_precisions,
     refuse_unknown_fields,
     refuse_unknown_recipe,
 )
@@ -19,6 +20,7 @@ from smallpose.cli.options import (
     add_sigmas_option,
     add_swap_option,
     add_switch,
+    add_training_precision_option,
     parse_names,
 )
 from smallpose.cli.report import print_main_table
@@ -97,7 +99,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="",
         default_text="each method's first",
         metavar="NAME",
-        help="Recipe to train by: paper, mmpose or quick.",
+        help="Recipe to train by: paper, mmpose, quick, or own for 40 to 2,000 images of your own.",
     )
     add_option(
         parser,
@@ -149,6 +151,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="Number of processes that read images for each run.",
     )
+    add_training_precision_option(parser)
     add_sigmas_option(parser)
     add_swap_option(parser)
 
@@ -188,6 +191,7 @@ def run_command(args: argparse.Namespace) -> None:
         workers=args.workers,
         sigmas=args.sigmas,
         swap=args.swap,
+        precision=args.precision,
         subsets=_draw_subsets(args) if args.subsets else (),
         subset_methods=subset_methods,
     )
@@ -331,6 +335,8 @@ def _check_arguments(args: argparse.Namespace) -> None:
     overrides = [_parse_override(text) for text in args.overrides]
     for word in words:
         refuse_unknown_recipe(word, args.recipe, others=("own",))
+    refuse_two_precisions(args.precision, overrides)
+    for word in words:
         refuse_unknown_fields(word, overrides)
 
 

@@ -217,6 +217,18 @@ def add_computation_options(group: OptionGroup) -> None:
     )
 
 
+def add_training_precision_option(group: OptionGroup) -> None:
+    """Add `--precision` of a training."""
+    add_option(
+        group,
+        "--precision",
+        choices=("float32", "bfloat16", "auto"),
+        default_text="float32, or bfloat16 with half=true",
+        help="Train the network in this precision; auto takes bfloat16 where the processor has it "
+        "and no accuracy is lost, and prints what it took.",
+    )
+
+
 AUTO_ZOOM = -1  # value of --zoom auto
 
 

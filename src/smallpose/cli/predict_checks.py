@@ -10,6 +10,7 @@ from smallpose.catalog.early_checks import (
     refuse_other_weights,
 )
 from smallpose.catalog.method_checks import (
+    EXPORTED,
     PUBLISHED,
     is_method_name,
     refuse_missing_weights,
@@ -32,7 +33,6 @@ from smallpose.io.skeleton_json import find_skeleton
 if TYPE_CHECKING:
     from smallpose.core.skeleton import Skeleton
 
-EXPORTED = "network.onnx"  # in the folder of an export
 MAX_HEADERS = 20  # images whose headers are read before PyTorch is loaded
 
 
@@ -182,6 +182,7 @@ def check_arguments(args: argparse.Namespace) -> None:
 
 def _check_files(args: argparse.Namespace) -> None:
     """List the images; refuse unknown methods, and weights, labels and images that are missing."""
+    _refuse_boxes_as_detector(args.boxes_from)
     for name, weights, flag in (
         (args.method, args.weights, "--weights"),
         (args.boxes_from, args.box_weights, "--box-weights"),
@@ -200,6 +201,18 @@ def _check_files(args: argparse.Namespace) -> None:
     _refuse_unreadable_inputs(args)
     if args.data:
         _check_data(args, skeleton)
+
+
+def _refuse_boxes_as_detector(name: str | None) -> None:
+    """Raise InputError where a file or folder of boxes is given as the method that detects them."""
+    if not name or is_method_name(name) or is_method_code(name):
+        return
+    path = Path(name)
+    is_file = path.exists() or path.suffix.lower() in (".json", ".jsonl", ".txt", ".csv")
+    if is_file and not (path / "model.json").is_file():
+        kind = "a folder" if path.is_dir() else "a file"
+        what = f"is {kind} and not a method that detects people"
+        raise InputError(f"--boxes-from {name}", what, f"boxes of a file go to --boxes {name}")
 
 
 def _check_methods(args: argparse.Namespace) -> None:

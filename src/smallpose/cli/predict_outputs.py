@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smallpose.cli.options import AUTO_ZOOM
+
 if TYPE_CHECKING:
     from numpy import float64
     from numpy.typing import NDArray
@@ -103,7 +105,8 @@ def print_reduction(
 
     if args.tile or args.input_side or not isinstance(method, FullImageMethod):
         return
-    message = sizes.describe_reduction(method)
+    instead_of = "--zoom auto" if args.zoom == AUTO_ZOOM else ""
+    message = sizes.describe_reduction(method, instead_of)
     if message:
         print_status(message)
 

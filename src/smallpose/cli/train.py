@@ -30,6 +30,7 @@ from smallpose.cli.options import (
     add_swap_option,
     add_switch,
     add_threads_option,
+    add_training_precision_option,
     add_trust_switch,
     add_unreadable_option,
     parse_non_negative,
@@ -221,14 +222,7 @@ def _add_device_options(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         help="Number of samples that go through the network together, where memory is short.",
     )
-    add_option(
-        group,
-        "--precision",
-        choices=("float32", "bfloat16", "auto"),
-        default_text="float32, or bfloat16 with half=true",
-        help="Train the network in this precision; auto takes bfloat16 where the processor has it "
-        "and no accuracy is lost, and prints what it took.",
-    )
+    add_training_precision_option(group)
     add_option(
         group,
         "--compile",
@@ -281,8 +275,14 @@ def run_command(args: argparse.Namespace) -> None:
     from smallpose.training.run import TrainingConfig, train
 
     keep_freed_memory()  # a step frees and allocates the same tensors as the last one
-    machine = {"device": args.device, "prefetch": args.prefetch}
-    config = TrainingConfig(out=args.out, resume=args.resume, **machine, **options)
+    config = TrainingConfig(
+        out=args.out,
+        resume=args.resume,
+        device=args.device,
+        prefetch=args.prefetch,
+        weight_thread=not (args.threads or os.environ.get("OMP_NUM_THREADS")),
+        **options,
+    )
     result = train(config)
     if not result:  # of several processes the first one prints
         return

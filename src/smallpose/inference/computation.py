@@ -60,11 +60,7 @@ def choose_computation(method: PoseMethod, options: InferenceOptions) -> Computa
     if method.engine != "torch":
         if is_default and not options.compile:
             return Computation(method.engine, reason=f"{method.name} runs in {method.engine}")
-        raise InputError(
-            "--engine, --precision, --half, --compile and --onnx",
-            f"are for PyTorch networks, and {method.name} runs in {method.engine}",
-            "leave them out",
-        )
+        raise _describe_other_engine(method, options)
     if options.compile and (options.engine != "torch" or options.precision == "auto"):
         raise InputError(
             "--compile",
@@ -92,6 +88,22 @@ def choose_computation(method: PoseMethod, options: InferenceOptions) -> Computa
     if options.precision == "float32" and method.precision is not None:
         precision = method.precision
     return Computation(options.engine, precision)
+
+
+def _describe_other_engine(method: PoseMethod, options: InferenceOptions) -> InputError:
+    """Return the error for options of PyTorch networks that a published model is given."""
+    given = [
+        "--half" if value == "half" else f"{flag} {value}"
+        for flag, value, default in (
+            ("--engine", options.engine, "torch"),
+            ("--precision", options.precision, "float32"),
+        )
+        if value != default
+    ]
+    given += ["--compile"] if options.compile else []
+    verb, them = ("is", "it") if len(given) == 1 else ("are", "them")
+    what = f"{verb} for PyTorch networks, and {method.name} runs in {method.engine}"
+    return InputError(" and ".join(given), what, f"leave {them} out")
 
 
 def _check_names(options: InferenceOptions) -> None:

@@ -25,8 +25,11 @@ class ImageSizeCounter:
         sizes = zip(images.width.tolist(), images.height.tolist(), strict=True)
         self._sizes.update(size for size in sizes if min(size) > 0)
 
-    def describe_reduction(self, method: FullImageMethod) -> str:
+    def describe_reduction(self, method: FullImageMethod, instead_of: str = "") -> str:
         """Return which people the network sees at less than it needs, and what to type.
+
+        Args:
+            instead_of: an option that is given and cannot be combined with tiles.
 
         Returns: "" where no image is reduced to half of its size or less.
         """
@@ -39,10 +42,10 @@ class ImageSizeCounter:
         share = format_share(num_reduced, self._sizes.total(), "image is", "images are")
         px = reductions[most]
         needed = method.needed_px
+        remedy = "--tile auto --smallest PX" + (f" in place of {instead_of}" if instead_of else "")
         which = "the largest " if len(reduced) > 1 else ""
         return (
             f"{share} reduced for {method.name}, {which}from {most[0]:,} × {most[1]:,} to "
             f"{max(most) / px:.0f} px: people below {needed * px:.0f} px are seen at less than "
-            f"{needed} px there, and many are missed; --tile auto --smallest PX shows people "
-            "from PX on larger"
+            f"{needed} px there, and many are missed; {remedy} shows people from PX on larger"
         )

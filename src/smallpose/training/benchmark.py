@@ -65,6 +65,7 @@ class Job:
     workers: int = 0
     sigmas: Path | None = None
     swap: Sequence[tuple[str, str]] | None = None
+    precision: str | None = None
 
     @property
     def is_finished(self) -> bool:
@@ -105,6 +106,8 @@ class Job:
             command += ["--sigmas", str(self.sigmas)]
         if self.swap is not None:
             command += ["--swap", self._format_swap()]
+        if self.precision:
+            command += ["--precision", self.precision]
         return command + (["--device", device] if device else [])
 
     def describe(self) -> dict[str, Any]:
@@ -119,6 +122,7 @@ class Job:
             "subset": self.subset and self.subset.name,
             "sigmas": self.sigmas and f"with SHA-256 {hash_file(self.sigmas)[:8]}",
             "swap": None if self.swap is None else self._format_swap(),
+            "precision": self.precision or None,  # as in files of before there was the option
         }
 
     def _format_swap(self) -> str:
@@ -142,7 +146,7 @@ class Benchmark:
         out: folder; runs are in `out/runs`.
         data: the built set.
         methods, settings, seeds: as `smallpose train` takes them.
-        recipe, overrides, workers, sigmas, swap: of every run, as of `Job`.
+        recipe, overrides, workers, sigmas, swap, precision: of every run, as of `Job`.
         subsets: files of `dataset.subsets`.
         subset_methods: the methods that are also trained on each subset (paper, Table 5).
         method_names: names of methods that are given as files, for the folders of their runs.
@@ -158,6 +162,7 @@ class Benchmark:
     workers: int = 0
     sigmas: Path | None = None
     swap: Sequence[tuple[str, str]] | None = None
+    precision: str | None = None
     subsets: Sequence[Path] = ()
     subset_methods: Sequence[str] = ()
     method_names: Mapping[str, str] = field(default_factory=dict)
@@ -187,6 +192,7 @@ class Benchmark:
             workers=self.workers,
             sigmas=self.sigmas,
             swap=self.swap,
+            precision=self.precision,
         )
 
 

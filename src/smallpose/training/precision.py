@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from smallpose.catalog.early_checks import refuse_two_precisions
 from smallpose.core.errors import InputError
 from smallpose.inference.computation import has_fast_bfloat16
 from smallpose.methods.base import PoseMethod, Recipe
@@ -41,12 +42,7 @@ def set_precision(
     if precision not in TRAINING_PRECISIONS:
         remedy = f"use {', '.join(TRAINING_PRECISIONS)}"
         raise InputError(f"--precision {precision}", "is unknown for training", remedy)
-    if "half" in dict(config.overrides):
-        raise InputError(
-            f"half={dict(config.overrides)['half']}",
-            f"says the same as --precision {precision}, or contradicts it",
-            "leave half= out",
-        )
+    refuse_two_precisions(precision, config.overrides)
     uses_bfloat16 = precision == "bfloat16"
     reason = ""
     if precision == "auto":
