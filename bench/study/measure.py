@@ -22,6 +22,7 @@ from smallpose.inference.boxes import convert_to_boxes
 from smallpose.io.coco_results import read_results, write_results
 from smallpose.methods.base import PoseMethod
 from smallpose.methods.full_image import Detections
+from smallpose.resolution.frame import Frame, compute_offsets, place_in_frame
 from smallpose.resolution.people import ChosenPeople, choose_people
 from smallpose.resolution.reduced_set import ImageReducer, ReducedSet, find_existing_images
 from smallpose.resolution.results_folder import open_results
@@ -108,12 +109,11 @@ class PreparedImage:
 
 def put_in_frame(image: ImageArray) -> PreparedImage:
     """Put an image in the middle of a grey frame of `FRAME_WH`, at least."""
-    height, width = image.shape[:2]
-    frame_wh = max(FRAME_WH[0], width), max(FRAME_WH[1], height)
-    pixels = np.full((frame_wh[1], frame_wh[0], 3), 114, dtype=np.uint8)
-    x, y = (frame_wh[0] - width) // 2, (frame_wh[1] - height) // 2
-    pixels[y : y + height, x : x + width] = image
-    return PreparedImage(pixels, (x, y))
+    image_wh = np.array([image.shape[1::-1]])
+    frame_wh = Frame(FRAME_WH).compute_sizes(image_wh, image_wh)
+    ((x, y),) = compute_offsets(frame_wh, image_wh).tolist()
+    ((width, height),) = frame_wh.tolist()
+    return PreparedImage(place_in_frame(image, (width, height)), (x, y))
 
 
 PREPARE: dict[str, Callable[[ImageArray], PreparedImage]] = {

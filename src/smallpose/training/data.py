@@ -26,7 +26,7 @@ __all__ = [
     "AnyBatch",
     "BatchLoader",
     "create_loader",
-    "describe_prefetch",
+    "describe_threads",
     "select_labelled_images",
 ]
 
@@ -95,11 +95,18 @@ def _choose_num_ahead(
     return choose_num_ahead(num_threads, count_local_processes(distributed.world_size))
 
 
-def describe_prefetch(loader: BatchLoader) -> str:
-    """Describe what runs in which threads."""
-    batches = format_count(loader.options.num_ahead, "batch is", "batches are")
-    threads = format_count(torch.get_num_threads(), "thread")
-    return f"up to {batches} prepared ahead in a thread (--prefetch); PyTorch has {threads}"
+def describe_threads(loader: BatchLoader, uses_weight_thread: bool) -> str:
+    """Describe what runs in which threads of this process."""
+    parts = [f"PyTorch in {format_count(torch.get_num_threads(), 'thread')} (--threads)"]
+    if uses_weight_thread:
+        parts.append("gradients of weights in another")
+    if loader.options.num_ahead:
+        batches = format_count(loader.options.num_ahead, "batch", "batches")
+        parts.append(f"up to {batches} prepared ahead in a thread (--prefetch)")
+    if loader.options.num_workers:
+        workers = format_count(loader.options.num_workers, "process", "processes")
+        parts.append(f"images read by {workers} (--workers)")
+    return f"threads: {', '.join(parts)}"
 
 
 def select_labelled_images(people: Instances) -> NDArray[np.intp]:
@@ -157,14 +164,14 @@ def _create_crop_dataset(
     image_memory = 0 if config.cache else config.image_memory
     max_bytes = limit_cache_bytes(image_memory, num_processes)
     crops = CropDataset(
-        people,
-        rows,
-        CachedImageReader(reader, max_bytes),
-        method.input_wh,
-        augmentation,
-        config.seed,
-        method.udp_warp,
-        method.crop_options.interpolation,
+        people=people,
+        rows=rows,
+        reader=CachedImageReader(reader, max_bytes),
+        input_wh=method.input_wh,
+        augmentation=augmentation,
+        seed=config.seed,
+        udp=method.udp_warp,
+        interpolation=method.crop_options.interpolation,
     )
     crops.epochs = epochs
     if config.cache is not None:
