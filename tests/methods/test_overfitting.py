@@ -66,15 +66,15 @@ def test_a_tiny_variant_overfits_eight_people(name, tmp_path):
     method, schedule = create_method(name, SMALLPOSE), SCHEDULES[name]
     make_task = make_full_image_task if isinstance(method, FullImageMethod) else make_crop_task
     losses, compute_ap = make_task(method, schedule, tmp_path)
-    untrained_ap = compute_ap()
-    train_method(method, schedule, losses)
-    assert untrained_ap < 0.3
-    assert compute_ap() > 0.9
+    assert compute_ap() < 0.3
+    assert any(compute_ap() > 0.9 for _ in train_method(method, schedule, losses))
 
 
-def train_method(method: PoseMethod, schedule: Schedule, losses: Iterator[Tensor]) -> None:
-    """Train with AdamW at a rate that rises for a fifth of the steps and falls afterwards."""
-    method.train()
+def train_method(method: PoseMethod, schedule: Schedule, losses: Iterator[Tensor]) -> Iterator[int]:
+    """Train with AdamW at a rate that rises for a fifth of the steps and falls afterwards.
+
+    Yields where training may end: every ten steps and at the end, for RTMO in its last stage.
+    """
     is_full_image = isinstance(method, FullImageMethod)
     groups = []
     for name, weight in method.named_parameters():
@@ -87,13 +87,18 @@ def train_method(method: PoseMethod, schedule: Schedule, losses: Iterator[Tensor
     rates = [group["lr"] for group in groups]
     optimizer = torch.optim.AdamW(groups, weight_decay=0.01 if is_full_image else 0.0, fused=True)
     one_cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, schedule.steps, pct_start=0.2)
-    for _ in range(schedule.steps):
+    first_yield = (0.7 if isinstance(method, RTMO) else 0.2) * schedule.steps
+    for step in range(schedule.steps):
+        method.train()
         loss = next(losses)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(method.parameters(), 5.0 if is_full_image else 10.0)
         optimizer.step()
         one_cycle.step()
+        is_last = step == schedule.steps - 1
+        if step >= first_yield and (is_last or step % 10 == 0):
+            yield step
 
 
 Task = tuple[Iterator[Tensor], Callable[[], float]]
