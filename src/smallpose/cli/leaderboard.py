@@ -197,7 +197,8 @@ def _check_call(args: argparse.Namespace) -> None:
 
 
 def _add(args: argparse.Namespace) -> "list[Standing]":
-    from smallpose.report.leaderboard.submissions import BoardOptions, Submission, add_submission
+    from smallpose.report.leaderboard.board_rules import BoardOptions
+    from smallpose.report.leaderboard.submissions import Submission, add_submission
 
     truth, results = args.files
     submission = Submission(

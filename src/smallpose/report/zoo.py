@@ -16,7 +16,7 @@ from smallpose.report.inputs.runs import METRICS, Run
 from smallpose.report.inputs.scores import RunScore
 from smallpose.report.page.run_details import flatten_facts
 from smallpose.report.report_data import ReportData, read_report_data
-from smallpose.report.tables.paper_tables import HEADS
+from smallpose.report.tables.table_parts import HEADS
 from smallpose.system.files import hash_file, resolve_inside, write_atomically
 from smallpose.system.json_decode import read_json
 

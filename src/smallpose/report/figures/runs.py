@@ -24,7 +24,7 @@ from smallpose.report.inputs.person_matching import DetectionCurve
 from smallpose.report.inputs.run_labels import label_run
 from smallpose.report.inputs.runs import Run
 from smallpose.report.inputs.scores import Scored
-from smallpose.report.tables.paper_tables import Runs, group_runs
+from smallpose.report.tables.table_parts import Runs, group_runs
 
 MAX_BANDS = 3  # curves with pale areas for their intervals; of more, these hide each other
 

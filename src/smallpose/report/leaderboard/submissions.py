@@ -9,36 +9,35 @@ from pathlib import Path
 import msgspec
 
 from smallpose.core.errors import InputError
-from smallpose.core.instances import Instances
-from smallpose.core.skeleton import COCO17, SIGMAS
-from smallpose.evaluation.evaluate import Evaluation, evaluate
-from smallpose.evaluation.protocols import CLASSES
-from smallpose.evaluation.run_sigmas import set_known_sigmas
-from smallpose.evaluation.scoring.bootstrap import (
-    MIN_CLUSTERS,
-    compute_interval,
-    count_class_clusters,
-    count_clusters,
-    get_class_index,
-    resample_metrics,
-)
-from smallpose.evaluation.sigma_file import JointSigmas, set_sigmas
+from smallpose.core.skeleton import COCO17
+from smallpose.evaluation.evaluate import evaluate
+from smallpose.evaluation.sigma_file import JointSigmas
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.coco_results import is_result_file, read_results
 from smallpose.io.unknown_images import UnknownImages
 from smallpose.report.inputs.arguments import check_name
 from smallpose.report.leaderboard.board import (
-    RANKED,
     Board,
-    Draws,
     Row,
-    Rules,
     Speed,
     TrainingSet,
     read_board,
     read_draws,
     write_board,
     write_draws,
+)
+from smallpose.report.leaderboard.board_rules import (
+    BoardOptions,
+    choose_rules,
+    choose_sigmas,
+    start_board,
+)
+from smallpose.report.leaderboard.board_scores import (
+    MAX_DETECTIONS,
+    PROTOCOLS,
+    compute_score_intervals,
+    resample_scores,
+    select_ranked,
 )
 from smallpose.report.leaderboard.page import write_page
 from smallpose.report.leaderboard.standings import Standing, rank_rows
@@ -51,8 +50,6 @@ from smallpose.report.leaderboard.training_sets import (
 from smallpose.system.files import hash_file, read_bytes
 from smallpose.system.lock import hold_lock
 
-PROTOCOLS = ("coco", "owned")
-MAX_DETECTIONS = 20  # of an image that count under `coco`
 UNDECLARED = "unknown"
 _WAIT_S = 60.0
 
@@ -73,21 +70,6 @@ class Submission:
     speed: Speed | None = None
     trained_on: tuple[str, ...] = ()
     unknown_images: UnknownImages = "refuse"
-
-
-@dataclass(frozen=True)
-class BoardOptions:
-    """What a new board is started with; None keeps the rule of the board, or takes its default.
-
-    Args:
-        sigmas: file of OKS sigmas.
-    """
-
-    keypoints: str | None = None
-    rank_by: str | None = None
-    protocol: str | None = None
-    max_per_image: int | None = None
-    sigmas: Path | None = None
 
 
 def add_submission(
@@ -112,13 +94,13 @@ def add_submission(
     board = read_board(folder)
     digest = hashlib.sha256(read_bytes(truth_path)).hexdigest()
     options = options or BoardOptions()
-    rules = _choose_rules(board, truth_path, digest, options)
+    rules = choose_rules(board, truth_path, digest, options)
     if is_result_file(truth_path):
         raise InputError(
             str(truth_path), "holds predictions, not labels", "pass the ground truth before them"
         )
     truth = read_coco(truth_path)
-    rules = _choose_sigmas(board, rules, truth, options.sigmas, submission.path)
+    rules = choose_sigmas(board, rules, truth, options.sigmas, submission.path)
     sigmas = None
     if rules.sigmas is not None:
         sigmas = JointSigmas(tuple(rules.sigmas), truth.skeleton.spelled_joints)
@@ -135,7 +117,7 @@ def add_submission(
         max_detections=MAX_DETECTIONS,
         sigmas=sigmas,
     )
-    draws = _resample(evaluation, rules)
+    draws = resample_scores(evaluation, rules)
     row = Row(
         name=name,
         by=check_name("--by", submission.by) if submission.by else "",
@@ -144,8 +126,8 @@ def add_submission(
         sha256=_hash_results(submission.path),
         num_detections=len(predictions),
         num_images=len(set(predictions.image_ids.tolist())),
-        scores={protocol: _select(evaluation[protocol]) for protocol in PROTOCOLS},
-        intervals=_compute_intervals(evaluation, draws),
+        scores={protocol: select_ranked(evaluation[protocol]) for protocol in PROTOCOLS},
+        intervals=compute_score_intervals(evaluation, draws),
         speed=submission.speed,
         trained_on=trained_on,
         notes=notes,
@@ -161,7 +143,7 @@ def add_submission(
     )
     folder.mkdir(parents=True, exist_ok=True)
     with hold_lock(folder / ".lock", _WAIT_S):
-        board = read_board(folder) or _start_board(rules, truth, evaluation)
+        board = read_board(folder) or start_board(rules, truth, evaluation)
         _check_row_is_new(board, row, replace_row)
         rows = [other for other in board.rows if other.name != row.name]
         board = msgspec.structs.replace(board, rows=[*rows, row])
@@ -204,7 +186,7 @@ def add_training_set(
     board = read_board(_require_board(folder))
     assert board is not None
     digest = hashlib.sha256(read_bytes(truth_path)).hexdigest()
-    _choose_rules(board, truth_path, digest, BoardOptions())
+    choose_rules(board, truth_path, digest, BoardOptions())
     _check_set_is_new(board, name, replace_set)
     made = compare_with_training_set(truth_path, name, images, training_images, workers)
     with hold_lock(folder / ".lock", _WAIT_S):
@@ -251,77 +233,6 @@ def _write_everything(folder: Path, board: Board) -> list[Standing]:
     return rank_rows(board, draws, board.rules.rank_by, board.rules.protocol)
 
 
-def _choose_rules(
-    board: Board | None, truth_path: Path, digest: str, options: BoardOptions
-) -> Rules:
-    """Return the rules of the board, which a new one takes from the options.
-
-    Raises: InputError when the ground truth or an option is another than that of the board.
-    """
-    asked = {
-        name: value
-        for name in ("keypoints", "rank_by", "protocol", "max_per_image")
-        if (value := getattr(options, name)) is not None
-    }
-    if board is None:
-        return Rules(truth_file=truth_path.name, truth_sha256=digest, **asked)
-    rules = board.rules
-    if digest != rules.truth_sha256:
-        raise InputError(
-            str(truth_path),
-            f"is not the ground truth of this board, {rules.truth_file} (SHA-256 "
-            f"{rules.truth_sha256[:12]}…)",
-            "pass that file, or start another board",
-        )
-    for name, value in asked.items():
-        own = getattr(rules, name)
-        if value != own:
-            flag = f"--{name.replace('_', '-')}"
-            raise InputError(
-                f"{flag} {value}",
-                f"the board was started with {own}",
-                f"leave {flag} out, or start another board",
-            )
-    return rules
-
-
-def _choose_sigmas(
-    board: Board | None, rules: Rules, truth: Instances, file: Path | None, results: Path
-) -> Rules:
-    """Add the OKS sigmas to the rules: of the board, of a file, or of the run of its first row.
-
-    A run's own are taken only for joints of which no sigma is known.
-
-    Raises: InputError when the file has others than the board, or a joint has none.
-    """
-    if file is not None:
-        given = set_sigmas(truth, file).skeleton.sigmas.tolist()
-        if board is not None and given != rules.sigmas:
-            raise InputError(
-                f"--sigmas {file}",
-                "the board was started with other OKS sigmas",
-                "leave --sigmas out, or start another board",
-            )
-        return msgspec.structs.replace(rules, sigmas=given)
-    has_unknown = any(joint not in SIGMAS for joint in truth.skeleton.joints)
-    if board is not None or not has_unknown or rules.keypoints == "coco17":
-        return rules
-    given = set_known_sigmas(truth, None, [results]).skeleton.sigmas.tolist()
-    return msgspec.structs.replace(rules, sigmas=given)
-
-
-def _start_board(rules: Rules, truth: Instances, evaluation: Evaluation) -> Board:
-    clusters = count_class_clusters(evaluation.match_counts).tolist()
-    return Board(
-        rules=rules,
-        people=evaluation.people,
-        num_images=len(truth.images),
-        num_clusters=count_clusters(evaluation.match_counts.groups),
-        class_clusters={one.name: n for one, n in zip(CLASSES, clusters, strict=True)},
-        rows=[],
-    )
-
-
 def _check_row_is_new(board: Board, row: Row, replace_row: bool) -> None:
     if board.find_row(row.name) is not None and not replace_row:
         raise InputError(
@@ -359,35 +270,3 @@ def _hash_results(path: Path) -> str:
     files = (file for file in path.rglob("*") if file.suffix in (".json", ".txt"))
     parts = [f"{file.relative_to(path).as_posix()} {hash_file(file)}" for file in sorted(files)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def _select(metrics: dict[str, float | None]) -> dict[str, float | None]:
-    return {name: metrics[name] for name in RANKED}
-
-
-def _resample(evaluation: Evaluation, rules: Rules) -> Draws:
-    resamples = resample_metrics(
-        evaluation.match_counts, PROTOCOLS, MAX_DETECTIONS, rules.num_resamples, rules.seed
-    )
-    return {
-        f"{protocol}/{name}": resamples[protocol][name] for protocol in PROTOCOLS for name in RANKED
-    }
-
-
-def _compute_intervals(
-    evaluation: Evaluation, draws: Draws
-) -> dict[str, dict[str, tuple[float, float] | None]]:
-    counts = evaluation.match_counts
-    num_clusters = count_clusters(counts.groups)
-    class_clusters = count_class_clusters(counts)
-    intervals: dict[str, dict[str, tuple[float, float] | None]] = {}
-    for protocol in PROTOCOLS:
-        intervals[protocol] = {}
-        for name in RANKED:
-            value = evaluation[protocol][name]
-            interval = compute_interval(value, draws[f"{protocol}/{name}"], num_clusters)
-            if class_clusters[get_class_index(name)] < MIN_CLUSTERS:
-                interval = None
-            ends = None if interval is None else (interval.low, interval.high)
-            intervals[protocol][name] = ends
-    return intervals

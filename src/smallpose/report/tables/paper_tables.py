@@ -5,52 +5,53 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from smallpose.catalog.methods import read_catalog
-from smallpose.core.counts import format_count
 from smallpose.core.interval import Interval
 from smallpose.core.skeleton import COCO17, SMALLPOSE
 from smallpose.core.table import Cell, Column, Table
 from smallpose.report.inputs import paper_values
 from smallpose.report.inputs.paper_values import Method, ResultRow
-from smallpose.report.inputs.run_labels import label_run
-from smallpose.report.inputs.runs import METRICS, NO_NETWORK, Run
+from smallpose.report.inputs.runs import Run
 from smallpose.report.inputs.scores import SeedGroup
+from smallpose.report.tables.results_tables import build_all_results, build_results_table
+from smallpose.report.tables.table_parts import (
+    HEADS,
+    PRINTED,
+    PROTOCOL_NOTES,
+    Runs,
+    add_on_coco17,
+    choose_metrics,
+    describe_intervals,
+    describe_run,
+    find_printed,
+    group_runs,
+    name_table,
+)
 from smallpose.stats.counts import Counts, Table1
 from smallpose.stats.scene_entropy import SceneStatistics
 
-Runs = Sequence[Run] | Sequence[SeedGroup]
-HEADS = dict(zip(METRICS, ("AP", "AP_S", "AP_M", "AP_L", "Sp", "Mo", "De", "AR"), strict=True))
-MEANINGS = {
-    "AP": "average precision over all people",
-    "AP_S": "small people: box below 128 × 96 px²",
-    "AP_M": "medium people: box below 256 × 192 px²",
-    "AP_L": "large people: box from 256 × 192 px² on",
-    "Sp": "small people with sparse keypoints",
-    "Mo": "small people with keypoints of moderate density",
-    "De": "small people with dense keypoints",
-    "AR": "average recall over all people",
-}
-PRINTED = "paper"
+__all__ = [
+    "HEADS",
+    "PRINTED",
+    "build_all_results",
+    "build_counts_table",
+    "build_other_protocols",
+    "build_results_table",
+    "build_table1",
+    "build_table2",
+    "build_table3",
+    "build_table4",
+    "build_table5",
+    "describe_run",
+]
+
 PLACES_CLASSES = 365
 
-_POINTS = tuple(Column(head, "points", MEANINGS[head]) for head in HEADS.values())
 _COUNTS = (
     *(Column(head, "count") for head in ("images", "people", "small", "medium", "large")),
     Column("people per image", "number"),
 )
 
 _NUM_COCO, _NUM_ALL = len(COCO17), len(SMALLPOSE)
-_COUNTED_AS_COCO = (
-    "Counted as by pycocotools: at most 20 detections per image, and every unmatched small "
-    "detection counts against each density class."
-)
-PROTOCOL_NOTES = {
-    "coco": f"{_COUNTED_AS_COCO} Settings: A trains on the COCO part and is scored on COCO's "
-    f"{_NUM_COCO} keypoints, B trains on the full set and is scored on all {_NUM_ALL}. B17 is B "
-    f"scored on the {_NUM_COCO}: only B17 compares with A.",
-    "owned": "No limit on detections; each unmatched detection counts against one class only.",
-    "recall": "Eqs. 2 and 4 as printed: the share of people detected with OKS at least T, averaged "
-    "over T.",
-}
 _COMPARISON_NOTE = (
     "Rows marked paper are printed values on the authors' test set. Ours are on the test set named "
     "above, so the two may be read side by side but not subtracted. A is scored on COCO's "
@@ -65,96 +66,6 @@ _TABLE_5_NOTE = (
 )
 
 
-def group_runs(runs: Runs) -> list[SeedGroup]:
-    """Return groups unchanged, and each run as a group of its own."""
-    return [run if isinstance(run, SeedGroup) else SeedGroup((run,)) for run in runs]
-
-
-def build_results_table(runs: Runs, protocol: str = "coco") -> Table:
-    """Build the table of our runs by one protocol, in the paper's columns."""
-    metrics, points = _choose_metrics(protocol)
-    groups = group_runs(runs)
-    if all(group.first_run.is_result_file for group in groups):
-        return _build_file_table(groups, protocol)
-    if any(group.first_run.setting == "A" for group in groups):
-        groups = _add_on_coco17(groups, protocol)
-    firsts = [group.first_run for group in groups]
-    rows = [
-        (
-            label_run(group.first_run, firsts),
-            group.first_run.method_label,
-            group.first_run.trained_on or "–",
-            *(group.measure(metric, protocol) for metric in metrics),
-            describe_run(group),
-        )
-        for group in groups
-    ]
-    return Table(
-        name=_name_table("results", protocol),
-        title=f"Our runs, protocol {protocol}",
-        columns=(
-            Column("run"),
-            Column("method"),
-            Column("setting"),
-            *points,
-            Column("training"),
-        ),
-        rows=tuple(rows),
-        note=_describe_settings(groups, protocol) + _describe_intervals(rows),
-    )
-
-
-def _describe_settings(groups: Sequence[SeedGroup], protocol: str) -> str:
-    """Describe how a table of results counts, and on which joints its rows are scored."""
-    runs = [group.first_run for group in groups]
-    own = dict.fromkeys(run.own_set for run in runs if run.own_set)
-    is_all_own = all(run.own_set for run in runs)
-    is_short = is_all_own and protocol == "coco"
-    note = _COUNTED_AS_COCO if is_short else PROTOCOL_NOTES[protocol]
-    if not own:
-        return note
-    rows = "Rows" if is_all_own else "Rows of setting own"
-    return f"{note} {rows} were trained and scored on {' or '.join(own)}."
-
-
-def _build_file_table(groups: Sequence[SeedGroup], protocol: str) -> Table:
-    """Build the table of result files by one protocol: no settings, no trainings."""
-    metrics, points = _choose_metrics(protocol)
-    rows = [
-        (
-            group.first_run.title,
-            *(group.measure(metric, protocol) for metric in metrics),
-            str(group.first_run.file_facts["file"]),
-        )
-        for group in groups
-    ]
-    note = _COUNTED_AS_COCO if protocol == "coco" else PROTOCOL_NOTES[protocol]
-    return Table(
-        name=_name_table("results", protocol),
-        title=f"Results, protocol {protocol}",
-        columns=(Column("result"), *points, Column("file")),
-        rows=tuple(rows),
-        note=note + _describe_intervals(rows),
-    )
-
-
-def _add_on_coco17(groups: Sequence[SeedGroup], protocol: str) -> list[SeedGroup]:
-    """Add each group of setting B once more, as scored on A's 17 joints, where this is known."""
-    every = []
-    for group in groups:
-        on_17 = group.on_coco17()
-        has_scores = on_17 is not None and protocol in on_17.protocols()
-        every += [group, on_17] if on_17 is not None and has_scores else [group]
-    return every
-
-
-def build_all_results(runs: Runs) -> list[Table]:
-    """Build a table of results for each protocol that has numbers, the paper's first."""
-    groups = group_runs(runs)
-    by_protocol = {p: [g for g in groups if p in g.protocols()] for p in PROTOCOL_NOTES}
-    return [build_results_table(scored, p) for p, scored in by_protocol.items() if scored]
-
-
 def build_other_protocols(runs: Runs) -> list[Table]:
     """Build Tables 2, 3 and 5 by `owned` and `recall`, where they have rows."""
     tables = [
@@ -163,28 +74,6 @@ def build_other_protocols(runs: Runs) -> list[Table]:
         for build in (build_table2, build_table3, build_table5)
     ]
     return [table for table in tables if table.rows]
-
-
-def describe_run(run: Run | SeedGroup) -> str:
-    """Describe what distinguishes runs of one method: recipe, steps or epochs, seed."""
-    group = run if isinstance(run, SeedGroup) else SeedGroup((run,))
-    first = group.first_run
-    if first.is_result_file:
-        return f"file {first.file_facts['file']}"
-    if not first.has_network:
-        return f"ours · {NO_NETWORK}"
-    if first.is_untrained:
-        return "ours · untrained"
-    words = ["ours", first.recipe]
-    if first.recipe_fields.get("steps"):
-        words.append(format_count(first.steps or 0, "step"))
-    elif first.epochs is not None:
-        words.append(f"{first.epochs:g} epoch{'' if first.epochs == 1 else 's'}")
-    if len(group.runs) > 1:
-        words.append(f"{len(group.runs)} {'seeds' if first.subset is None else 'subsets'}")
-    elif first.seed is not None:
-        words.append(f"seed {first.seed}")
-    return " · ".join(word for word in words if word)
 
 
 def build_table1(ours: Table1 | None) -> Table:
@@ -203,7 +92,7 @@ def build_table1(ours: Table1 | None) -> Table:
         columns=(Column("split"), Column("from"), *_COUNTS),
         rows=tuple(rows),
         note="Images are those with at least one labelled person.",
-        muted_rows=_find_printed(rows, 1),
+        muted_rows=find_printed(rows, 1),
     )
 
 
@@ -246,9 +135,9 @@ def _build_comparison(
         trait: heading of what the groups are.
         groups: names of methods by group, in the order printed.
     """
-    metrics, points = _choose_metrics(protocol)
+    metrics, points = choose_metrics(protocol)
     ours = [group for group in group_runs(runs) if protocol in group.protocols()]
-    ours = _add_on_coco17(ours, protocol)
+    ours = add_on_coco17(ours, protocol)
     methods = {method.name: method for method in paper_values.METHODS}
     rows: list[tuple[Cell, ...]] = []
     group_of = {name: group for group, names in groups.items() for name in names}
@@ -270,12 +159,12 @@ def _build_comparison(
     heads = ("method", "backbone", trait, "setting", "from")
     note = _COMPARISON_NOTE if protocol == "coco" else PROTOCOL_NOTES[protocol]
     return Table(
-        name=_name_table(name, protocol),
+        name=name_table(name, protocol),
         title=title if protocol == "coco" else f"{title}, protocol {protocol}",
         columns=(*(Column(head) for head in heads), *points),
         rows=tuple(rows),
-        note=note + _describe_intervals(rows),
-        muted_rows=_find_printed(rows, 4),
+        note=note + describe_intervals(rows),
+        muted_rows=find_printed(rows, 4),
     )
 
 
@@ -352,8 +241,8 @@ def build_table4(sets: Mapping[str, SceneStatistics]) -> Table:
         title="Table 4: scene entropy",
         columns=columns,
         rows=tuple(rows),
-        note=note + _describe_intervals(rows),
-        muted_rows=_find_printed(rows, 1),
+        note=note + describe_intervals(rows),
+        muted_rows=find_printed(rows, 1),
     )
 
 
@@ -376,7 +265,7 @@ _TRAINED_ON = {
 
 def build_table5(runs: Runs, protocol: str = "coco") -> Table:
     """Build Table 5: SimpleBaseline trained on COCO, on the full set and on subsets of it."""
-    metrics, points = _choose_metrics(protocol)
+    metrics, points = choose_metrics(protocol)
     metrics, points = metrics[:7], points[:7]  # Table 5 has no AR.
     method = next(m for m in paper_values.METHODS if m.name == paper_values.TABLE_5_METHOD)
     rows: list[tuple[Cell, ...]] = []
@@ -393,7 +282,7 @@ def build_table5(runs: Runs, protocol: str = "coco") -> Table:
         and group.first_run.trained_on in _TRAINED_ON
     ]
     order = list(_TRAINED_ON)
-    ours = _add_on_coco17(groups, protocol)
+    ours = add_on_coco17(groups, protocol)
     for group in sorted(ours, key=lambda group: order.index(group.first_run.trained_on)):
         run = group.first_run
         label = paper_values.format_method_label(run.method)
@@ -414,12 +303,12 @@ def build_table5(runs: Runs, protocol: str = "coco") -> Table:
     note = _TABLE_5_NOTE if protocol == "coco" else PROTOCOL_NOTES[protocol]
     title = "Table 5: effect of the amount of training data"
     return Table(
-        name=_name_table("table5", protocol),
+        name=name_table("table5", protocol),
         title=title if protocol == "coco" else f"{title}, protocol {protocol}",
         columns=(*columns, *points),
         rows=tuple(rows),
-        note=note + _describe_intervals(rows),
-        muted_rows=_find_printed(rows, 4),
+        note=note + describe_intervals(rows),
+        muted_rows=find_printed(rows, 4),
     )
 
 
@@ -444,31 +333,4 @@ def build_counts_table(
         rows=tuple(rows),
         note="With people: images with at least one labelled person; the mean is over these. "
         "Sparse, moderate and dense are the small people.",
-    )
-
-
-def _choose_metrics(protocol: str) -> tuple[tuple[str, ...], tuple[Column, ...]]:
-    """Choose metrics and columns; under `recall` AP and AR are one number, printed once."""
-    if protocol != "recall":
-        return METRICS, _POINTS
-    columns = tuple(replace(c, head=c.head.replace("AP", "R")) for c in _POINTS[:-1])
-    return METRICS[:-1], columns
-
-
-def _name_table(name: str, protocol: str) -> str:
-    return name if protocol == "coco" else f"{name}_{protocol}"
-
-
-def _find_printed(rows: Sequence[tuple[Cell, ...]], column: int) -> frozenset[int]:
-    """Find the rows that a column marks as the paper's."""
-    return frozenset(index for index, row in enumerate(rows) if row[column] == PRINTED)
-
-
-def _describe_intervals(rows: Sequence[tuple[Cell, ...]]) -> str:
-    """Describe the intervals in a note; "" where no cell has one."""
-    if not any(isinstance(cell, Interval) and cell.has_ends for row in rows for cell in row):
-        return ""
-    return (
-        " The intervals are 95 % ones by a bootstrap over test images (or videos); with several "
-        "seeds they cover the spread of the seeds, with one they do not."
     )

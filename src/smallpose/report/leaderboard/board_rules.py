@@ -1,0 +1,103 @@
+"""Choose the rules of a leaderboard, and start a board with them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from smallpose.core.errors import InputError
+from smallpose.core.instances import Instances
+from smallpose.core.skeleton import SIGMAS
+from smallpose.evaluation.evaluate import Evaluation
+from smallpose.evaluation.protocols import CLASSES
+from smallpose.evaluation.run_sigmas import set_known_sigmas
+from smallpose.evaluation.scoring.bootstrap import count_class_clusters, count_clusters
+from smallpose.evaluation.sigma_file import set_sigmas
+from smallpose.report.leaderboard.board import Board, Rules
+
+
+@dataclass(frozen=True)
+class BoardOptions:
+    """What a new board is started with; None keeps the rule of the board, or takes its default.
+
+    Args:
+        sigmas: file of OKS sigmas.
+    """
+
+    keypoints: str | None = None
+    rank_by: str | None = None
+    protocol: str | None = None
+    max_per_image: int | None = None
+    sigmas: Path | None = None
+
+
+def choose_rules(
+    board: Board | None, truth_path: Path, digest: str, options: BoardOptions
+) -> Rules:
+    """Return the rules of the board, which a new one takes from the options.
+
+    Raises: InputError when the ground truth or an option is another than that of the board.
+    """
+    asked = {
+        name: value
+        for name in ("keypoints", "rank_by", "protocol", "max_per_image")
+        if (value := getattr(options, name)) is not None
+    }
+    if board is None:
+        return Rules(truth_file=truth_path.name, truth_sha256=digest, **asked)
+    rules = board.rules
+    if digest != rules.truth_sha256:
+        raise InputError(
+            str(truth_path),
+            f"is not the ground truth of this board, {rules.truth_file} (SHA-256 "
+            f"{rules.truth_sha256[:12]}…)",
+            "pass that file, or start another board",
+        )
+    for name, value in asked.items():
+        own = getattr(rules, name)
+        if value != own:
+            flag = f"--{name.replace('_', '-')}"
+            raise InputError(
+                f"{flag} {value}",
+                f"the board was started with {own}",
+                f"leave {flag} out, or start another board",
+            )
+    return rules
+
+
+def choose_sigmas(
+    board: Board | None, rules: Rules, truth: Instances, file: Path | None, results: Path
+) -> Rules:
+    """Add the OKS sigmas to the rules: of the board, of a file, or of the run of its first row.
+
+    A run's own are taken only for joints of which no sigma is known.
+
+    Raises: InputError when the file has others than the board, or a joint has none.
+    """
+    if file is not None:
+        given = set_sigmas(truth, file).skeleton.sigmas.tolist()
+        if board is not None and given != rules.sigmas:
+            raise InputError(
+                f"--sigmas {file}",
+                "the board was started with other OKS sigmas",
+                "leave --sigmas out, or start another board",
+            )
+        return msgspec.structs.replace(rules, sigmas=given)
+    has_unknown = any(joint not in SIGMAS for joint in truth.skeleton.joints)
+    if board is not None or not has_unknown or rules.keypoints == "coco17":
+        return rules
+    given = set_known_sigmas(truth, None, [results]).skeleton.sigmas.tolist()
+    return msgspec.structs.replace(rules, sigmas=given)
+
+
+def start_board(rules: Rules, truth: Instances, evaluation: Evaluation) -> Board:
+    """Return a board without rows, with what its ground truth has."""
+    clusters = count_class_clusters(evaluation.match_counts).tolist()
+    return Board(
+        rules=rules,
+        people=evaluation.people,
+        num_images=len(truth.images),
+        num_clusters=count_clusters(evaluation.match_counts.groups),
+        class_clusters={one.name: n for one, n in zip(CLASSES, clusters, strict=True)},
+        rows=[],
+    )

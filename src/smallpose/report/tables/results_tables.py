@@ -1,0 +1,93 @@
+"""Build the tables of our runs and of result files, one for each protocol."""
+
+from collections.abc import Sequence
+
+from smallpose.core.table import Column, Table
+from smallpose.report.inputs.run_labels import label_run
+from smallpose.report.inputs.scores import SeedGroup
+from smallpose.report.tables.table_parts import (
+    COUNTED_AS_COCO,
+    PROTOCOL_NOTES,
+    Runs,
+    add_on_coco17,
+    choose_metrics,
+    describe_intervals,
+    describe_run,
+    group_runs,
+    name_table,
+)
+
+
+def build_results_table(runs: Runs, protocol: str = "coco") -> Table:
+    """Build the table of our runs by one protocol, in the paper's columns."""
+    metrics, points = choose_metrics(protocol)
+    groups = group_runs(runs)
+    if all(group.first_run.is_result_file for group in groups):
+        return _build_file_table(groups, protocol)
+    if any(group.first_run.setting == "A" for group in groups):
+        groups = add_on_coco17(groups, protocol)
+    firsts = [group.first_run for group in groups]
+    rows = [
+        (
+            label_run(group.first_run, firsts),
+            group.first_run.method_label,
+            group.first_run.trained_on or "–",
+            *(group.measure(metric, protocol) for metric in metrics),
+            describe_run(group),
+        )
+        for group in groups
+    ]
+    return Table(
+        name=name_table("results", protocol),
+        title=f"Our runs, protocol {protocol}",
+        columns=(
+            Column("run"),
+            Column("method"),
+            Column("setting"),
+            *points,
+            Column("training"),
+        ),
+        rows=tuple(rows),
+        note=_describe_settings(groups, protocol) + describe_intervals(rows),
+    )
+
+
+def _describe_settings(groups: Sequence[SeedGroup], protocol: str) -> str:
+    """Describe how a table of results counts, and on which joints its rows are scored."""
+    runs = [group.first_run for group in groups]
+    own = dict.fromkeys(run.own_set for run in runs if run.own_set)
+    is_all_own = all(run.own_set for run in runs)
+    is_short = is_all_own and protocol == "coco"
+    note = COUNTED_AS_COCO if is_short else PROTOCOL_NOTES[protocol]
+    if not own:
+        return note
+    rows = "Rows" if is_all_own else "Rows of setting own"
+    return f"{note} {rows} were trained and scored on {' or '.join(own)}."
+
+
+def _build_file_table(groups: Sequence[SeedGroup], protocol: str) -> Table:
+    """Build the table of result files by one protocol: no settings, no trainings."""
+    metrics, points = choose_metrics(protocol)
+    rows = [
+        (
+            group.first_run.title,
+            *(group.measure(metric, protocol) for metric in metrics),
+            str(group.first_run.file_facts["file"]),
+        )
+        for group in groups
+    ]
+    note = COUNTED_AS_COCO if protocol == "coco" else PROTOCOL_NOTES[protocol]
+    return Table(
+        name=name_table("results", protocol),
+        title=f"Results, protocol {protocol}",
+        columns=(Column("result"), *points, Column("file")),
+        rows=tuple(rows),
+        note=note + describe_intervals(rows),
+    )
+
+
+def build_all_results(runs: Runs) -> list[Table]:
+    """Build a table of results for each protocol that has numbers, the paper's first."""
+    groups = group_runs(runs)
+    by_protocol = {p: [g for g in groups if p in g.protocols()] for p in PROTOCOL_NOTES}
+    return [build_results_table(scored, p) for p, scored in by_protocol.items() if scored]
