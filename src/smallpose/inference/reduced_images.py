@@ -42,10 +42,11 @@ class ImageSizeCounter:
         share = format_share(num_reduced, self._sizes.total(), "image is", "images are")
         px = reductions[most]
         needed = method.needed_px
-        place = f" in place of {instead_of}" if instead_of else ""
+        place = f", in place of {instead_of}" if instead_of else ""
         which = "the largest " if len(reduced) > 1 else ""
         return (
             f"{share} reduced for {method.name}, {which}from {most[0]:,} × {most[1]:,} to "
             f"{max(most) / px:.0f} px: people below {needed * px:.0f} px are seen at less than "
-            f"{needed} px there, and many are missed; --tile auto --smallest PX{place} shows people from PX on larger"
+            f"{needed} px there, and many are missed; --tile auto --smallest PX shows people "
+            f"from PX on larger{place}"
         )
