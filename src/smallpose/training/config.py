@@ -30,6 +30,8 @@ class TrainingConfig:
         workers: processes per rank that load images; 0 loads in the training process.
         prefetch: batches that a thread prepares ahead while the network trains; 0 for none, None
             for 2 where a core is left for the thread. Workers need none.
+        weight_thread: compute weight gradients of convolutions in a second thread, where a CPU has
+            a free core; with the same bits.
         cache: folder for a cache of crops, which later epochs read (default: no cache).
         resume: continue the run in `out`.
         weights: initial weights.
@@ -71,6 +73,7 @@ class TrainingConfig:
     seed: int = 0
     workers: int = 0
     prefetch: int | None = None
+    weight_thread: bool = False
     cache: Path | None = None
     resume: bool = False
     weights: Path | str | None = None

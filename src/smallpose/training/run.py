@@ -30,7 +30,7 @@ from smallpose.training.data import (
     BatchLoader,
     count_samples,
     create_loader,
-    describe_prefetch,
+    describe_threads,
     select_labelled_images,
 )
 from smallpose.training.distributed import DistributedContext, join_process_group
@@ -55,12 +55,13 @@ from smallpose.training.run_folder import (
     refuse_different_run,
 )
 from smallpose.training.run_log import RecordLogger, RunLog
-from smallpose.training.schedule_check import describe_short_schedule
+from smallpose.training.schedule_check import describe_decays, describe_short_schedule
 from smallpose.training.settings import SettingData, read_setting_data
 from smallpose.training.signals import Interrupted
 from smallpose.training.trainer import Trainer
 from smallpose.training.training_sets import describe_built_set, describe_initial_sets
 from smallpose.training.validation import predict_test_set, score_predictions
+from smallpose.training.weight_gradients import can_use_weight_thread
 
 __all__ = ["Interrupted", "TrainingConfig", "choose_recipe", "train"]
 
@@ -134,11 +135,25 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
         _create_loggers(config, identity) if distributed.is_first else (),
         silent=not distributed.is_first,
     )
-    trainer = Trainer(method, recipe, loader, config.seed, log, distributed, config.micro_batch)
-    for line in describe_short_schedule(recipe, trainer.steps) if distributed.is_first else ():
+    uses_weight_thread = (
+        config.weight_thread
+        and not config.compile
+        and can_use_weight_thread(method, distributed.world_size)
+    )
+    trainer = Trainer(
+        method,
+        recipe,
+        loader,
+        config.seed,
+        log,
+        distributed=distributed,
+        micro_batch=config.micro_batch,
+        uses_weight_thread=uses_weight_thread,
+    )
+    for line in _describe_schedule(trainer) if distributed.is_first else ():
         print_status(line)
-    if loader.options.num_ahead and distributed.is_first:
-        print_status(describe_prefetch(loader))
+    if distributed.is_first:
+        print_status(describe_threads(loader, uses_weight_thread))
     if state is not None:
         trainer.load_state(state)
         if distributed.is_first:
@@ -194,7 +209,7 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
         "people": loader.num_samples,
         "unreadable": [*sorted(loader.unreadable), *_list_unreadable_notes(predictions)],
         "weights": saved,
-        "environment": _describe_environment(method, distributed, loader),
+        "environment": _describe_environment(method, trainer),
         "evaluation": score_predictions(data.test, predictions, protocols=PROTOCOLS),
         **_describe_recalls(method, data.test, predictions),
         **_score_on_coco17(data, predictions),
@@ -266,6 +281,15 @@ def _create_loggers(config: TrainingConfig, identity: dict[str, Any]) -> list[Re
     return loggers
 
 
+def _describe_schedule(trainer: Trainer) -> list[str]:
+    """Say what of the schedule lies beyond the end, and where the rate falls if `steps` is set."""
+    steps_per_epoch = trainer.loader.steps_per_epoch
+    return [
+        *describe_short_schedule(trainer.recipe, trainer.steps),
+        *describe_decays(trainer.recipe, trainer.steps, steps_per_epoch),
+    ]
+
+
 def _count_epochs(trainer: Trainer, recipe: Recipe, loader: BatchLoader) -> float:
     """Return the number of epochs of the data; with `recipe.steps` it need not be an integer."""
     return trainer.step / loader.steps_per_epoch if recipe.steps else recipe.epochs
@@ -299,12 +323,11 @@ def _describe_custom_method(method: PoseMethod) -> dict[str, Any]:
     return {"card": {**card, "parts": method.card.parts, "file": method.code}}
 
 
-def _describe_environment(
-    method: PoseMethod, distributed: DistributedContext, loader: BatchLoader
-) -> dict[str, Any]:
+def _describe_environment(method: PoseMethod, trainer: Trainer) -> dict[str, Any]:
     return {
         **describe_method_environment(method),
         "threads": torch.get_num_threads(),
-        "prefetch": loader.options.num_ahead,
-        "processes": distributed.world_size,
+        "weight_thread": trainer.uses_weight_thread,
+        "prefetch": trainer.loader.options.num_ahead,
+        "processes": trainer.distributed.world_size,
     }

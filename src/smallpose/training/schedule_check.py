@@ -1,5 +1,7 @@
 """Say when the learning rate of a short training never rises to its value, or never falls."""
 
+import math
+
 from smallpose.core.counts import format_count
 from smallpose.methods.base import Recipe
 from smallpose.methods.full_image import FullImageRecipe
@@ -37,6 +39,31 @@ def describe_short_schedule(recipe: Recipe, steps: int) -> list[str]:
             f"(decay_at), because the training has {recipe.epochs:g}; add decay_at={remedy}"
         )
     return lines
+
+
+def describe_decays(recipe: Recipe, steps: int, steps_per_epoch: int) -> list[str]:
+    """Say where the rate falls in a training whose length is given in steps.
+
+    With `steps`, the epochs of a recipe are shares of the training, and not those of the log.
+
+    Args:
+        steps: of the whole training.
+        steps_per_epoch: of the data.
+    """
+    has_cosine = isinstance(recipe, FullImageRecipe) and bool(recipe.cosine)
+    if not (recipe.steps and recipe.epochs) or has_cosine or recipe.schedule != "steps":
+        return []
+    epochs = math.ceil(steps / max(steps_per_epoch, 1))
+    within = [epoch for epoch in recipe.decay_at if epoch < recipe.epochs]
+    if not within or epochs == recipe.epochs:
+        return []
+    first_steps = [math.ceil(epoch * steps / recipe.epochs) for epoch in within]
+    places = " and ".join(f"{step} (epoch {step / steps_per_epoch:.3g})" for step in first_steps)
+    typed = ",".join(f"{epoch:g}" for epoch in within)
+    return [
+        f"the learning rate falls at step {places} of {steps} ({epochs:g}): with steps, decay_at="
+        f"{typed} counts the {format_count(recipe.epochs, 'epoch')} of the recipe"
+    ]
 
 
 def _describe_short_rise(recipe: FullImageRecipe, steps: int) -> list[str]:

@@ -25,6 +25,7 @@ from smallpose.training.nonfinite_guard import NonfiniteGuard
 from smallpose.training.run_log import RunLog
 from smallpose.training.schedule import compute_learning_rate, create_optimizer
 from smallpose.training.sync_batchnorm import convert_to_sync_batchnorm
+from smallpose.training.weight_gradients import compute_weight_gradients_in_thread
 
 
 class Trainer:
@@ -38,6 +39,7 @@ class Trainer:
         log: receives skipped steps.
         distributed: the processes that train together.
         micro_batch: samples that pass through the network together; 0 for all of a step.
+        uses_weight_thread: whether a second thread computes gradients of weights.
 
     Attributes:
         batches: the batches of the loader, step by step; to be closed by the caller.
@@ -54,10 +56,12 @@ class Trainer:
         log: RunLog,
         distributed: DistributedContext = SINGLE_PROCESS,
         micro_batch: int = 0,
+        uses_weight_thread: bool = False,
     ) -> None:
         self.method, self.recipe, self.loader = method, recipe, loader
         self.seed, self.log = seed, log
         self.batches = BatchPrefetcher(loader)
+        self.uses_weight_thread = uses_weight_thread
         self.distributed, self.micro_batch = distributed, micro_batch
         if distributed.world_size > 1 and recipe.sync_norm:
             convert_to_sync_batchnorm(method, method.device.type == "cuda")
@@ -121,6 +125,15 @@ class Trainer:
             after_step: called with each step's loss, NaN for a skipped step; an exception that it
                 raises ends the epoch.
         """
+        threads = (
+            compute_weight_gradients_in_thread(self.method)
+            if self.uses_weight_thread
+            else nullcontext()
+        )
+        with threads:
+            self._run_steps_of_epoch(after_step)
+
+    def _run_steps_of_epoch(self, after_step: Callable[[float], None]) -> None:
         steps_left = -self.step % self.loader.steps_per_epoch or self.loader.steps_per_epoch
         self.method.train()
         started_at = time.monotonic()

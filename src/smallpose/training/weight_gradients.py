@@ -1,0 +1,115 @@
+"""Compute the weight gradients of convolutions in a second thread, with the same bits.
+
+A convolution's backward pass computes two gradients that do not depend on each other: that of its
+input, which the layers before wait for, and that of its weights. On a CPU with a free core the
+second one is computed in another thread meanwhile. Each of them is the operation that PyTorch calls
+anyway, so no sum is split; more threads of PyTorch would split sums, and end with other bits.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from smallpose.methods.base import PoseMethod
+from smallpose.system.threads import count_cores
+
+_convolve = torch.ops.aten.convolution.default
+_convolve_backward = torch.ops.aten.convolution_backward.default
+
+
+def can_use_weight_thread(method: PoseMethod, num_processes: int = 1) -> bool:
+    """Return whether the gradients of a method's convolutions can be shared by two threads.
+
+    This needs a CPU with a core that is free, and no network of the user's own, which might
+    differentiate its gradients again.
+    """
+    is_known = not method.code
+    has_core = torch.get_num_threads() == 1 and count_cores(2) == 2
+    return is_known and has_core and method.device.type == "cpu" and num_processes == 1
+
+
+@contextmanager
+def compute_weight_gradients_in_thread(method: nn.Module) -> Iterator[None]:
+    """Let a second thread compute weight gradients of a network's convolutions in this context."""
+    layers = [layer for layer in method.modules() if _is_plain_convolution(layer)]
+    # A new thread would compute with as many threads as there are cores.
+    initializer = {"initializer": torch.set_num_threads, "initargs": (torch.get_num_threads(),)}
+    with ThreadPoolExecutor(1, "gradients", **initializer) as thread:
+        for layer in layers:
+            layer.forward = _make_forward(layer, thread)
+        try:
+            yield
+        finally:
+            for layer in layers:
+                del layer.forward
+
+
+def _is_plain_convolution(layer: nn.Module) -> bool:
+    """Return whether a layer is a convolution padded by zeros, called with a tensor alone."""
+    if type(layer) not in (nn.Conv2d, nn.ConvTranspose2d) or "forward" in vars(layer):
+        return False
+    return layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
+
+
+def _make_forward(layer: Any, thread: ThreadPoolExecutor) -> Callable[[Tensor], Tensor]:
+    """Return what replaces the `forward` of a convolution."""
+    plain_forward = layer.forward
+    is_transposed = isinstance(layer, nn.ConvTranspose2d)
+    options = (
+        *(list(layer.stride), list(layer.padding), list(layer.dilation)),
+        *(is_transposed, list(layer.output_padding), layer.groups),
+    )
+
+    def forward(x: Tensor) -> Tensor:
+        if not (torch.is_grad_enabled() and layer.weight.requires_grad):
+            return plain_forward(x)  # type: ignore[no-any-return]
+        x, weight, bias = _cast_as_autocast(x, layer.weight, layer.bias)
+        return _Convolution.apply(x, weight, bias, options, thread)  # type: ignore[no-any-return]
+
+    return forward
+
+
+def _cast_as_autocast(*tensors: Any) -> tuple[Any, ...]:
+    """Cast the arguments of a convolution to what it would be computed in."""
+    if not torch.is_autocast_enabled("cpu"):
+        return tensors
+    dtype = torch.get_autocast_dtype("cpu")
+    return tuple(None if tensor is None else tensor.to(dtype) for tensor in tensors)
+
+
+class _Convolution(torch.autograd.Function):
+    """A convolution whose backward pass is shared by this thread and another."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        options: tuple[Any, ...],
+        thread: ThreadPoolExecutor,
+    ) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.bias_shape = None if bias is None else list(bias.shape)
+        ctx.options, ctx.thread = options, thread
+        return _convolve(x, weight, bias, *options)  # type: ignore[no-any-return]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
+        x, weight = ctx.saved_tensors
+        arguments = (gradient, x, weight, ctx.bias_shape, *ctx.options)
+        needs_input, needs_weight, needs_bias, *_ = ctx.needs_input_grad
+        of_weights = [False, needs_weight, needs_bias]
+        if not needs_input:
+            return (*_convolve_backward(*arguments, of_weights), None, None)
+        future = ctx.thread.submit(_convolve_backward, *arguments, of_weights)
+        of_input = _convolve_backward(*arguments, [True, False, False])[0]
+        # Where the other thread has not begun, because the core was not free, nobody waits for it.
+        results = _convolve_backward(*arguments, of_weights) if future.cancel() else future.result()
+        return of_input, results[1], results[2], None, None
