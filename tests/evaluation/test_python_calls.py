@@ -153,8 +153,8 @@ def test_other_words_are_refused_with_those_that_there_are(dataset, tmp_path):
     smallpose.write_results(predictions, tmp_path / "a.json")
     with pytest.raises(InputError, match=r'unknown_images="ignore": no such choice; use refuse or'):
         smallpose.read_results(tmp_path / "a.json", truth, unknown_images="ignore")
-    with pytest.raises(InputError, match=r'protocol="recall": false positives .*; use coco or'):
-        smallpose.diagnose(truth, predictions, protocol="recall")
+    with pytest.raises(InputError, match=r'protocol="best": no such protocol; choose from coco'):
+        smallpose.diagnose(truth, predictions, protocol="best")
     for options, message in (
         (
             {"protocols": "best"},

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.counts import format_count
-from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.evaluation.analysis.collapsed_pairs import (
@@ -135,9 +134,6 @@ def diagnose(
     """
     refuse_other_tables(truth, predictions)
     config = ScoringConfig(protocols=(protocol,), **options)
-    if protocol not in ("coco", "owned"):
-        what = "false positives cost nothing in it"
-        raise InputError(f"--protocol {protocol}", what, "use coco or owned")
     errors = _find_errors(truth, predictions, config)
     # Boxes are kept, so that a corrected pose has the area that its detection had.
     plain = replace(
