@@ -112,7 +112,7 @@ def test_folders_and_the_file_of_one_drawing_are_free(name, num_images, videos):
     check_drawing(None, num_images, videos)
 
 
-def test_one_image_is_drawn_into_the_file_that_is_named(tmp_path):
+def test_one_image_is_drawn_into_the_file_that_is_named(tmp_path, capfd):
     cv2.imwrite(str(tmp_path / "a.png"), np.full((60, 80, 3), 200, np.uint8))
     images = make_images([4], ["a.png"], [80], [60])
     points = np.full((1, 17, 3), 30.0)
@@ -125,6 +125,7 @@ def test_one_image_is_drawn_into_the_file_that_is_named(tmp_path):
         assert out.is_file()
         shapes.add(cv2.imread(str(out)).shape)
     assert shapes == {(720, 960, 3)}
+    assert not capfd.readouterr().err  # OpenCV warns of options of other formats
     first = cv2.imread(str(tmp_path / "drawn.jpg")).astype(int)
     assert abs(first - cv2.imread(str(tmp_path / "drawn.png"))).mean() < 3  # the same drawing
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from smallpose.cli.benchmark import _describe_environment
 from smallpose.cli.main import main
 from smallpose.core.errors import InputError
 from smallpose.training import benchmark
@@ -178,6 +179,15 @@ def test_a_precision_reaches_every_run_and_is_a_part_of_its_identity(tmp_path):
         del stored["precision"]
         (job.folder / "job.json").write_text(json.dumps(stored))
     write_job_files(without)
+
+
+def test_a_benchmark_goes_on_in_the_precision_it_began_with(tmp_path):
+    pin_environment(tmp_path, _describe_environment("cpu", "bfloat16"))
+    pin_environment(tmp_path, _describe_environment("cpu", "bfloat16"))
+    with pytest.raises(InputError, match="made with precision bfloat16, and this is float32"):
+        pin_environment(tmp_path, _describe_environment("cpu"))
+    pin_environment(tmp_path / "b", _describe_environment("cpu"))
+    pin_environment(tmp_path / "b", _describe_environment("cpu", "float32"))
 
 
 def test_a_precision_beside_half_is_refused_before_any_run(stick_set, tmp_path, capsys):

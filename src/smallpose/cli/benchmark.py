@@ -200,7 +200,7 @@ def run_command(args: argparse.Namespace) -> None:
         _refuse_unusable_data(args, settings)
         _refuse_unusable_fields(methods, args.recipe, overrides)
     devices = _choose_devices(args.parallel)
-    pin_environment(args.out, _describe_environment(devices[0]))
+    pin_environment(args.out, _describe_environment(devices[0], args.precision))
     write_job_files(jobs)
     num_jobs = len(jobs)
     num_finished = sum(job.is_finished for job in jobs)
@@ -308,15 +308,19 @@ def _choose_devices(parallel: int) -> list[str]:
     return ["cpu"] * max(parallel, 1)
 
 
-def _describe_environment(device: str) -> dict[str, Any]:
-    """Describe what the runs will compute with; they are processes of this installation."""
+def _describe_environment(device: str, precision: str | None = None) -> dict[str, Any]:
+    """Describe what the runs will compute with; they are processes of this installation.
+
+    Args:
+        precision: that is asked for, if any is.
+    """
     import cv2  # noqa: F401  # the description has the versions of what is loaded
     import torch
 
     from smallpose.system.environment import describe_environment
 
     name = "cpu" if device == "cpu" else torch.cuda.get_device_name(device)
-    return describe_environment(device=name)
+    return describe_environment(device=name, precision=precision or "float32")
 
 
 def _check_arguments(args: argparse.Namespace) -> None:

@@ -65,7 +65,9 @@ def draw_predictions(
         path = out
         if not is_file_of_drawing(out):
             path = out / f"{image_id}-{_build_stem(Path(file_name))}.jpg"
-        _, data = cv2.imencode(path.suffix, canvas[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
+        is_jpeg = path.suffix.lower() in (".jpg", ".jpeg")
+        how = [cv2.IMWRITE_JPEG_QUALITY, 92] if is_jpeg else []
+        _, data = cv2.imencode(path.suffix, canvas[:, :, ::-1], how)
         write_atomically(path, data.tobytes())
     return len(ids)
 
