@@ -6,9 +6,10 @@ from typing import ClassVar
 import pytest
 
 from smallpose.methods import Recipe, create_method
+from smallpose.training.own_recipe import OwnData
 from smallpose.training.recipe_overrides import choose_recipe
 from smallpose.training.schedule import compute_learning_rate
-from smallpose.training.schedule_check import describe_short_schedule
+from smallpose.training.schedule_check import describe_decays, describe_short_schedule
 
 SHORT = Recipe(optimizer="adamw", learning_rate=1e-3, batch_size=32, epochs=5)
 
@@ -59,3 +60,40 @@ def test_rtmos_warm_up_of_a_short_training_is_named_with_a_longer_one():
     rates = [compute_learning_rate(step, 200 / recipe.epochs, recipe) for step in range(20)]
     assert rates == sorted(rates) and rates[0] < rates[-1] / 100
     assert describe_short_schedule(method.recipes["paper"], 20_000) == []
+
+
+SIX = Recipe(learning_rate=1e-3, batch_size=32, epochs=6, warm_up=5, decay_at=(5,))
+
+
+class Six:
+    """A method of one's own that has one recipe."""
+
+    name = "six"
+    recipes: ClassVar = {"short": SIX}
+
+
+def find_first_decay(recipe, steps):
+    rates = [compute_learning_rate(step, steps / recipe.epochs, recipe) for step in range(steps)]
+    return next(step for step in range(20, steps) if rates[step] < rates[step - 1] / 2)
+
+
+def test_the_recipe_own_counts_the_epochs_that_the_log_counts():
+    own = OwnData(num_samples=325, has_weights=False)
+    _, recipe = choose_recipe(Six(), "own", {}, own)
+    _, typed = choose_recipe(Six(), "own", {"decay_at": "13"}, own)
+    steps_per_epoch = -(-325 // recipe.batch_size)
+    assert recipe.epochs == -(-recipe.steps // steps_per_epoch)
+    assert find_first_decay(recipe, recipe.steps) == pytest.approx(recipe.steps * 5 / 6, abs=2)
+    assert find_first_decay(typed, typed.steps) == pytest.approx(13 * steps_per_epoch, abs=15)
+    assert describe_decays(typed, typed.steps, steps_per_epoch) == []
+    assert describe_short_schedule(typed, typed.steps) == []
+
+
+def test_a_training_of_so_many_steps_says_where_its_rate_falls():
+    _, recipe = choose_recipe(Six(), "short", {"steps": "60", "decay_at": "4"})
+    assert describe_decays(recipe, 60, 20) == [
+        "the learning rate falls at step 40 (epoch 2) of 60 (3): with steps, decay_at=4 counts "
+        "the 6 epochs of the recipe"
+    ]
+    assert find_first_decay(recipe, 60) == 40
+    assert describe_decays(SIX, 60, 10) == []

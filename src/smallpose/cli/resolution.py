@@ -60,8 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "models",
         nargs="*",
         metavar="METHOD|RUN",
-        help="Folders of runs, or a method with --weights; the first one is the base of "
-        "differences.",
+        help="Folders of runs, published models as movenet, or a method with --weights; the "
+        "first one is the base of differences.",
     )
     add_option(
         parser, "--images", type=Path, required=True, metavar="DIR", help="Folder of the images."

@@ -1,5 +1,6 @@
 """Choose a method's recipe by name, change its fields by `name=value`, and compare recipes."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields, replace
 from typing import Any, get_args, get_type_hints
@@ -68,7 +69,7 @@ def _find_recipe(method: PoseMethod, name: str, own: OwnData | None) -> Recipe:
             raise InputError(
                 "--recipe own", "depends on the number of labelled people", "add --data SET"
             )
-        return create_own_recipe(method, own)
+        return _count_epochs_of_data(create_own_recipe(method, own), own)
     if name not in method.recipes:
         raise InputError(
             f"--recipe {name}",
@@ -76,6 +77,14 @@ def _find_recipe(method: PoseMethod, name: str, own: OwnData | None) -> Recipe:
             f"try {_join_names([*method.recipes, OWN])}",
         )
     return method.recipes[name]
+
+
+def _count_epochs_of_data(recipe: Recipe, own: OwnData) -> Recipe:
+    """Let `epochs` and `decay_at` of the recipe `own` count the epochs that the log counts."""
+    if vars(recipe).get("cosine") or recipe.schedule != "steps":
+        return recipe
+    steps_per_epoch = math.ceil(max(own.num_samples, 1) / recipe.batch_size)
+    return scale_to_epochs(recipe, math.ceil(recipe.steps / steps_per_epoch))
 
 
 def _adapt_schedule(recipe: Recipe, original: Recipe, overrides: Mapping[str, str]) -> Recipe:
