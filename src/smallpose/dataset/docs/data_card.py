@@ -93,8 +93,8 @@ def _format_build_steps(manifest: dict[str, Any]) -> str:
     if manifest["split"] != "grouped":
         method = "image by image, as in the paper"
     lines = [
-        f"- split: `{manifest['split']}` (each source's own; 8 : 2 {method} where a source has none, "
-        "as MPII and HiEve)",
+        f"- split: `{manifest['split']}` (each source's own; 8 : 2 {method} where a source has "
+        "none, as MPII and HiEve)",
         f"- seed: {manifest['seed']}; the same sources and seed give the same bytes",
         f"- missing images: `{manifest['missing_images']}`",
         _describe_orientation(manifest),
