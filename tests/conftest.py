@@ -1,6 +1,9 @@
 """Fixtures that the tests of several packages share."""
 
 import difflib
+import fcntl
+import gc
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -26,6 +29,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item, long in zip(items, is_long, strict=True) if long == is_long_run]
 
 
+def pytest_collection_finish() -> None:
+    """Leave modules and tests, which stay until the end, out of every later garbage collection."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Dir:
     """Return one node for each directory, however often it is collected.
 
@@ -43,6 +52,14 @@ def _use_own_configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """Keep what builds record about their sources out of the user's configuration."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _do_not_wait_for_disks() -> Iterator[None]:
+    """Leave files to the system: only a power failure, which no test has, would show it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
         yield
 
 
@@ -100,6 +117,34 @@ def unrendered_figures(
     """Leave out the rendering of figures in one test."""
     with leave_out_rendering():
         yield
+
+
+@pytest.fixture
+def without_initial_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the memory of weights as it is, which takes most of the time of building networks."""
+    nn = pytest.importorskip("torch").nn
+    kinds = ("kaiming_normal_", "kaiming_uniform_", "xavier_uniform_")
+    for name in (*kinds, "normal_", "trunc_normal_", "uniform_"):
+        monkeypatch.setattr(nn.init, name, lambda tensor, *_, **__: tensor)
+
+
+@pytest.fixture(scope="session")
+def tiny_synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a synthetic data set in the five published layouts, which is only read.
+
+    The processes of a run share it: the first one draws it, and the others wait.
+    """
+    from smallpose.synthetic import make_synthetic_dataset
+
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    out = folder / "tiny_synthetic"
+    with (folder / "tiny_synthetic.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not out.exists():
+            make_synthetic_dataset(out, "tiny", seed=11)
+    return out
 
 
 @pytest.fixture(scope="session")

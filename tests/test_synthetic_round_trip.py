@@ -11,17 +11,14 @@ from smallpose.core.sizes import MEDIUM_BELOW, SMALL_BELOW
 from smallpose.dataset.builder.build import BuildOptions, build_dataset
 from smallpose.dataset.verify import check_set
 from smallpose.sources import READERS
-from smallpose.synthetic import make_synthetic_dataset
 
 # px; half a pixel where the format has integer coordinates.
 ROUNDING = {"coco": 0.5, "mpii": 0.5, "aic": 0.5, "hieve": 0.5, "posetrack": 0.51}
 
 
 @pytest.fixture(scope="module")
-def synthetic(tmp_path_factory) -> Path:
-    out = tmp_path_factory.mktemp("synthetic") / "synthetic"
-    make_synthetic_dataset(out, size="tiny", seed=11)
-    return out
+def synthetic(tiny_synthetic) -> Path:
+    return tiny_synthetic
 
 
 @pytest.fixture(scope="module")

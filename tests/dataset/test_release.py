@@ -12,14 +12,12 @@ import pytest
 from smallpose.cli.main import main
 from smallpose.dataset.docs.datasheet import SECTIONS
 from smallpose.io.coco_annotations import read_coco
-from smallpose.synthetic.generate import make_synthetic_dataset
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory):
+def built(tiny_synthetic, tmp_path_factory):
     root = tmp_path_factory.mktemp("release")
-    make_synthetic_dataset(root / "synthetic", "tiny", 0)
-    roots = [w for s in ("coco", "aic") for w in (f"--{s}", str(root / "synthetic" / s))]
+    roots = [w for s in ("coco", "aic") for w in (f"--{s}", str(tiny_synthetic / s))]
     assert main(["build", str(root / "set"), *roots]) == 0
     return root / "set"
 

@@ -65,6 +65,7 @@ def test_a_damaged_result_is_refused_by_zoo_in_one_line(count, run, tmp_path, ca
 
 
 @fuzz_counts(2, 400)
+@pytest.mark.usefixtures("unrendered_figures")
 @pytest.mark.parametrize("name", ["result.json", "log.jsonl", "model.json"])
 def test_a_damaged_file_of_a_run_is_refused_by_report_in_one_line(
     name, count, run, tmp_path, capsys

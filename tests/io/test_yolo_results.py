@@ -164,6 +164,7 @@ def test_every_verb_that_scores_takes_the_folder(tmp_path, capsys):
     assert "add --truth FILE" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("unrendered_figures")
 def test_a_report_calls_the_labels_by_the_folder_above_them(tmp_path, capsys):
     pytest.importorskip("matplotlib")
     truth = make_truth()

@@ -5,30 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-import torch
-
 import smallpose
 from smallpose.catalog.methods import FILE, read_catalog
 from smallpose.methods import METHODS
 from smallpose.methods.describe import describe_method
 
 PATH = Path(smallpose.__file__).parent / "catalog" / FILE
-RANDOM = (
-    "kaiming_normal_",
-    "kaiming_uniform_",
-    "normal_",
-    "trunc_normal_",
-    "uniform_",
-    "xavier_uniform_",
-)
-
-
-@pytest.fixture
-def without_initial_weights(monkeypatch):
-    """Leave the memory of weights as it is, which takes most of the time of building networks."""
-    for name in RANDOM:
-        monkeypatch.setattr(torch.nn.init, name, lambda tensor, *_, **__: tensor)
 
 
 def test_the_catalogue_is_what_the_networks_are(without_initial_weights, request):

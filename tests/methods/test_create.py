@@ -49,7 +49,7 @@ PUBLISHED_PARAMETERS = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("without_initial_weights")
 @pytest.mark.parametrize(("name", "millions"), PUBLISHED_PARAMETERS.items())
 def test_a_method_has_the_published_number_of_parameters(name, millions):
     ours = create_method(name, "coco17").num_parameters

@@ -84,6 +84,7 @@ def make_truth(method: str) -> list[dict[str, Any]]:
     return targets
 
 
+@pytest.mark.usefixtures("without_initial_weights")
 @pytest.mark.parametrize("method", NUMBERS)
 def test_keys_shapes_parameters_and_recipes_are_the_manifests(method):
     manifest = json.loads((PARITY / "manifests" / f"{method}.json").read_text())

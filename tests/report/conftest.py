@@ -144,6 +144,16 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 @pytest.fixture(scope="session")
+def report_of_runs(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write the report of the runs, which is only read."""
+    from smallpose.report import make_report
+
+    out = tmp_path_factory.mktemp("report")
+    make_report(list(project.runs.values()), out)
+    return out
+
+
+@pytest.fixture(scope="session")
 def crowded() -> tuple[Instances, Predictions]:
     """Make six images of 30 overlapping people, some ignored, with 40 noisy predictions each."""
     rng = np.random.default_rng(0)

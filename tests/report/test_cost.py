@@ -158,6 +158,7 @@ def test_costs_are_read_again_and_other_files_are_refused(tmp_path):
             read_costs(path)
 
 
+@pytest.mark.usefixtures("unrendered_figures")
 def test_a_report_shows_the_costs_of_a_file(project, tmp_path, capsys):
     path = tmp_path / "cost.json"
     path.write_text(json.dumps([make_cost("simple_baseline_r18_tiny").to_dict()]))

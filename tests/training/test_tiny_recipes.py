@@ -109,6 +109,7 @@ def test_a_dense_head_is_for_rtmo_alone(few, tmp_path):
         run(few, tmp_path, "dekr_hrnet_w8_tiny", more=(("dense_weight", "1"),))
 
 
+@pytest.mark.usefixtures("without_initial_weights")
 def test_recipes_of_published_sizes_have_nothing_of_it():
     for name in METHODS:
         method = create_method(name)

@@ -15,7 +15,6 @@ from smallpose.core.skeleton import COCO17, SMALLPOSE, map_joints
 from smallpose.dataset.builder import select_images as select_module
 from smallpose.dataset.builder.build import BuildOptions, build_dataset
 from smallpose.dataset.verify import check_set
-from smallpose.synthetic.generate import make_synthetic_dataset
 
 
 def read_files(folder):
@@ -234,9 +233,8 @@ def test_images_and_people_carry_the_split_of_their_source(sources, tmp_path):
         )
 
 
-def test_the_step_of_hieve_reaches_its_reader_and_the_index(tmp_path):
-    make_synthetic_dataset(tmp_path / "synthetic", "tiny", 3)
-    roots = {"hieve": tmp_path / "synthetic" / "hieve"}
+def test_the_step_of_hieve_reaches_its_reader_and_the_index(tiny_synthetic, tmp_path):
+    roots = {"hieve": tiny_synthetic / "hieve"}
     numbers = {}
     for step in (20, 10):
         options = BuildOptions(hieve_step=step, leaks="off")

@@ -10,7 +10,6 @@ from smallpose.core.errors import InputError
 from smallpose.dataset.builder.build import build_dataset
 from smallpose.dataset.options import BuildOptions
 from smallpose.dataset.verify import check_set
-from smallpose.synthetic.generate import make_synthetic_dataset
 
 pytestmark = pytest.mark.slow
 SOURCES = ("coco", "mpii", "aic", "hieve", "posetrack")
@@ -22,10 +21,10 @@ def get_roots(folder):
 
 
 @pytest.fixture(scope="module")
-def synthetic(tmp_path_factory):
-    """The tiny synthetic data set in the five published layouts."""
+def synthetic(tiny_synthetic, tmp_path_factory):
+    """Copy the synthetic data set, of which a test removes images for some time."""
     folder = tmp_path_factory.mktemp("index") / "synthetic"
-    make_synthetic_dataset(folder, "tiny", 3)
+    shutil.copytree(tiny_synthetic, folder)
     return folder
 
 

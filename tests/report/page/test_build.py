@@ -13,15 +13,8 @@ from smallpose.report import make_report
 
 
 @pytest.fixture(scope="session")
-def report(project, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("report")
-    make_report(list(project.runs.values()), out)
-    return out
-
-
-@pytest.fixture(scope="session")
-def page(report: Path) -> str:
-    return (report / "index.html").read_text()
+def page(report_of_runs: Path) -> str:
+    return (report_of_runs / "index.html").read_text()
 
 
 class Tags(HTMLParser):
@@ -89,8 +82,9 @@ def test_the_evaluations_notes_and_settings_are_shown_once(page: str):
     assert "augment.flip" in page
 
 
-def test_tables_and_figures_are_written_beside_the_page(report: Path):
-    names = {p.relative_to(report).as_posix() for p in report.rglob("*") if p.is_file()}
+def test_tables_and_figures_are_written_beside_the_page(report_of_runs: Path):
+    files = [path for path in report_of_runs.rglob("*") if path.is_file()]
+    names = {path.relative_to(report_of_runs).as_posix() for path in files}
     tables = ("results", "results_owned", "results_recall", "summary", "claims")
     tables += ("table1", "table2", "table3", "table5")
     assert {f"tables/{t}.{kind}" for t in tables for kind in ("md", "csv")} <= names
@@ -99,12 +93,14 @@ def test_tables_and_figures_are_written_beside_the_page(report: Path):
     assert {"figures/predictions.png", "figures/samples.png", "figures/sources.png"} <= names
 
 
-def test_the_same_runs_give_the_same_bytes(project, report: Path, tmp_path: Path):
+def test_the_same_runs_give_the_same_bytes(project, report_of_runs: Path, tmp_path: Path):
     make_report(list(project.runs.values()), tmp_path)
-    for file in sorted(p for p in report.rglob("*") if p.is_file()):
-        assert file.read_bytes() == (tmp_path / file.relative_to(report)).read_bytes(), file.name
+    for file in sorted(path for path in report_of_runs.rglob("*") if path.is_file()):
+        again = tmp_path / file.relative_to(report_of_runs)
+        assert file.read_bytes() == again.read_bytes(), file.name
 
 
+@pytest.mark.usefixtures("unrendered_figures")
 def test_runs_without_their_data_set_still_make_a_page(project, tmp_path: Path):
     folder = tmp_path / "moved" / "B"
     folder.mkdir(parents=True)
@@ -117,6 +113,7 @@ def test_runs_without_their_data_set_still_make_a_page(project, tmp_path: Path):
     assert "limits" not in re.findall(r'id="(\w+)"', page)
 
 
+@pytest.mark.usefixtures("unrendered_figures")
 def test_report_prints_the_main_table(project, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     text = (project.runs["A"] / "result.json").read_text().replace(str(project.data), "gone")
     (tmp_path / "result.json").write_text(text)

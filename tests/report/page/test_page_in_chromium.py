@@ -10,7 +10,6 @@ from chromium import Browser, find_chromium
 
 from smallpose.evaluation.evaluate import evaluate
 from smallpose.io.coco_results import read_results
-from smallpose.report import make_report
 from smallpose.report.inputs.false_positives import FALSE_POSITIVE_KINDS, find_false_positives
 from smallpose.report.inputs.person_matching import match_people
 
@@ -30,10 +29,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def address(project, tmp_path_factory: pytest.TempPathFactory) -> str:
-    out = tmp_path_factory.mktemp("report")
-    make_report(list(project.runs.values()), out)
-    return (out / "index.html").as_uri()
+def address(report_of_runs: Path) -> str:
+    return (report_of_runs / "index.html").as_uri()
 
 
 @pytest.fixture

@@ -172,6 +172,7 @@ def test_a_page_without_images_says_so(report: Path):
     assert "No images were given" in (report / "index.html").read_text()
 
 
+@pytest.mark.usefixtures("unrendered_figures")
 def test_images_are_shown_where_they_are_given(project, files: list[Path], tmp_path: Path):
     images = ["--images", str(project.data / "images")]
     assert main(["report", *map(str, files[:2]), *images, "--out", str(tmp_path)]) == 0
@@ -186,6 +187,7 @@ def test_labels_of_a_built_set_bring_its_images_and_its_limits(project, files: l
     assert data.manifest.synthetic  # so that the page says what its scores mean
 
 
+@pytest.mark.usefixtures("unrendered_figures")
 def test_runs_and_files_are_scored_on_the_same_joints(project, files: list[Path], tmp_path: Path):
     words = [str(files[0]), str(files[1]), str(project.runs["A"]), str(project.runs["B"])]
     assert main(["report", *words, "--out", str(tmp_path)]) == 0

@@ -65,6 +65,7 @@ def test_the_best_run_is_the_best_in_the_mean_and_is_not_compared_with_itself(se
     assert figure.alt.count(";") == 1  # a bar for each method
 
 
+@pytest.mark.usefixtures("unrendered_figures")
 def test_runs_on_another_data_set_are_named_and_only_in_tables(
     project, seed_runs, tmp_path, capsys
 ):
@@ -106,6 +107,7 @@ def test_no_headline_names_a_height_whose_interval_spans_the_range():
     assert "60 % are detected from 72 to 160 px, 24 % from 300 px on" in falling
 
 
+@pytest.mark.usefixtures("unrendered_figures")
 def test_a_note_names_its_run_unless_all_runs_have_it(seed_runs, tmp_path):
     for number, run in enumerate(seed_runs[:2]):
         path = tmp_path / run.name
