@@ -1,5 +1,6 @@
 """Fixtures of a folder are found in every order of the files on pytest's command line."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,5 +21,8 @@ def test_a_folder_keeps_its_fixtures_after_a_file_above_it(tmp_path):
     (tmp_path / "test_above.py").write_text("def test_it():\n    pass\n")
     words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     files = ["inner/test_a.py", "test_above.py", "inner/test_b.py"]
-    done = subprocess.run([*words, *files], cwd=tmp_path, capture_output=True, text=True)
+    environment = os.environ | {"PYTHONPATH": str(CONFTEST.parents[1])}  # for tests.advice
+    done = subprocess.run(
+        [*words, *files], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
     assert "3 passed" in done.stdout, done.stdout

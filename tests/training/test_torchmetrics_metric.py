@@ -105,7 +105,8 @@ def test_two_ranks_give_the_scores_of_one(tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    torch.multiprocessing.spawn(_rank, args=(port, tmp_path), nprocs=2)
+    start = torch.multiprocessing.start_processes  # forks have imported all packages
+    start(_rank, args=(port, tmp_path), nprocs=2, start_method="fork")
     one = KeypointAP("coco17")
     one.update(*make_lists(9))
     expected = {n: v.item() for n, v in one.compute().items()}

@@ -32,6 +32,12 @@ def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("SMALLPOSE_CACHE", str(tmp_path / "cache"))
 
 
+@pytest.fixture(scope="module")
+def graphs(tmp_path_factory):
+    """Return a folder for graphs, so that two engines run the same one."""
+    return tmp_path_factory.mktemp("graphs")
+
+
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
 @pytest.mark.parametrize(
     "name",
@@ -45,8 +51,9 @@ def own_cache(tmp_path, monkeypatch):
         pytest.param("dekr_hrnet_w8_tiny", marks=pytest.mark.slow),
     ],
 )
-def test_an_engine_gives_the_same_people(name, engine):
+def test_an_engine_gives_the_same_people(name, engine, graphs, monkeypatch):
     pytest.importorskip(engine, reason=f"needs {engine}")
+    monkeypatch.setenv("SMALLPOSE_CACHE", str(graphs))
     torch.manual_seed(1)
     method = create_method(name).move_to("cpu")
     method.score_threshold = 0.0
