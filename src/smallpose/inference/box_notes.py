@@ -52,7 +52,7 @@ class BoxFile:
         boxes = format_count(self.num_boxes, "box", "boxes")
         return f"{self.path}: {num_left_out:,} of {boxes} left out: {reasons}"
 
-    def refuse_no_boxes(self) -> InputError:
+    def describe_no_boxes(self) -> InputError:
         """Return the error for a file without a box that can be taken."""
         remedy = "pass boxes of the same images"
         if not self.has_ids:

@@ -167,7 +167,7 @@ def _sort_boxes(
     rows = np.array([images.row_of[image_id] for image_id in image_ids], dtype=np.intp)
     order = np.flatnonzero(has_size)[np.argsort(rows[has_size], kind="stable")]
     if file.num_boxes and not len(order):
-        raise file.refuse_no_boxes()
+        raise file.describe_no_boxes()
     left_out = file.describe_left_out(int((~has_size).sum()))
     if left_out:
         print_status(left_out)
