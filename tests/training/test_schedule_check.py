@@ -92,8 +92,8 @@ def test_the_recipe_own_counts_the_epochs_that_the_log_counts():
 def test_a_training_of_so_many_steps_says_where_its_rate_falls():
     _, recipe = choose_recipe(Six(), "short", {"steps": "60", "decay_at": "4"})
     assert describe_decays(recipe, 60, 20) == [
-        "the learning rate falls at step 40 (epoch 2) of 60 (3): with steps, decay_at=4 counts "
-        "the 6 epochs of the recipe"
+        "the learning rate falls at step 40 (epoch 2) of 60 (3): decay_at=4 is in 6 epochs of the "
+        "recipe, of which steps makes shares"
     ]
     assert find_first_decay(recipe, 60) == 40
     assert describe_decays(SIX, 60, 10) == []

@@ -59,10 +59,10 @@ def describe_decays(recipe: Recipe, steps: int, steps_per_epoch: int) -> list[st
         return []
     first_steps = [math.ceil(epoch * steps / recipe.epochs) for epoch in within]
     places = " and ".join(f"{step} (epoch {step / steps_per_epoch:.3g})" for step in first_steps)
-    typed = ",".join(f"{epoch:g}" for epoch in within)
+    written = ",".join(f"{epoch:g}" for epoch in within)
     return [
-        f"the learning rate falls at step {places} of {steps} ({epochs:g}): with steps, decay_at="
-        f"{typed} counts the {format_count(recipe.epochs, 'epoch')} of the recipe"
+        f"the learning rate falls at step {places} of {steps} ({epochs}): decay_at={written} is in "
+        f"{format_count(recipe.epochs, 'epoch')} of the recipe, of which steps makes shares"
     ]
 
 
