@@ -27,8 +27,9 @@ class MixedNetwork(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.first = nn.Conv2d(3, 8, 3, stride=2, padding=1)
-        self.grouped = nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=4, bias=False)
+        self.first = nn.Conv2d(3, 8, 3, stride=2, padding=2, dilation=2)
+        # Not dilated, too: in bfloat16 PyTorch 2.13 leaves some of such gradients unset.
+        self.grouped = nn.Conv2d(8, 8, 3, padding=1, groups=4, bias=False)
         self.frozen = nn.Conv2d(8, 8, 1).requires_grad_(False)
         self.same = nn.Conv2d(8, 8, 3, padding="same")
         self.reflecting = nn.Conv2d(8, 8, 3, padding=1, padding_mode="reflect")

@@ -37,14 +37,17 @@ def can_use_weight_thread(method: PoseMethod, num_processes: int = 1) -> bool:
 def compute_weight_gradients_in_thread(method: nn.Module) -> Iterator[None]:
     """Let a second thread compute weight gradients of a network's convolutions in this context."""
     layers = [layer for layer in method.modules() if _is_plain_convolution(layer)]
+    casts = _WeightCasts()
+    hook = method.register_forward_pre_hook(lambda *_: casts.clear())
     # A new thread would compute with as many threads as there are cores.
     initializer = {"initializer": torch.set_num_threads, "initargs": (torch.get_num_threads(),)}
     with ThreadPoolExecutor(1, "gradients", **initializer) as thread:
         for layer in layers:
-            layer.forward = _make_forward(layer, thread)
+            layer.forward = _make_forward(layer, thread, casts)
         try:
             yield
         finally:
+            hook.remove()
             for layer in layers:
                 del layer.forward
 
@@ -56,7 +59,31 @@ def _is_plain_convolution(layer: nn.Module) -> bool:
     return layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
 
 
-def _make_forward(layer: Any, thread: ThreadPoolExecutor) -> Callable[[Tensor], Tensor]:
+class _WeightCasts:
+    """The weights that a forward pass casts, once each, as autocast does.
+
+    A layer that is used twice has two gradients, which are added before they are cast back.
+    """
+
+    def __init__(self) -> None:
+        self._cast: dict[int, Tensor] = {}
+
+    def clear(self) -> None:
+        """Forget the weights of the forward pass before."""
+        self._cast.clear()
+
+    def cast(self, weight: Tensor | None, dtype: torch.dtype) -> Tensor | None:
+        """Return a weight in another type."""
+        if weight is None:
+            return None
+        if id(weight) not in self._cast:
+            self._cast[id(weight)] = weight.to(dtype)
+        return self._cast[id(weight)]
+
+
+def _make_forward(
+    layer: Any, thread: ThreadPoolExecutor, casts: _WeightCasts
+) -> Callable[[Tensor], Tensor]:
     """Return what replaces the `forward` of a convolution."""
     plain_forward = layer.forward
     is_transposed = isinstance(layer, nn.ConvTranspose2d)
@@ -68,18 +95,14 @@ def _make_forward(layer: Any, thread: ThreadPoolExecutor) -> Callable[[Tensor], 
     def forward(x: Tensor) -> Tensor:
         if not (torch.is_grad_enabled() and layer.weight.requires_grad):
             return plain_forward(x)  # type: ignore[no-any-return]
-        x, weight, bias = _cast_as_autocast(x, layer.weight, layer.bias)
+        weight, bias = layer.weight, layer.bias
+        if torch.is_autocast_enabled("cpu"):
+            dtype = torch.get_autocast_dtype("cpu")
+            x = x.to(dtype)
+            weight, bias = casts.cast(weight, dtype), casts.cast(bias, dtype)
         return _Convolution.apply(x, weight, bias, options, thread)  # type: ignore[no-any-return]
 
     return forward
-
-
-def _cast_as_autocast(*tensors: Any) -> tuple[Any, ...]:
-    """Cast the arguments of a convolution to what it would be computed in."""
-    if not torch.is_autocast_enabled("cpu"):
-        return tensors
-    dtype = torch.get_autocast_dtype("cpu")
-    return tuple(None if tensor is None else tensor.to(dtype) for tensor in tensors)
 
 
 class _Convolution(torch.autograd.Function):
