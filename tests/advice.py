@@ -12,6 +12,7 @@ from smallpose.cli.advice import list_foreign_options
 from smallpose.system import progress
 
 list_options = functools.cache(command.list_options)
+running_verbs: list[str] = []  # the innermost one last; conftest.py empties it before each test
 
 
 def find_foreign_advice(verb: str, line: str) -> list[str]:
@@ -27,7 +28,7 @@ def find_foreign_advice(verb: str, line: str) -> list[str]:
 def checking_advice() -> Iterator[None]:
     """Fail a test in which a command prints an error or a note that names an option it lacks."""
     run_verb, print_error = command._run_verb, command._print_error
-    verbs: list[str] = []
+    verbs = running_verbs
 
     def check(line: str) -> None:
         foreign = find_foreign_advice(verbs[-1], line) if verbs and "--" in line else []

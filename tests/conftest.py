@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
-from tests.advice import checking_advice
+from tests.advice import checking_advice, running_verbs
 
 GOLDEN = Path(__file__).parent / "golden"
 DIRECTORIES = pytest.StashKey[dict[Path, pytest.Dir]]()
@@ -61,6 +61,11 @@ def _do_not_wait_for_disks() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda _: None)
         yield
+
+
+def pytest_runtest_setup() -> None:
+    """Forget the command that the last test left by an exception."""
+    running_verbs.clear()
 
 
 @pytest.fixture(scope="session", autouse=True)
