@@ -1,11 +1,14 @@
 """What is fast in the search for near-duplicates gives what the plain way gives."""
 
+from collections import Counter
+
 import cv2
 import numpy as np
 import pytest
 
 from smallpose.dataset.duplicates import image_alignment, image_hash, near_duplicates
 from smallpose.dataset.duplicates.bits import count_row_bits, sort_stably
+from smallpose.dataset.duplicates.corners import mirror_descriptors
 from smallpose.dataset.duplicates.image_alignment import find_alignable, fit_transform
 
 
@@ -76,52 +79,12 @@ def test_pairs_are_sorted_and_unique(seed):
     assert actual.tolist() == expected.tolist()
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_the_strongest_corners_of_each_cell_are_selected(seed):
-    rng = np.random.default_rng(seed)
-    width, height = 301, 217
-    points = np.stack([rng.integers(0, width, 256), rng.integers(0, height, 256)], axis=1)
-    response = rng.integers(1, 40, 256) / 7  # many are equal
-    num_left = dict.fromkeys(range(16), image_hash.MAX_CORNERS // 8)
-    expected = []
-    for index in sorted(range(256), key=lambda i: (-response[i], *points[i].tolist())):
-        x, y = points[index].tolist()
-        cell = 4 * int(4 * y / height) + int(4 * x / width)
-        if num_left[cell] and len(expected) < image_hash.MAX_CORNERS:
-            num_left[cell] -= 1
-            expected.append(index)
-    points = points.astype(np.float64)
-    actual = image_hash._select_spread_corners(points, response, width, height)
-    assert actual.tolist() == expected
-
-
-def test_no_corners_are_selected_from_none():
-    none = image_hash._select_spread_corners(np.zeros((0, 2)), np.zeros(0), 48, 48)
-    assert none.tolist() == []
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_corners_are_described_as_upright_ones_in_both_images(seed):
-    grey = np.random.default_rng(seed).integers(0, 256, (220, 300), dtype=np.uint8)
-    grey = cv2.GaussianBlur(grey, (0, 0), 1.5)
-    descriptors, positions = image_hash._describe_corners(grey)
-    orb = cv2.ORB.create(nfeatures=256, scaleFactor=1.2, nlevels=4, edgeThreshold=16)
-    assert len(positions) > 30
-    for row, (x, y) in enumerate((positions * (300, 220)).tolist()):
-        described = []  # at each level of the pyramid
-        for image, column in ((grey, x), (cv2.flip(grey, 1), 299 - x)):
-            corners = [cv2.KeyPoint(column, y, 31, 0, 1, octave) for octave in range(4)]
-            described.append(orb.compute(image, corners)[1].view(np.uint32).tolist())
-        assert descriptors[:, row].tolist() in [
-            list(codes) for codes in zip(*described, strict=True)
-        ]
-
-
 def test_hashes_compare_with_the_median():
     rng = np.random.default_rng(0)
-    for _ in range(50):
-        thumbnail = rng.integers(0, 256, (48, 48), dtype=np.uint8)
-        cosines = cv2.dct(thumbnail.astype(np.float32))
+    thumbnails = rng.integers(0, 256, (50, 48, 48), dtype=np.uint8)
+    hashes = image_hash.hash_frequencies(thumbnails)
+    for index, thumbnail in enumerate(thumbnails):
+        cosines = cv2.dct(thumbnail.astype(np.float64))
         waves = cosines[:8, :8].copy()
         waves[0, 0] = cosines[8, 0]
         mirrored = waves * np.where(np.arange(8) % 2, -1, 1)
@@ -129,7 +92,7 @@ def test_hashes_compare_with_the_median():
             int(np.packbits((values > np.median(values)).ravel()).view(np.uint64)[0])
             for values in (waves, mirrored)
         ]
-        assert image_hash._hash_frequencies(thumbnail).tolist() == expected
+        assert hashes[:, index].tolist() == expected
 
 
 def test_images_of_several_blocks_have_the_same_fingerprints(monkeypatch):
@@ -146,50 +109,97 @@ def test_images_of_several_blocks_have_the_same_fingerprints(monkeypatch):
     for index, image in enumerate(images):
         alone = image_hash.compute_fingerprints([image])
         rows = whole.image_index == index
-        assert np.array_equal(alone.descriptors, whole.descriptors[:, rows])
+        assert np.array_equal(alone.descriptors, whole.descriptors[rows])
         assert np.array_equal(alone.hashes[:, 0], whole.hashes[:, index])
 
 
-@pytest.mark.parametrize("is_mirrored", [False, True])
-def test_corners_match_as_all_neighbours_compared_one_by_one(is_mirrored, monkeypatch):
-    rng = np.random.default_rng(int(is_mirrored))
-    f = 400
+def _draw_fingerprints(rng, f: int) -> image_hash.Fingerprints:
+    """Draw descriptors of ten images that agree in many bands, directly or mirrored."""
     base = rng.integers(0, 2**32, (12, 8), dtype=np.uint32)
-    flips = np.uint32(1) << rng.integers(0, 32, (2, f, 8), dtype=np.uint32)
-    codes = base[rng.integers(0, 12, (2, f))] ^ (flips * (rng.random((2, f, 8)) < 0.3))
-    codes = np.where(rng.random((2, f, 8)) < 0.1, rng.integers(0, 2**32, codes.shape), codes)
-    prints = image_hash.Fingerprints(
+    base[:3, ::2] = 0x33333333  # equal to its mirror image
+    flips = np.uint32(1) << rng.integers(0, 32, (f, 8), dtype=np.uint32)
+    codes = base[rng.integers(0, 12, f)] ^ (flips * (rng.random((f, 8)) < 0.3))
+    is_mirrored = rng.random(f) < 0.5
+    codes[is_mirrored] = mirror_descriptors(codes[is_mirrored])
+    codes = np.where(rng.random((f, 8)) < 0.05, rng.integers(0, 2**32, codes.shape), codes)
+    return image_hash.Fingerprints(
         hashes=np.zeros((2, 40), np.uint64),
         thumbnails=np.zeros((40, 48, 48), np.uint8),
         descriptors=codes.astype(np.uint32),
         corner_positions=rng.random((f, 2), dtype=np.float32),
-        image_index=np.repeat(np.arange(40, dtype=np.int32), 10),
+        image_index=np.repeat(np.arange(40, dtype=np.int32), f // 40),
     )
+
+
+def _list_matches(prints, band, labels):
+    return sorted(
+        (*pair, is_mirrored)
+        for pairs, flags in near_duplicates._match_corners(prints, band, labels)
+        for pair, is_mirrored in zip(pairs.tolist(), flags.tolist(), strict=True)
+    )
+
+
+@pytest.mark.parametrize("band", [0, 5])
+def test_corners_match_as_all_compared_one_by_one(band, monkeypatch):
+    rng = np.random.default_rng(band)
+    prints = _draw_fingerprints(rng, 200)
     labels = rng.integers(0, 20, 40).astype(np.int32)[prints.image_index]
-    descriptors = prints.descriptors[: 1 + is_mirrored].reshape(-1, 8)
-    kinds = np.repeat([0, 1], f)[: len(descriptors)]
-    corners = np.arange(len(descriptors)) % f
-    for band in (0, 5):
-        shuffled = np.random.default_rng(band).permutation(len(descriptors))
-        order = shuffled[np.argsort(descriptors[shuffled, band], kind="stable")].tolist()
-        expected = []
-        for index, a in enumerate(order):
-            for b in order[index + 1 : index + 1 + near_duplicates.MAX_NEIGHBOURS]:
-                distance = sum(int(x).bit_count() for x in descriptors[a] ^ descriptors[b])
+    codes = prints.descriptors
+    expected = set()
+    for is_mirrored, others in ((False, codes), (True, mirror_descriptors(codes))):
+        for a in range(len(codes)):
+            for b in range(a + 1, len(codes)):
+                distance = sum(int(x).bit_count() for x in codes[a] ^ others[b])
                 if (
-                    descriptors[a, band] == descriptors[b, band]
+                    codes[a, band] == others[b, band]
                     and distance <= near_duplicates.MAX_DESCRIPTOR_DISTANCE
-                    and labels[corners[a]] != labels[corners[b]]
-                    and (not is_mirrored or kinds[a] != kinds[b])
+                    and labels[a] != labels[b]
                 ):
-                    pair = sorted((a, b)) if is_mirrored else (a, b)
-                    expected.append([int(corners[one]) for one in pair])
-        assert len(expected) > 50
-        for size in (1 << 15, 7):
-            monkeypatch.setattr(near_duplicates, "_CORNERS_PER_BLOCK", size)
-            monkeypatch.setattr(near_duplicates, "_MAX_PAIRS_PER_BLOCK", 4 * size)
-            blocks = list(near_duplicates._match_corners(prints, is_mirrored, band, labels))
-            assert sorted(np.concatenate(blocks).tolist()) == sorted(expected)
+                    expected.add((a, b, is_mirrored))
+    assert len(expected) > 50
+    assert {flag for *_, flag in expected} == {False, True}
+    monkeypatch.setattr(near_duplicates, "MAX_NEIGHBOURS", 400)
+    for size in (1 << 15, 7):
+        monkeypatch.setattr(near_duplicates, "_CORNERS_PER_BLOCK", size)
+        monkeypatch.setattr(near_duplicates, "_MAX_PAIRS_PER_BLOCK", 4 * size)
+        assert set(_list_matches(prints, band, labels)) == expected
+
+
+def test_of_many_equal_corners_each_is_compared_with_a_few():
+    prints = _draw_fingerprints(np.random.default_rng(0), 40)
+    prints.descriptors[:] = np.arange(8, dtype=np.uint32)
+    matches = _list_matches(prints, 2, np.arange(40, dtype=np.int32))
+    n = near_duplicates.MAX_NEIGHBOURS
+    assert len(set(matches)) == len(matches) == 40 * n - n * (n + 1) // 2
+    assert not any(is_mirrored for *_, is_mirrored in matches)
+
+
+@pytest.mark.parametrize("num_images", [5, 40, 3000])
+def test_only_image_pairs_with_too_few_corners_in_common_are_dropped(num_images):
+    rng = np.random.default_rng(num_images)
+    prints = image_hash.Fingerprints(
+        hashes=np.zeros((2, num_images), np.uint64),
+        thumbnails=np.zeros((num_images, 48, 48), np.uint8),
+        descriptors=np.zeros((10 * num_images, 8), np.uint32),
+        corner_positions=np.zeros((10 * num_images, 2), np.float32),
+        image_index=np.repeat(np.arange(num_images, dtype=np.int32), 10),
+    )
+    pairs = np.sort(rng.integers(0, 10 * num_images, (20_000, 2)).astype(np.int32), axis=1)
+    pairs[:90] = rng.integers([0, 10], [10, 20], (90, 2))  # of the first two images
+    images = [tuple(pair) for pair in prints.image_index[pairs].tolist()]
+    counts = Counter(images)
+    is_needed = [counts[pair] >= near_duplicates.MIN_SHARED_CORNERS for pair in images]
+    kept = near_duplicates._drop_rare_image_pairs(prints, pairs)
+    rows = iter(kept.tolist())
+    assert all(row in rows for row in pairs[is_needed].tolist())  # in the same order
+    if num_images == 3000:
+        assert len(kept) < 0.2 * len(pairs)
+
+
+def test_of_no_pairs_none_is_dropped():
+    prints = image_hash.compute_fingerprints([])
+    none = np.zeros((0, 2), np.int32)
+    assert near_duplicates._drop_rare_image_pairs(prints, none).shape == (0, 2)
 
 
 @pytest.mark.parametrize("high", [1, 3, 1 << 31, (1 << 63) - 1])
@@ -219,21 +229,21 @@ def test_passes_have_all_images_once_and_about_as_many_pairs(m):
         assert max(pairs) < 1.01 * min(pairs)
 
 
-@pytest.mark.parametrize("is_mirrored", [False, True])
-def test_several_passes_and_parts_find_the_same_corners(is_mirrored, monkeypatch):
+def test_several_passes_and_parts_find_the_same_corners(monkeypatch):
     rng = np.random.default_rng(0)
     scenes = [cv2.resize(rng.integers(0, 256, (30, 40), np.uint8), (320, 240)) for _ in range(5)]
     crops = [scene[y : y + 180, x:300] for scene in scenes for x, y in ((0, 0), (20, 9), (9, 40))]
-    images = [cv2.flip(c, 1) if is_mirrored and n % 2 else c for n, c in enumerate(crops)]
+    images = [cv2.flip(c, 1) if n % 2 else c for n, c in enumerate(crops)]
     prints = image_hash.compute_fingerprints(images)
     labels = np.arange(len(images))
 
     def find():
-        shared = near_duplicates._find_shared_corners(prints, is_mirrored, labels)
-        return [(i, j, a.tolist(), b.tolist()) for i, j, a, b in shared]
+        shared = near_duplicates._find_shared_corners(prints, labels)
+        return sorted((flag, i, j, a.tolist(), b.tolist()) for flag, (i, j, a, b) in shared)
 
     expected = find()
-    assert len(expected) >= 5
+    assert {flag for flag, *_ in expected} == {False, True}
+    assert len(expected) >= 15
     for images_per_pass, images_per_part in ((15, 4), (6, 2000), (4, 2), (1, 1)):
         monkeypatch.setattr(near_duplicates, "IMAGES_PER_PASS", images_per_pass)
         monkeypatch.setattr(near_duplicates, "IMAGES_PER_PART", images_per_part)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.dataset.duplicates.bits import count_bits, count_row_bits, sort_stably
+from smallpose.dataset.duplicates.corners import mirror_descriptors
 from smallpose.dataset.duplicates.image_alignment import (
     DuplicatePair,
     Transform,
@@ -26,17 +27,20 @@ from smallpose.dataset.duplicates.image_hash import Fingerprints, Grey, compute_
 Ints = NDArray[np.intp]
 
 MAX_HASH_DISTANCE = 7  # of 64 bits; four bands with one bit flipped miss no pair up to here
-MAX_DESCRIPTOR_DISTANCE = 64  # of 256 bits
+MAX_DESCRIPTOR_DISTANCE = 26  # of 256 bits
 MIN_SHARED_CORNERS = 4  # different corners in common, before two images are aligned
 IMAGES_PER_PASS = 40_000  # images whose matching corners are in memory at once, in pairs of 8 bytes
 IMAGES_PER_PART = 2_000  # images whose shared corners are processed together; bounds the memory
 MAX_NEIGHBOURS = 8  # of many equal corners, each is compared with so many random ones
 _MAX_PAIRS_PER_BLOCK = 4_000_000
 _MAX_SLOPES_PER_BLOCK = 1_000_000
+_SLOT_FACTOR = 0x9E3779B1  # spreads image pairs over the slots of a table
 _CORNERS_PER_BLOCK = 1 << 15  # whose descriptors are compared together
 
 # Two images i < j and the (c, 2) positions of their shared corners in each.
 _SharedCorners = tuple[int, int, NDArray[np.float32], NDArray[np.float32]]
+# The (p, 2) pairs of matching corners of a part of the images, block by block, by `is_mirrored`.
+_Matches = dict[bool, list[NDArray[np.int32]]]
 
 
 def find_near_duplicates(
@@ -62,10 +66,13 @@ def find_near_duplicates(
     for i, j, is_mirrored, transforms in _find_candidates(prints, codes):
         for transform in transforms:
             pair = compare_thumbnails(prints.thumbnails, i, j, is_mirrored, transform)
-            known = best.get((i, j))
-            if pair and (known is None or pair.similarity > known.similarity):
-                best[i, j] = pair
+            if pair:
+                best[i, j] = max(best.get((i, j), pair), pair, key=_rank_pair)
     return [best[key] for key in sorted(best)]
+
+
+def _rank_pair(pair: DuplicatePair) -> tuple[float, bool]:
+    return pair.similarity, not pair.is_mirrored
 
 
 def _number_labels(labels: Sequence[str] | None, m: int) -> Ints:
@@ -81,19 +88,21 @@ def _find_candidates(
     prints: Fingerprints, labels: Ints
 ) -> Iterator[tuple[int, int, bool, list[Transform]]]:
     """Find pairs of images with similar hashes or shared corners, and how they may align."""
-    for is_mirrored in (False, True):
-        identity: Transform = (-1.0, 1.0, 1.0, 0.0) if is_mirrored else (1.0, 0.0, 1.0, 0.0)
+    identities: dict[bool, Transform] = {False: (1.0, 0.0, 1.0, 0.0), True: (-1.0, 1.0, 1.0, 0.0)}
+    with_near_hashes = {}
+    for is_mirrored in identities:
         pairs = find_near_hashes(prints.hashes[0], prints.hashes[int(is_mirrored)])
         pairs = pairs[labels[pairs[:, 0]] != labels[pairs[:, 1]]]
-        with_near_hashes = {(i, j) if i < j else (j, i) for i, j in pairs.tolist()}
-        for i, j, first, second in _find_shared_corners(prints, is_mirrored, labels):
-            transform = fit_transform(first, second, is_mirrored)
-            transforms = [transform] if transform else []
-            if (i, j) in with_near_hashes:
-                with_near_hashes.remove((i, j))
-                transforms.append(identity)
-            yield i, j, is_mirrored, transforms
-        for i, j in sorted(with_near_hashes):
+        with_near_hashes[is_mirrored] = {(i, j) if i < j else (j, i) for i, j in pairs.tolist()}
+    for is_mirrored, (i, j, first, second) in _find_shared_corners(prints, labels):
+        transform = fit_transform(first, second, is_mirrored)
+        transforms = [transform] if transform else []
+        if (i, j) in with_near_hashes[is_mirrored]:
+            with_near_hashes[is_mirrored].remove((i, j))
+            transforms.append(identities[is_mirrored])
+        yield i, j, is_mirrored, transforms
+    for is_mirrored, identity in identities.items():
+        for i, j in sorted(with_near_hashes[is_mirrored]):
             yield i, j, is_mirrored, [identity]
 
 
@@ -137,15 +146,18 @@ def _split_into_blocks(count: Ints) -> Iterator[Ints]:
 
 
 def _find_shared_corners(
-    prints: Fingerprints, is_mirrored: bool, labels: Ints
-) -> Iterator[_SharedCorners]:
-    """Find the pairs of images with enough corners in common."""
+    prints: Fingerprints, labels: Ints
+) -> Iterator[tuple[bool, _SharedCorners]]:
+    """Find the pairs of images with enough corners in common, and whether one is mirrored."""
     labels_of_corners = labels.astype(np.int32)[prints.image_index]
     for images in _split_into_passes(len(prints)):
-        matches = _match_part_by_part(prints, is_mirrored, labels_of_corners, images)
-        while matches:
-            pairs = _sort_unique_pairs(np.concatenate(matches.pop(0)))
-            yield from _group_by_image_pair(prints, pairs, is_mirrored)
+        parts = _match_part_by_part(prints, labels_of_corners, images)
+        while parts:
+            for is_mirrored, blocks in parts.pop(0).items():
+                pairs = _drop_rare_image_pairs(prints, np.concatenate(blocks))
+                pairs = _sort_unique_pairs(pairs)
+                for shared in _group_by_image_pair(prints, pairs, is_mirrored):
+                    yield is_mirrored, shared
 
 
 def _split_into_passes(m: int) -> Iterator[range]:
@@ -160,22 +172,40 @@ def _split_into_passes(m: int) -> Iterator[range]:
 
 
 def _match_part_by_part(
-    prints: Fingerprints, is_mirrored: bool, labels: NDArray[np.int32], images: range
-) -> list[list[NDArray[np.int32]]]:
-    """Match corners; return the (p, 2) pairs in parts by the first image, which is in `images`."""
+    prints: Fingerprints, labels: NDArray[np.int32], images: range
+) -> list[_Matches]:
+    """Match corners; return the pairs in parts by their first image, which is in `images`."""
     # The corners of an image follow each other, so those of a part do, too.
     part_edges = [*images[::IMAGES_PER_PART], images.stop]
     edges = np.searchsorted(prints.image_index, part_edges)
-    matches: list[list[NDArray[np.int32]]] = [[np.zeros((0, 2), np.int32)] for _ in edges[1:]]
+    none = np.zeros((0, 2), np.int32)
+    parts: list[_Matches] = [{False: [none], True: [none]} for _ in edges[1:]]
     for band in range(8):
-        for pairs in _match_corners(prints, is_mirrored, band, labels):
-            part = np.searchsorted(edges, pairs.min(axis=1), side="right").astype(np.uint16)
+        for pairs, is_mirrored in _match_corners(prints, band, labels):
+            # Both kinds of each part follow each other in this order.
+            part = 2 * np.searchsorted(edges, pairs[:, 0], side="right") + is_mirrored
+            part = part.astype(np.uint16)
             order = np.argsort(part, kind="stable")  # fast for 16 bits
-            ends = np.cumsum(np.bincount(part, minlength=len(edges) + 1))
+            ends = np.cumsum(np.bincount(part, minlength=2 * len(edges) + 2))
             pairs = pairs.take(order, axis=0)
-            for index, part_matches in enumerate(matches):
-                part_matches.append(pairs[ends[index] : ends[index + 1]].copy())
-    return matches
+            for index, matches in enumerate(parts):
+                for kind, blocks in matches.items():
+                    end = 2 * (index + 1) + int(kind)
+                    blocks.append(pairs[ends[end - 1] : ends[end]].copy())
+    return parts
+
+
+def _drop_rare_image_pairs(prints: Fingerprints, pairs: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Drop most pairs of corners whose images have too few in common, and no others.
+
+    Image pairs are counted in a table in which some share a slot. Nearly all are by chance, and
+    sorting them takes much longer.
+    """
+    images = prints.image_index[pairs].astype(np.int64)
+    num_slots = 1 << (len(pairs).bit_length() + 1)
+    slot = (images[:, 0] * _SLOT_FACTOR + images[:, 1]) % num_slots
+    counts = np.bincount(slot, minlength=num_slots)
+    return pairs.compress(counts[slot] >= MIN_SHARED_CORNERS, axis=0)
 
 
 def _sort_unique_pairs(pairs: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -195,8 +225,8 @@ def _group_by_image_pair(
 
     Nearly all images share fewer corners than are needed, so these are dropped first.
     """
-    i, j = prints.image_index[pairs[:, 0]], prints.image_index[pairs[:, 1]]
-    key = np.minimum(i, j).astype(np.int64) * len(prints) + np.maximum(i, j)
+    images = prints.image_index[pairs]
+    key = images[:, 0].astype(np.int64) * len(prints) + images[:, 1]
     order = sort_stably(key)
     key = key[order]
     starts = np.flatnonzero(np.diff(key, prepend=-1))
@@ -204,7 +234,6 @@ def _group_by_image_pair(
     is_enough = counts >= MIN_SHARED_CORNERS
     order, key = order[np.repeat(is_enough, counts)], key[starts[is_enough]]
     pairs = pairs.take(order, axis=0)
-    pairs = np.where((i < j)[order, None], pairs, pairs[:, ::-1])
     counts = counts[is_enough]
     is_enough = _count_distinct_corners(pairs, counts) >= MIN_SHARED_CORNERS
     starts = np.cumsum(counts) - counts
@@ -250,29 +279,32 @@ def _count_distinct_corners(pairs: NDArray[np.int32], counts: Ints) -> Ints:
 
 
 def _match_corners(
-    prints: Fingerprints, is_mirrored: bool, band: int, labels: NDArray[np.int32]
-) -> Iterator[NDArray[np.int32]]:
+    prints: Fingerprints, band: int, labels: NDArray[np.int32]
+) -> Iterator[tuple[NDArray[np.int32], NDArray[np.bool_]]]:
     """Match corners of different images that are equal in one band of 32 bits and close in all.
+
+    Mirroring permutes the bits within each band. Of both versions of a corner the one with the
+    smaller band is taken, so that one order serves for equal and for mirrored corners.
 
     Args:
         labels: (f,) label of each corner's image.
-    Yields: (p, 2) corner indices; with `is_mirrored` the second is a mirrored corner.
+    Yields: (p, 2) corner indices, the smaller first, and (p,) whether one of them is mirrored.
     """
     f = len(labels)
-    descriptors = prints.descriptors[: 2 if is_mirrored else 1]
+    versions, keys = _choose_versions(prints.descriptors[:, band])
     # Among equal corners each is compared with the next few; shuffling makes these random.
-    shuffled = np.random.default_rng(band).permutation(f * len(descriptors))
-    order = shuffled[sort_stably(descriptors[:, :, band].ravel()[shuffled])]
+    shuffled = np.random.default_rng(band).permutation(len(versions))
+    order = versions[shuffled[sort_stably(keys[shuffled])]]
     parts: list[NDArray[np.int32]] = []
+    flags: list[NDArray[np.bool_]] = []
     num_pairs = 0
     for start in range(0, len(order) - 1, _CORNERS_PER_BLOCK):
         # Neighbours in this order are compared, so that a block of descriptors stays in the cache.
         rows = order[start : start + _CORNERS_PER_BLOCK + MAX_NEIGHBOURS]
-        is_second = rows >= f
-        corners = np.where(is_second, rows - f, rows)
-        codes = descriptors[0].take(corners, axis=0)  # which is faster than an index
-        if is_mirrored:
-            codes[is_second] = descriptors[1].take(corners[is_second], axis=0)
+        is_mirrored = rows >= f
+        corners = np.where(is_mirrored, rows - f, rows)
+        codes = prints.descriptors.take(corners, axis=0)  # which is faster than an index
+        codes[is_mirrored] = mirror_descriptors(codes[is_mirrored])
         keys, words = codes[:, band], codes.view(np.uint64)
         labels_of_rows = labels[corners]
         for step in range(1, MAX_NEIGHBOURS + 1):
@@ -281,21 +313,34 @@ def _match_corners(
             is_equal = keys[:num] == keys[later]
             if not is_equal.any():
                 break
-            is_equal &= labels_of_rows[:num] != labels_of_rows[later]
-            if is_mirrored:  # one of each pair must be a mirrored corner
-                is_equal &= is_second[:num] != is_second[later]
-            a = np.flatnonzero(is_equal)
+            a = np.flatnonzero(is_equal & (labels_of_rows[:num] != labels_of_rows[later]))
             b = a + step
             is_close = (
                 count_row_bits(words.take(a, axis=0) ^ words.take(b, axis=0))
                 <= MAX_DESCRIPTOR_DISTANCE
             )
             a, b = a[is_close], b[is_close]
-            a, b = np.where(is_second[a], b, a), np.where(is_second[a], a, b)
-            parts.append(np.stack([corners[a], corners[b]], axis=1).astype(np.int32))
+            pairs = np.stack([corners[a], corners[b]], axis=1).astype(np.int32)
+            parts.append(np.sort(pairs, axis=1))
+            flags.append(is_mirrored[a] != is_mirrored[b])
             num_pairs += len(a)
         if num_pairs > _MAX_PAIRS_PER_BLOCK // 4:
-            yield np.concatenate(parts)
-            parts, num_pairs = [], 0
+            yield np.concatenate(parts), np.concatenate(flags)
+            parts.clear()
+            flags.clear()
+            num_pairs = 0
     if parts:
-        yield np.concatenate(parts)
+        yield np.concatenate(parts), np.concatenate(flags)
+
+
+def _choose_versions(band: NDArray[np.uint32]) -> tuple[Ints, NDArray[np.uint32]]:
+    """Choose the version of each of f corners whose band is smaller, or both if they are equal.
+
+    Returns: indices of corners, plus f where mirrored, and the band of each.
+    """
+    f = len(band)
+    mirrored = mirror_descriptors(band)
+    smaller = np.arange(f) + f * (mirrored < band)
+    both = np.flatnonzero(mirrored == band)
+    keys = np.minimum(band, mirrored)
+    return np.concatenate([smaller, f + both]), np.concatenate([keys, keys[both]])
