@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from smallpose.dataset.duplicates import image_alignment, image_hash, near_duplicates
+from smallpose.dataset.duplicates import corner_matches, image_alignment, image_hash
 from smallpose.dataset.duplicates.bits import count_row_bits, sort_stably
 from smallpose.dataset.duplicates.corners import mirror_descriptors
 from smallpose.dataset.duplicates.image_alignment import find_alignable, fit_transform
@@ -74,7 +74,7 @@ def test_pairs_are_sorted_and_unique(seed):
     pairs = rng.integers(0, rng.choice([3, 50, 2**31 - 1]), (rng.integers(0, 300), 2))
     pairs = pairs.astype(np.int32)
     expected = np.unique(pairs, axis=0)
-    actual = near_duplicates._sort_unique_pairs(pairs)
+    actual = corner_matches._sort_unique_pairs(pairs)
     assert actual.dtype == np.int32
     assert actual.tolist() == expected.tolist()
 
@@ -134,7 +134,7 @@ def _draw_fingerprints(rng, f: int) -> image_hash.Fingerprints:
 def _list_matches(prints, band, labels):
     return sorted(
         (*pair, is_mirrored)
-        for pairs, flags in near_duplicates._match_corners(prints, band, labels)
+        for pairs, flags in corner_matches._match_corners(prints, band, labels)
         for pair, is_mirrored in zip(pairs.tolist(), flags.tolist(), strict=True)
     )
 
@@ -152,16 +152,16 @@ def test_corners_match_as_all_compared_one_by_one(band, monkeypatch):
                 distance = sum(int(x).bit_count() for x in codes[a] ^ others[b])
                 if (
                     codes[a, band] == others[b, band]
-                    and distance <= near_duplicates.MAX_DESCRIPTOR_DISTANCE
+                    and distance <= corner_matches.MAX_DESCRIPTOR_DISTANCE
                     and labels[a] != labels[b]
                 ):
                     expected.add((a, b, is_mirrored))
     assert len(expected) > 50
     assert {flag for *_, flag in expected} == {False, True}
-    monkeypatch.setattr(near_duplicates, "MAX_NEIGHBOURS", 400)
+    monkeypatch.setattr(corner_matches, "MAX_NEIGHBOURS", 400)
     for size in (1 << 15, 7):
-        monkeypatch.setattr(near_duplicates, "_CORNERS_PER_BLOCK", size)
-        monkeypatch.setattr(near_duplicates, "_MAX_PAIRS_PER_BLOCK", 4 * size)
+        monkeypatch.setattr(corner_matches, "_CORNERS_PER_BLOCK", size)
+        monkeypatch.setattr(corner_matches, "_MAX_PAIRS_PER_BLOCK", 4 * size)
         assert set(_list_matches(prints, band, labels)) == expected
 
 
@@ -169,7 +169,7 @@ def test_of_many_equal_corners_each_is_compared_with_a_few():
     prints = _draw_fingerprints(np.random.default_rng(0), 40)
     prints.descriptors[:] = np.arange(8, dtype=np.uint32)
     matches = _list_matches(prints, 2, np.arange(40, dtype=np.int32))
-    n = near_duplicates.MAX_NEIGHBOURS
+    n = corner_matches.MAX_NEIGHBOURS
     assert len(set(matches)) == len(matches) == 40 * n - n * (n + 1) // 2
     assert not any(is_mirrored for *_, is_mirrored in matches)
 
@@ -188,8 +188,8 @@ def test_only_image_pairs_with_too_few_corners_in_common_are_dropped(num_images)
     pairs[:90] = rng.integers([0, 10], [10, 20], (90, 2))  # of the first two images
     images = [tuple(pair) for pair in prints.image_index[pairs].tolist()]
     counts = Counter(images)
-    is_needed = [counts[pair] >= near_duplicates.MIN_SHARED_CORNERS for pair in images]
-    kept = near_duplicates._drop_rare_image_pairs(prints, pairs)
+    is_needed = [counts[pair] >= corner_matches.MIN_SHARED_CORNERS for pair in images]
+    kept = corner_matches._drop_rare_image_pairs(prints, pairs)
     rows = iter(kept.tolist())
     assert all(row in rows for row in pairs[is_needed].tolist())  # in the same order
     if num_images == 3000:
@@ -199,7 +199,7 @@ def test_only_image_pairs_with_too_few_corners_in_common_are_dropped(num_images)
 def test_of_no_pairs_none_is_dropped():
     prints = image_hash.compute_fingerprints([])
     none = np.zeros((0, 2), np.int32)
-    assert near_duplicates._drop_rare_image_pairs(prints, none).shape == (0, 2)
+    assert corner_matches._drop_rare_image_pairs(prints, none).shape == (0, 2)
 
 
 @pytest.mark.parametrize("high", [1, 3, 1 << 31, (1 << 63) - 1])
@@ -221,9 +221,9 @@ def test_bits_of_rows_are_counted():
 
 @pytest.mark.parametrize("m", [0, 1, 2, 3, 1000, 40_000, 40_001, 100_000])
 def test_passes_have_all_images_once_and_about_as_many_pairs(m):
-    passes = list(near_duplicates._split_into_passes(m))
+    passes = list(corner_matches._split_into_passes(m))
     assert [row for images in passes for row in images] == list(range(m))
-    assert len(passes) == max(-(-m // near_duplicates.IMAGES_PER_PASS), 1)
+    assert len(passes) == max(-(-m // corner_matches.IMAGES_PER_PASS), 1)
     if len(passes) > 1:
         pairs = [sum(m - 1 - i for i in images) for images in passes]
         assert max(pairs) < 1.01 * min(pairs)
@@ -238,13 +238,13 @@ def test_several_passes_and_parts_find_the_same_corners(monkeypatch):
     labels = np.arange(len(images))
 
     def find():
-        shared = near_duplicates._find_shared_corners(prints, labels)
+        shared = corner_matches.find_shared_corners(prints, labels)
         return sorted((flag, i, j, a.tolist(), b.tolist()) for flag, (i, j, a, b) in shared)
 
     expected = find()
     assert {flag for flag, *_ in expected} == {False, True}
     assert len(expected) >= 15
     for images_per_pass, images_per_part in ((15, 4), (6, 2000), (4, 2), (1, 1)):
-        monkeypatch.setattr(near_duplicates, "IMAGES_PER_PASS", images_per_pass)
-        monkeypatch.setattr(near_duplicates, "IMAGES_PER_PART", images_per_part)
+        monkeypatch.setattr(corner_matches, "IMAGES_PER_PASS", images_per_pass)
+        monkeypatch.setattr(corner_matches, "IMAGES_PER_PART", images_per_part)
         assert find() == expected

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError
-from smallpose.dataset.duplicates import near_duplicates
+from smallpose.dataset.duplicates import corner_matches
 from smallpose.dataset.duplicates.image_hash import compute_fingerprints, read_grey
 from smallpose.dataset.duplicates.near_duplicates import (
     MAX_HASH_DISTANCE,
@@ -154,6 +154,6 @@ def test_the_number_of_images_per_part_does_not_change_the_pairs(monkeypatch):
         image = cv2.resize(rng.integers(0, 256, (24, 32), np.uint8), (320, 240))
         images += [image, image[20:220, 30:290], image[:, ::-1]]
     expected = find_near_duplicates([np.ascontiguousarray(p) for p in images])
-    monkeypatch.setattr(near_duplicates, "IMAGES_PER_PART", 5)
+    monkeypatch.setattr(corner_matches, "IMAGES_PER_PART", 5)
     assert find_near_duplicates([np.ascontiguousarray(p) for p in images]) == expected
     assert len(expected) >= 24
