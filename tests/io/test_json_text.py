@@ -264,6 +264,11 @@ def test_an_integer_has_no_negative_zero():
         ([5, 3, 9], [10], None),  # behind the last
         ([5, 3, 9], [2], None),  # before the first
         ([5, 3, 9], [4], None),
+        ([5, 3], [3, 5, 3, 5], [1, 0, 1, 0]),
+        ([5, 3], [3, 5, 3, 4], None),
+        ([5, 3], [3, 5, 3, 2**63 - 1], None),
+        ([5, 3], [3, 5, 3, -(2**63)], None),
+        ([-(2**63), 2**63 - 1], [2**63 - 1, -(2**63), 2**63 - 1], [1, 0, 1]),
     ],
 )
 def test_rows_of_images_are_found_or_the_slow_reader_explains(ids, wanted, rows):

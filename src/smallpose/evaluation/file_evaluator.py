@@ -128,7 +128,7 @@ def _score_chunks(
 
     def search_chunk(predictions: Predictions) -> _Chunk:
         # Whether boxes count is decided by the first detection, which may be in another chunk.
-        is_missing = np.isnan(predictions.boxes_xywh).any(axis=1)
+        is_missing = np.isnan(predictions.boxes_xywh[:, 0])  # all four are, or none is
         if is_missing.any() and not is_missing.all():
             raise UnsupportedJson
         with lock:

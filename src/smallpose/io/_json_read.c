@@ -10,6 +10,7 @@
  * in strings must the end of the text be checked.
  */
 #include "_json.h"
+#include <stddef.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
@@ -428,14 +429,14 @@ static inline uint32_t join_four_digits(uint32_t v) {
 }
 
 /* Return the n digits at p, 1 to 4, behind zeros. */
-static inline uint32_t align_whole(const char *p, int n) {
+static inline uint32_t align_whole(const char *p, ptrdiff_t n) {
     uint32_t digits;
     memcpy(&digits, p, 4);
     return (digits ^ 0x30303030u) << (32 - 8 * n);
 }
 
 /* Return the n digits at p, 0 to 4, in front of zeros. */
-static inline uint32_t align_fraction(const char *p, int n) {
+static inline uint32_t align_fraction(const char *p, ptrdiff_t n) {
     static const uint32_t FIRST[DECIMALS + 1] = {0, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF};
     uint32_t digits;
     memcpy(&digits, p, 4);
@@ -558,7 +559,7 @@ typedef struct {
 /* Find a decimal at p + *at; 0 where anything else is there. `others` are the bytes behind p that
  * are no digits, from *at on; both move behind the decimal and the byte `end`, which follows it.
  * Branches are predicted where arithmetic would wait for the text. */
-static INLINE int find_decimal(const char *p, int *at, uint64_t *others, char end, Decimal *out) {
+static INLINE int find_decimal(const char *p, ptrdiff_t *at, uint64_t *others, char end, Decimal *out) {
     out->sign = 0;
     if (UNLIKELY(p[*at] == '-')) {
         out->sign = 1ull << 63;
@@ -566,15 +567,15 @@ static INLINE int find_decimal(const char *p, int *at, uint64_t *others, char en
         ++*at;
     }
     if (!*others) return 0;
-    int point = __builtin_ctzll(*others);
+    ptrdiff_t point = __builtin_ctzll(*others);
     *others &= *others - 1;
     if (!*others) return 0;
-    int stop = __builtin_ctzll(*others);
+    ptrdiff_t stop = __builtin_ctzll(*others);
     *others &= *others - 1;
     out->first = p + *at;
     out->point = p + point;
     out->end = p + stop;
-    int whole = point - *at, fraction = stop - point - 1;
+    ptrdiff_t whole = point - *at, fraction = stop - point - 1;
     int has_zero_ahead = (*out->first == '0') & (whole > 1);
     *at = stop + 1;
     return *out->point == '.' && *out->end == end && whole >= 1 && whole <= MAX_WHOLE &&
@@ -582,7 +583,7 @@ static INLINE int find_decimal(const char *p, int *at, uint64_t *others, char en
 }
 
 /* Move behind a blank where `is_spaced`; 0 where that is not there. */
-static INLINE int skip_space(const char *p, int *at, uint64_t *others, int is_spaced) {
+static INLINE int skip_space(const char *p, ptrdiff_t *at, uint64_t *others, int is_spaced) {
     if (!is_spaced) return 1;
     *others &= *others - 1;
     return p[(*at)++] == ' ';
@@ -590,7 +591,7 @@ static INLINE int skip_space(const char *p, int *at, uint64_t *others, int is_sp
 
 /* Compute digits / 10^k, k > 0, rounded to nearest; 0 for the rare digits whose quotient is so near
  * the middle between two doubles that a product of 64 bits is not enough. */
-static INLINE int divide_decimal(const Text *s, uint64_t digits, int k, uint64_t sign,
+static INLINE int divide_decimal(const Text *s, uint64_t digits, ptrdiff_t k, uint64_t sign,
                                  double *out) {
     uint64_t packed = 0;
     if (digits) {
@@ -601,8 +602,9 @@ static INLINE int divide_decimal(const Text *s, uint64_t digits, int k, uint64_t
         uint64_t is_low = ~high >> 63;
         high += is_low ? high : 0;
         if ((high & 2046) == 1022) return 0;
-        int exponent = 11 + 128 - 127 - COUNT_BITS(k) - k + 52 + 1023 - 1 - lead - (int)is_low;
-        packed = ((uint64_t)exponent << 52) + (high >> 11) + (high >> 10 & 1);
+        uint64_t exponent = 11 + 128 - 127 + 52 + 1023 - 1 - (uint64_t)lead - is_low;
+        exponent -= (uint64_t)COUNT_BITS((uint64_t)k) + (uint64_t)k;
+        packed = (exponent << 52) + (high >> 11) + (high >> 10 & 1);
     }
     packed |= sign;
     memcpy(out, &packed, sizeof packed);
@@ -616,13 +618,13 @@ static const char KEEP_LAST[32] = {
 };
 
 /* Return the n digits before `end`, n up to 16, behind zeros. */
-static INLINE __m128i load_16_digits(const char *end, int n) {
+static INLINE __m128i load_16_digits(const char *end, ptrdiff_t n) {
     __m128i bytes = _mm_loadu_si128((const __m128i *)(end - 16));
     return _mm_and_si128(bytes, _mm_loadu_si128((const __m128i *)(KEEP_LAST + n)));
 }
 
 /* Likewise, n up to 8. */
-static INLINE __m128i load_8_digits(const char *end, int n) {
+static INLINE __m128i load_8_digits(const char *end, ptrdiff_t n) {
     __m128i bytes = _mm_loadl_epi64((const __m128i *)(end - 8));
     return _mm_and_si128(bytes, _mm_loadl_epi64((const __m128i *)(KEEP_LAST + 8 + n)));
 }
@@ -634,20 +636,25 @@ static INLINE __m128i join_by_four(__m128i digits) {
     return _mm_madd_epi16(tens, _mm_set1_epi32(1 << 16 | 100));
 }
 
+/* Return the four numbers of eight digits that eight numbers of four digits are, two by two. */
+static INLINE __m128i join_pairs(__m128i numbers) {
+    return _mm_madd_epi16(numbers, _mm_set1_epi32(1 << 16 | 10000));
+}
+
 /* Return the four numbers that 32 digits are, eight by eight. */
 static INLINE __m128i join_by_eight(__m128i first, __m128i last) {
-    __m128i four = _mm_packs_epi32(join_by_four(first), join_by_four(last));
-    return _mm_madd_epi16(four, _mm_set1_epi32(1 << 16 | 10000));
+    return join_pairs(_mm_packs_epi32(join_by_four(first), join_by_four(last)));
 }
 
 /* Compute x and y; 0 where that needs more than is here. */
 static INLINE int compute_position(const Text *s, const Decimal *x, const Decimal *y, double *out) {
-    int kx = (int)(x->end - x->point) - 1, ky = (int)(y->end - y->point) - 1;
+    ptrdiff_t kx = x->end - x->point - 1, ky = y->end - y->point - 1;
     if (kx > MAX_FRACTION || ky > MAX_FRACTION) return 0;
-    __m128i whole = _mm_unpacklo_epi64(load_8_digits(x->point, (int)(x->point - x->first)),
-                                       load_8_digits(y->point, (int)(y->point - y->first)));
+    __m128i whole = _mm_unpacklo_epi64(load_8_digits(x->point, x->point - x->first),
+                                       load_8_digits(y->point, y->point - y->first));
     __m128i fractions = join_by_eight(load_16_digits(x->end, kx), load_16_digits(y->end, ky));
-    uint64_t both = (uint64_t)_mm_cvtsi128_si64(join_by_eight(whole, whole));
+    __m128i four = join_by_four(whole);
+    uint64_t both = (uint64_t)_mm_cvtsi128_si64(join_pairs(_mm_packs_epi32(four, four)));
     uint64_t fx = (uint64_t)_mm_cvtsi128_si64(fractions);
     uint64_t fy = (uint64_t)_mm_cvtsi128_si64(_mm_unpackhi_epi64(fractions, fractions));
     uint64_t digits_x = (uint32_t)both * POWERS[kx] + (uint32_t)fx * POWERS[8] + (fx >> 32);
@@ -658,12 +665,12 @@ static INLINE int compute_position(const Text *s, const Decimal *x, const Decima
 
 /* Find four digits at most on either side of a point, if there is one, and the byte `end` behind
  * them, as `find_decimal`; write them, with zeros around, as eight digits. */
-static INLINE int find_label(const char *p, int *at, uint64_t *others, char end, uint64_t *digits) {
+static INLINE int find_label(const char *p, ptrdiff_t *at, uint64_t *others, char end, uint64_t *digits) {
     const char *first = p + *at;
     if (!*others) return 0;
-    int point = __builtin_ctzll(*others), stop = point;
+    ptrdiff_t point = __builtin_ctzll(*others), stop = point;
     *others &= *others - 1;
-    int whole = point - *at, fraction = 0;
+    ptrdiff_t whole = point - *at, fraction = 0;
     if (p[point] == '.') {
         if (!*others) return 0;
         stop = __builtin_ctzll(*others);
@@ -684,7 +691,7 @@ static INLINE const char *read_plain_label(const Text *s, const char *p, int32_t
                                            char last, int is_spaced) {
     if (s->limit - p < PLAIN_BYTES + 8) return NULL;
     uint64_t others = find_other_bytes(p), x, y;
-    int at = 0;
+    ptrdiff_t at = 0;
     if (!find_label(p, &at, &others, ',', &x)) return NULL;
     if (!skip_space(p, &at, &others, is_spaced)) return NULL;
     if (!find_label(p, &at, &others, ',', &y)) return NULL;
@@ -694,8 +701,8 @@ static INLINE const char *read_plain_label(const Text *s, const char *p, int32_t
     if (p[at] == '.' && p[at + 1] == '0') at += 2; /* some write 2.0 */
     if (p[at++] != last) return NULL;
     if (last == ',' && !skip_space(p, &at, &others, is_spaced)) return NULL;
-    __m128i both = join_by_eight(_mm_set_epi64x((int64_t)y, (int64_t)x), _mm_setzero_si128());
-    _mm_storel_epi64((__m128i *)xy, both);
+    __m128i four = join_by_four(_mm_set_epi64x((int64_t)y, (int64_t)x));
+    _mm_storel_epi64((__m128i *)xy, join_pairs(_mm_packs_epi32(four, four)));
     return p + at;
 }
 
@@ -707,7 +714,7 @@ static INLINE const char *read_plain_joint(const Text *s, const char *p, double 
     if (s->limit - p < JOINT_BYTES + 2) return NULL;
     uint64_t others = ((uint64_t)find_other_bytes(p + PLAIN_BYTES) << 32) | find_other_bytes(p);
     Decimal x, y, value;
-    int at = 0;
+    ptrdiff_t at = 0;
     if (!find_decimal(p, &at, &others, ',', &x)) return NULL;
     if (!skip_space(p, &at, &others, is_spaced)) return NULL;
     if (!find_decimal(p, &at, &others, ',', &y)) return NULL;

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.boxes import BOX_RULES
+from smallpose.core.distinct import has_duplicates
 from smallpose.core.errors import InputError
 from smallpose.core.instances import SOURCES, Instances
 from smallpose.core.packed_keypoints import PackedKeypoints
@@ -240,7 +241,7 @@ def _build_instances(
         or len(skeleton) != k
         or not all(map(chosen.accepts, unique_categories))
         or images.text_ids
-        or (np.diff(np.sort(columns.ids)) == 0).any()
+        or has_duplicates(columns.ids)
         or (columns.num_keypoints < 0).any()
     ):
         raise UnsupportedJson

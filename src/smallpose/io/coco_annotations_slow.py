@@ -141,36 +141,52 @@ def build_images(path: Path | str, records: list[ImageRecord], notes: list[str])
         )
         kept = [record for _, record in unique]
         notes.append(f"{format_count(len(records) - len(kept), 'repeated image')} merged")
-    for record in kept:
-        width, height = record.width or 0, record.height or 0
-        if not (abs(width) <= MAX_SIDE and abs(height) <= MAX_SIDE):
-            refuse_impossible_size(f"{path}, image {record.id}", width, height)
+    widths = [record.width or 0 for record in kept]
+    heights = [record.height or 0 for record in kept]
+    for side in (widths, heights):
+        if side and not (min(side) >= -MAX_SIDE and max(side) <= MAX_SIDE):
+            _refuse_impossible_sizes(path, kept)
     code_of = {word: code for code, word in enumerate(SOURCES)}
     ids, text_ids = number_ids([r.id for r in kept])
     return Images(
         ids=ids,
-        file_names=tuple(r.file_name for r in kept),
-        width=np.array([r.width or 0 for r in kept], dtype=np.int64),
-        height=np.array([r.height or 0 for r in kept], dtype=np.int64),
+        file_names=tuple([r.file_name for r in kept]),
+        width=np.array(widths, dtype=np.int64),
+        height=np.array(heights, dtype=np.int64),
         source=np.array([code_of.get(r.source or "", 0) for r in kept], dtype=np.int8),
-        source_ids=tuple("" if r.source_id is None else str(r.source_id) for r in kept),
-        groups=tuple("" if r.group is None else str(r.group) for r in kept),
+        source_ids=_list_texts([r.source_id for r in kept]),
+        groups=_list_texts([r.group for r in kept]),
         text_ids=text_ids,
         published_crowd_index=_collect_crowd_index(kept),
         source_splits=_collect_source_splits(kept),
     )
 
 
+def _refuse_impossible_sizes(path: Path | str, records: list[ImageRecord]) -> None:
+    """Raise InputError for the first image with a side that none can have."""
+    for record in records:
+        width, height = record.width or 0, record.height or 0
+        if not (abs(width) <= MAX_SIDE and abs(height) <= MAX_SIDE):
+            refuse_impossible_size(f"{path}, image {record.id}", width, height)
+
+
+def _list_texts(values: Sequence[str | int | None]) -> tuple[str, ...]:
+    """Return values as texts, "" for none; fast where there are none."""
+    if values.count(None) == len(values):
+        return ("",) * len(values)
+    return tuple("" if value is None else str(value) for value in values)
+
+
 def _collect_source_splits(records: list[ImageRecord]) -> tuple[str, ...]:
     """Return the split of each image in its source; empty where none has one."""
-    splits = tuple(r.source_split or "" for r in records)
-    return splits if any(splits) else ()
+    splits = [record.source_split or "" for record in records]
+    return tuple(splits) if any(splits) else ()
 
 
 def _collect_crowd_index(records: list[ImageRecord]) -> tuple[float, ...]:
     """Return the CrowdIndex that CrowdPose's files give each image; empty where none has one."""
     values = [r.crowd_index for r in records]
-    if all(value is None for value in values):
+    if values.count(None) == len(values):
         return ()
     return tuple(float("nan") if value is None else value for value in values)
 

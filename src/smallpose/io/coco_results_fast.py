@@ -36,7 +36,7 @@ from smallpose.system.threads import count_cores, run_parts
 T = TypeVar("T")
 
 CHUNK_BYTES = 1 << 24  # of a result file that a thread scans at a time
-PIECE_BYTES = 1 << 22  # the same where the chunk is dropped afterwards
+PIECE_BYTES = 1 << 23  # the same where the chunk is dropped afterwards
 _HEAD_BYTES = 1 << 16  # in which the first record begins
 _CUT_BYTES = 1 << 16  # in which a place between two records is searched
 _SHORTEST_RECORD = b'{"keypoints":[],"score":0,"image_id":0}'

@@ -26,7 +26,7 @@ def number_ids(ids: Sequence[ImageId]) -> tuple[NDArray[np.int64], tuple[ImageId
 
     Texts are numbered from 1 in their own order, so that images come in the order of pycocotools.
     """
-    if all(isinstance(one, int) for one in ids):
+    if set(map(type, ids)) <= {int, bool}:
         return np.array(ids, dtype=np.int64), ()
     numbers = {one: i for i, one in enumerate(sorted(set(ids), key=str), 1)}
     return np.array([numbers[one] for one in ids], dtype=np.int64), tuple(ids)

@@ -25,6 +25,7 @@ MAX_DECIMALS = 60  # of a number that the compiled reader accepts
 WHITESPACE = b" \t\r\n"
 _WINDOW = 1 << 16  # bytes that are looked at together
 _MAX_LIST_BYTES = 1 << 16  # of a list of keypoints
+_MAX_SPREAD = 4  # of ids, for each one that is looked up, where all numbers have a row in a table
 _PAGES_BYTES = 1 << 21  # of pages that are released together
 
 
@@ -214,11 +215,26 @@ def find_rows(ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.i
         wanted: (n,) numbers to look up.
     Raises: UnsupportedJson when one is missing.
     """
+    if len(ids) and 0 <= int(ids.max()) - int(ids.min()) < _MAX_SPREAD * len(wanted):
+        return _find_rows_by_number(ids, wanted)
     order = np.argsort(ids, kind="stable")
     position = np.searchsorted(ids[order], wanted)
     if len(wanted) and (len(ids) == 0 or position.max() >= len(ids)):
         raise UnsupportedJson
     rows = order[position]
     if (ids[rows] != wanted).any():
+        raise UnsupportedJson
+    return rows
+
+
+def _find_rows_by_number(ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Return the row of each wanted image from a table of all numbers between their ends."""
+    first, last = int(ids.min()), int(ids.max())
+    row_of = np.full(last - first + 1, -1, np.intp)
+    row_of[ids - first] = np.arange(len(ids))
+    if wanted.min() < first or wanted.max() > last:
+        raise UnsupportedJson
+    rows = row_of[wanted - first]
+    if (rows < 0).any():
         raise UnsupportedJson
     return rows

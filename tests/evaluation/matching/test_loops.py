@@ -13,7 +13,7 @@ from smallpose.evaluation.matching import native, native_matching
 from smallpose.evaluation.matching.arrays import ImageGroups, Poses
 from smallpose.evaluation.matching.components import find_components
 from smallpose.evaluation.matching.greedy import match_greedily
-from smallpose.evaluation.matching.image_groups import group_rows, sort_by_image
+from smallpose.evaluation.matching.image_groups import group_rows, sort_by_image, sort_rows
 from smallpose.evaluation.matching.oks import compute_oks, find_candidates
 from smallpose.evaluation.protocols import find_owners
 from smallpose.evaluation.scoring.bootstrap import resample_curves
@@ -47,6 +47,18 @@ def test_rows_are_sorted_by_image_and_falling_score_and_ties_keep_their_order(nu
         expected = sorted(range(num_rows), key=lambda i: image[i])
         assert sort_by_image(image, num_images).tolist() == expected
         assert sort_by_image.__wrapped__(image, num_images).tolist() == expected
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 5000])
+def test_rows_are_sorted_by_value_and_ties_keep_their_order(n):
+    rng = np.random.default_rng(n)
+    values = rng.choice([-1.0, 1.0], n) * 10.0 ** rng.integers(-300, 300, n) * rng.random(n)
+    values[rng.random(n) < 0.3] = 0.5
+    values[rng.random(n) < 0.1] = 0.0
+    values[rng.random(n) < 0.1] = -0.0
+    expected = sorted(range(n), key=values.tolist().__getitem__)
+    assert sort_rows(values).tolist() == expected
+    assert sort_rows.__wrapped__(values).tolist() == expected
 
 
 def find_plain_owner(box, people, is_counted) -> int:

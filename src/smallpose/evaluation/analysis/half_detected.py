@@ -20,6 +20,7 @@ import numpy as np
 from smallpose.core.counts import choose_verb, format_count, format_part
 from smallpose.evaluation.evaluate import Evaluation
 from smallpose.evaluation.matching.arrays import Floats, Ints, Mask
+from smallpose.evaluation.matching.image_groups import sort_rows
 from smallpose.evaluation.scoring.bootstrap import MIN_CLUSTERS, index_clusters
 from smallpose.evaluation.scoring.detected_people import DetectedPeople
 from smallpose.io.label_faults import UNSETTLED
@@ -246,7 +247,7 @@ def locate_half(detected: DetectedPeople, cluster: Ints) -> HalfDetected:
     """
     has_height = detected.height > 0
     rows = np.flatnonzero(has_height)
-    rows = rows[np.argsort(detected.height[rows], kind="stable")]
+    rows = rows[sort_rows(detected.height[rows])]
     height, is_detected, cluster = detected.height[rows], detected.is_detected[rows], cluster[rows]
     n, num_clusters = len(rows), int(np.count_nonzero(np.bincount(cluster)))
     if n < MIN_PEOPLE or num_clusters < MIN_CLUSTERS:

@@ -201,11 +201,12 @@ static Extent pack_joints(People *s, Py_ssize_t i, const Keypoints *keypoints, P
     return e;
 }
 
-static void pack_people(People *s, const Py_ssize_t *rows, Py_ssize_t g,
+/* Pack the people `rows`, which others follow, `num_rows` in all: those of the next image. */
+static void pack_people(People *s, const Py_ssize_t *rows, Py_ssize_t g, Py_ssize_t num_rows,
                         const Keypoints *keypoints, const double *boxes, const double *area,
                         double limit) {
     for (Py_ssize_t i = 0; i < g; i++) {
-        if (i + PREFETCHED < g)
+        if (i + PREFETCHED < num_rows)
             prefetch_person(keypoints, boxes, area, rows[i + PREFETCHED], s->k);
         s->scale[i] = area[rows[i]] + TINY;
         Extent e = pack_joints(s, i, keypoints, rows[i]);
@@ -422,6 +423,7 @@ static PyObject *find_near_pairs(PyObject *self, PyObject *args) {
     Py_ssize_t *out_d = b[10].buf, *out_g = b[11].buf;
     int32_t *out_count = b[12].buf;
     double *e = b[13].buf;
+    Py_ssize_t num_people = b[8].len / (Py_ssize_t)sizeof(Py_ssize_t);
     Py_ssize_t max_pairs = b[10].len / (Py_ssize_t)sizeof(Py_ssize_t);
     Py_ssize_t capacity = b[13].len / (Py_ssize_t)sizeof(double);
     MatchState state = {b[14].buf, b[15].buf, b[16].buf, block};
@@ -442,7 +444,7 @@ static PyObject *find_near_pairs(PyObject *self, PyObject *args) {
                 failed = 1;
                 break;
             }
-            pack_people(&s, group, g, &keypoints, boxes, area, limit);
+            pack_people(&s, group, g, num_people - start[current], &keypoints, boxes, area, limit);
         }
         if (pairs + g > max_pairs || used + g * k > capacity) break;
         if (g == 0) continue;
@@ -730,6 +732,70 @@ static PyObject *sort_by_image(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+#define DIGIT_BITS 11 /* of a key, by which rows are sorted at a time */
+#define NUM_DIGITS 6
+#define DIGIT(key, d) ((key) >> (d) * DIGIT_BITS & ((1 << DIGIT_BITS) - 1))
+
+/* Return an unsigned number of the same order as a double; both zeros are the same. */
+static inline uint64_t make_key(double value) {
+    uint64_t bits;
+    value += 0.0;
+    memcpy(&bits, &value, sizeof bits);
+    return bits >> 63 ? ~bits : bits | 1ull << 63;
+}
+
+/* Move keys and their rows behind those with lower digits d; `next` is where each digit begins. */
+static void move_by_digit(const uint64_t *keys, const int32_t *rows, Py_ssize_t n, int d,
+                          Py_ssize_t *next, uint64_t *to_keys, int32_t *to_rows) {
+    for (Py_ssize_t i = 0; i < n; i++) {
+        Py_ssize_t at = next[DIGIT(keys[i], d)]++;
+        to_keys[at] = keys[i];
+        to_rows[at] = rows[i];
+    }
+}
+
+/* sort_rows(values, rows): rows by rising value; ties keep their order. */
+static PyObject *sort_rows(PyObject *self, PyObject *args) {
+    Py_buffer b[2];
+    if (!PyArg_ParseTuple(args, "y*w*", &b[0], &b[1])) return NULL;
+    const double *values = b[0].buf;
+    Py_ssize_t *out = b[1].buf, n = b[0].len / (Py_ssize_t)sizeof(double);
+    size_t room = (size_t)n + 1;
+    Py_ssize_t(*counts)[1 << DIGIT_BITS] = calloc(NUM_DIGITS, sizeof *counts);
+    uint64_t *keys = malloc(2 * room * sizeof *keys);
+    int32_t *rows = malloc(2 * room * sizeof *rows);
+    if (!counts || !keys || !rows) {
+        free(counts);
+        free(keys);
+        free(rows);
+        release(b, 2);
+        return PyErr_NoMemory();
+    }
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < n; i++) {
+        keys[i] = make_key(values[i]);
+        rows[i] = (int32_t)i;
+        for (int d = 0; d < NUM_DIGITS; d++) counts[d][DIGIT(keys[i], d)]++;
+    }
+    for (int d = 0; d < NUM_DIGITS; d++) {
+        Py_ssize_t start = 0;
+        for (int digit = 0; digit < 1 << DIGIT_BITS; digit++) {
+            Py_ssize_t count = counts[d][digit];
+            counts[d][digit] = start;
+            start += count;
+        }
+        size_t from = d % 2 ? room : 0, to = d % 2 ? 0 : room; /* an even number of moves */
+        move_by_digit(keys + from, rows + from, n, d, counts[d], keys + to, rows + to);
+    }
+    for (Py_ssize_t i = 0; i < n; i++) out[i] = rows[i];
+    Py_END_ALLOW_THREADS
+    free(counts);
+    free(keys);
+    free(rows);
+    release(b, 2);
+    Py_RETURN_NONE;
+}
+
 /* find_owners(rows, image, people, start, detection_boxes, boxes, is_counted, owners): the person
  * that an unmatched detection belongs to; see protocols.find_owners. */
 static PyObject *find_owners(PyObject *self, PyObject *args) {
@@ -807,6 +873,32 @@ static void read_off_precision(const int32_t *wrong, Py_ssize_t *peak, Py_ssize_
     }
 }
 
+/* A detection that is not false at all thresholds alike. */
+typedef struct {
+    int32_t row, wrong; /* its row; the false positives at all thresholds before it */
+    uint16_t true_positives, false_positives;
+} Counted;
+
+/* Collect by falling score what is not false at all thresholds alike, and count the true positives
+ * of each threshold; return how many there are. */
+static Py_ssize_t collect_counted(const Py_ssize_t *order, Py_ssize_t n, const uint16_t *true_positives,
+                                  const uint16_t *false_positives, int levels, Counted *out,
+                                  Py_ssize_t *tp) {
+    const uint16_t everywhere = (uint16_t)((1u << levels) - 1);
+    Py_ssize_t count = 0;
+    int32_t wrong = 0;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        uint16_t h = true_positives[order[i]], f = false_positives[order[i]];
+        int is_wrong = !h && f == everywhere;
+        out[count] = (Counted){(int32_t)order[i], wrong, h, f};
+        count += !is_wrong && (h | f);
+        wrong += is_wrong;
+    }
+    for (Py_ssize_t i = 0; i < count; i++)
+        for (int t = 0; t < levels; t++) tp[t] += out[i].true_positives >> t & 1;
+    return count;
+}
+
 /* accumulate_matches(order, true_positives, false_positives, scores, num_people, recalls,
  *                    num_thresholds, precision, recall, score_at): the curves of one class. */
 static PyObject *accumulate_matches(PyObject *self, PyObject *args) {
@@ -821,10 +913,17 @@ static PyObject *accumulate_matches(PyObject *self, PyObject *args) {
     const double *scores = b[3].buf, *recalls = b[4].buf;
     double *precision = b[5].buf, *recall = b[6].buf, *score_at = b[7].buf;
     Py_ssize_t n = b[0].len / (Py_ssize_t)sizeof(Py_ssize_t);
-    Py_ssize_t steps = b[4].len / (Py_ssize_t)sizeof(double), total = 0, most = 0;
-    Py_ssize_t tp[16] = {0}, fp[16] = {0}, start[16];
-    for (Py_ssize_t i = 0; i < n; i++)
-        for (uint16_t h = true_positives[order[i]], t = 0; h; h >>= 1, t++) tp[t] += h & 1;
+    Py_ssize_t steps = b[4].len / (Py_ssize_t)sizeof(double), total = 0, most = 0, num_counted;
+    Py_ssize_t tp[16] = {0}, start[16];
+    int32_t fp[16] = {0};
+    Counted *counted = malloc((size_t)(n + 1) * sizeof(Counted));
+    if (!counted) {
+        release(b, 8);
+        return PyErr_NoMemory();
+    }
+    Py_BEGIN_ALLOW_THREADS
+    num_counted = collect_counted(order, n, true_positives, false_positives, levels, counted, tp);
+    Py_END_ALLOW_THREADS
     for (int t = 0; t < levels; t++) {
         start[t] = total;
         total += tp[t];
@@ -835,6 +934,7 @@ static PyObject *accumulate_matches(PyObject *self, PyObject *args) {
     int32_t *where = malloc((size_t)(total + 1) * sizeof(int32_t));
     Py_ssize_t *peak = malloc((size_t)(most + steps + 1) * sizeof(Py_ssize_t));
     if (!wrong || !peak || !where) {
+        free(counted);
         free(wrong);
         free(peak);
         free(where);
@@ -843,22 +943,14 @@ static PyObject *accumulate_matches(PyObject *self, PyObject *args) {
     }
     Py_ssize_t *reached = peak + most;
     Py_BEGIN_ALLOW_THREADS
-    /* Most false positives are so at all thresholds: these are counted once for all. */
-    const uint16_t everywhere = (uint16_t)((1u << levels) - 1);
-    Py_ssize_t fp_everywhere = 0;
-    for (Py_ssize_t i = 0; i < n; i++) {
-        uint16_t h = true_positives[order[i]], f = false_positives[order[i]];
-        if (!h && f == everywhere) {
-            fp_everywhere++;
-            continue;
-        }
-        if (!(h | f)) continue;
-        for (int t = 0; t < levels; t++) {
-            fp[t] += f >> t & 1;
-            if (!(h >> t & 1)) continue;
+    for (Py_ssize_t i = 0; i < num_counted; i++) {
+        const Counted *one = counted + i;
+        for (int t = 0; t < 16; t++) fp[t] += one->false_positives >> t & 1;
+        for (int t = 0, h = one->true_positives; h; h >>= 1, t++) {
+            if (!(h & 1)) continue;
             Py_ssize_t k = start[t] + tp[t]++;
-            wrong[k] = (int32_t)(fp[t] + fp_everywhere);
-            where[k] = (int32_t)order[i];
+            wrong[k] = fp[t] + one->wrong;
+            where[k] = one->row;
         }
     }
     for (int t = 0; t < levels; t++) {
@@ -872,6 +964,7 @@ static PyObject *accumulate_matches(PyObject *self, PyObject *args) {
         }
     }
     Py_END_ALLOW_THREADS
+    free(counted);
     free(wrong);
     free(peak);
     free(where);
@@ -1019,15 +1112,22 @@ static PyObject *measure_share_outside(PyObject *self, PyObject *args) {
     if (!PyArg_ParseTuple(args, "y*y*y*nw*", &b[0], &b[1], &b[2], &k, &b[3])) return NULL;
     const double *box = b[0].buf;
     const Keypoints keypoints = take_keypoints(&b[1], &b[2]);
-    double *share = b[3].buf;
+    double *share = b[3].buf, *positions = malloc((size_t)(2 * k + 1) * sizeof(double));
     Py_ssize_t n = b[3].len / (Py_ssize_t)sizeof(double);
+    if (!positions) {
+        release(b, 4);
+        return PyErr_NoMemory();
+    }
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t i = 0; i < n; i++, box += 4) {
         double right = box[0] + box[2], bottom = box[1] + box[3];
         int labelled = 0, outside = 0;
-        for (Py_ssize_t j = i * k; j < i * k + k; j++) {
-            double x, y;
-            int is_labelled = read_joint(&keypoints, j, &x, &y);
+        if (keypoints.visibility)
+            unpack_positions(keypoints.positions + 2 * i * k, 2 * k, positions);
+        for (Py_ssize_t j = 0; j < k; j++) {
+            double x = positions[2 * j], y = positions[2 * j + 1];
+            int is_labelled = keypoints.visibility ? keypoints.visibility[i * k + j] > 0
+                                                   : read_joint(&keypoints, i * k + j, &x, &y);
             int is_inside = x >= box[0] && x <= right && y >= box[1] && y <= bottom;
             labelled += is_labelled;
             outside += is_labelled && !is_inside;
@@ -1035,6 +1135,7 @@ static PyObject *measure_share_outside(PyObject *self, PyObject *args) {
         share[i] = (double)outside / (double)(labelled > 1 ? labelled : 1);
     }
     Py_END_ALLOW_THREADS
+    free(positions);
     release(b, 4);
     Py_RETURN_NONE;
 }
@@ -1259,6 +1360,7 @@ static PyMethodDef methods[] = {
     {"match_candidates", match_candidates, METH_VARARGS, "Match detections with people."},
     {"rank_candidates", rank_candidates, METH_VARARGS, "Sort the candidates of detections."},
     {"match_ranked", match_ranked, METH_VARARGS, "Match detections with sorted candidates."},
+    {"sort_rows", sort_rows, METH_VARARGS, "Sort rows by a value."},
     {"sort_by_image", sort_by_image, METH_VARARGS, "Sort detections by image and score."},
     {"find_owners", find_owners, METH_VARARGS, "Find the person of each false positive."},
     {"accumulate_matches", accumulate_matches, METH_VARARGS, "Compute the curves of a class."},

@@ -86,6 +86,12 @@ def sort_by_image(image: Ints, num_images: int, scores: Floats | None = None) ->
     return np.lexsort((-scores, image))
 
 
+@native.prefer_compiled(native.sort_rows)
+def sort_rows(values: Floats) -> Ints:
+    """Sort (n,) finite numbers; return their rows by rising value. Ties keep their order."""
+    return np.argsort(values, kind="stable")
+
+
 def index_truth_images(truth: Instances) -> tuple[NDArray[np.int64], Ints]:
     """Return the (m,) rising image ids of the truth and the (n,) index of each person's image."""
     order = np.argsort(truth.images.ids, kind="stable")

@@ -54,6 +54,13 @@ def sort_by_image(image: Ints, num_images: int, scores: Floats | None = None) ->
     return rows
 
 
+def sort_rows(values: Floats) -> Ints:
+    """Run the compiled `image_groups.sort_rows`."""
+    rows = np.empty(len(values), np.intp)
+    CORE.sort_rows(to_doubles(values), rows)
+    return rows
+
+
 def concat_candidates(parts: list[Candidates]) -> Candidates:
     """Join the candidates of consecutive ranges of detections."""
     if not parts:

@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 MAX_CLASSES = 32  # one bit each
 MAX_OKS_THRESHOLD = 1 - 1e-10  # pycocotools requires no more than this
-BUFFER_SIZE = 1 << 14  # doubles of a thread's buffer: 128 kB, which caches hold
+BUFFER_SIZE = 1 << 16  # doubles of a thread's buffer: 512 kB, which caches hold
 _MIN_DETECTIONS_PER_THREAD = 20_000
 
 

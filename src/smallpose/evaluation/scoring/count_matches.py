@@ -75,6 +75,8 @@ def find_unmatched(matches: Matches, num_thresholds: int) -> Bits:
 def sort_groups(truth: Instances) -> tuple[str, ...]:
     """Return the (m,) videos or sequences of the images in the order of their ids."""
     groups = truth.images.groups
+    if groups.count("") == len(groups):  # most data sets have neither
+        return groups
     return tuple(groups[row] for row in np.argsort(truth.images.ids, kind="stable").tolist())
 
 

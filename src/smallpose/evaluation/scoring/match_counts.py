@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError
 from smallpose.evaluation.matching.arrays import Bits, Floats, Ints, Mask
+from smallpose.evaluation.matching.image_groups import sort_rows
 from smallpose.evaluation.scoring.precision_recall import Curves, compute_curves
 
 
@@ -50,7 +51,7 @@ class MatchCounts:
     @cached_property
     def order(self) -> Ints:
         """Return (d,) all detections by falling score; equal scores by image, then by rank."""
-        return np.argsort(-self.scores, kind="stable")
+        return sort_rows(-self.scores)
 
     @cached_property
     def people_per_class(self) -> NDArray[np.int64]:
