@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from smallpose.cli.main import main
 from smallpose.methods import create_method
 from smallpose.training import weight_gradients
 from smallpose.training.run import TrainingConfig, train
@@ -169,3 +170,16 @@ def test_the_second_thread_computes_with_one_thread_itself():
     )
     environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, env=environment)
+
+
+def test_the_command_line_uses_it_where_nobody_chose_threads(eight, tmp_path, monkeypatch):
+    configs: list[TrainingConfig] = []
+    monkeypatch.setattr("smallpose.training.run.train", lambda config: configs.append(config) or {})
+    command = ["train", METHODS[0], "--data", str(eight), "--out", str(tmp_path / "run")]
+    for variable, options in (("", []), ("1", []), ("", ["--threads", "1"])):
+        monkeypatch.setenv("OMP_NUM_THREADS", variable)
+        if not variable:
+            monkeypatch.delenv("OMP_NUM_THREADS")
+        assert main([*command, *options, "--prefetch", "3"]) == 0
+    assert [config.weight_thread for config in configs] == [True, False, False]
+    assert [config.prefetch for config in configs] == [3, 3, 3]

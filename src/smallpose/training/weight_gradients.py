@@ -39,9 +39,9 @@ def compute_weight_gradients_in_thread(method: nn.Module) -> Iterator[None]:
     layers = [layer for layer in method.modules() if _is_plain_convolution(layer)]
     casts = _WeightCasts()
     hook = method.register_forward_pre_hook(lambda *_: casts.clear())
-    # A new thread would compute with as many threads as there are cores.
-    initializer = {"initializer": torch.set_num_threads, "initargs": (torch.get_num_threads(),)}
-    with ThreadPoolExecutor(1, "gradients", **initializer) as thread:
+    # Unless it is told, a new thread computes with as many threads as there are cores.
+    num_threads = torch.get_num_threads()
+    with ThreadPoolExecutor(1, "gradients", torch.set_num_threads, (num_threads,)) as thread:
         for layer in layers:
             layer.forward = _make_forward(layer, thread, casts)
         try:
@@ -93,7 +93,8 @@ def _make_forward(
     )
 
     def forward(x: Tensor) -> Tensor:
-        if not (torch.is_grad_enabled() and layer.weight.requires_grad):
+        is_trained = torch.is_grad_enabled() and layer.weight.requires_grad
+        if not is_trained or x.ndim != 4:
             return plain_forward(x)  # type: ignore[no-any-return]
         weight, bias = layer.weight, layer.bias
         if torch.is_autocast_enabled("cpu"):
@@ -133,6 +134,6 @@ class _Convolution(torch.autograd.Function):
             return (*_convolve_backward(*arguments, of_weights), None, None)
         future = ctx.thread.submit(_convolve_backward, *arguments, of_weights)
         of_input = _convolve_backward(*arguments, [True, False, False])[0]
-        # Where the other thread has not begun, because the core was not free, nobody waits for it.
+        # If the other thread has not begun, because its core is busy, there is no use in waiting.
         results = _convolve_backward(*arguments, of_weights) if future.cancel() else future.result()
         return of_input, results[1], results[2], None, None
