@@ -5,12 +5,14 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from smallpose.cli.main import VERBS, main
+from smallpose.synthetic.plan import SIZES
 
 ROOT = Path(__file__).parents[2]
 VERBS_WITH_FILES = [v for group in VERBS.values() for v in group if v != "demo"]
@@ -69,12 +71,17 @@ def test_setting_a_is_scored_on_the_17_and_b_on_the_21(demo):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("unrendered_figures")
 @pytest.mark.parametrize("verb", VERBS_WITH_FILES)
 def test_the_example_in_the_help_of_a_verb_runs_when_pasted(
     verb, demo, tmp_path, monkeypatch, capsys
 ):
-    """As it is, but for the length of trainings; what it prints fits 80 columns."""
+    """As it is, but for the length of trainings; what it prints fits 80 columns.
+
+    The demo itself renders figures and draws a synthetic set of full size.
+    """
     out, _ = demo
+    monkeypatch.setitem(SIZES, "tiny", replace(SIZES["tiny"], stills=20, frames=5, plates=1))
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "demo").symlink_to(out)
     monkeypatch.chdir(tmp_path)
@@ -89,7 +96,7 @@ def test_the_example_in_the_help_of_a_verb_runs_when_pasted(
         if words[1] == "train":
             words += ["steps=2"]
         if words[1] == "benchmark":
-            words += ["--steps", "2", "--settings", "B", "--methods", "simcc_r18_tiny"]
+            words += ["--steps", "2", "--settings", "B", "--methods", "simple_baseline_r18_tiny"]
         assert main(words[1:]) == 0, line
     printed = capsys.readouterr().out.splitlines()
     # Paths and addresses stay whole.
