@@ -98,6 +98,19 @@ def test_a_folder_with_results_of_several_kinds_is_refused(folder, others):
         read("out")
 
 
+@pytest.mark.parametrize("make", [make_ultralytics, make_mmpose])
+@pytest.mark.parametrize("below", ["", "/run"])
+def test_a_file_of_results_beside_those_of_a_tool_or_a_run_is_not_passed_over(folder, make, below):
+    """The file was left aside without a word, and other numbers came out."""
+    make(f"out{below}")
+    shutil.copy("results.json", "out/predictions.json")
+    Path("out/boxes.json").write_text('[{"image_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}]')
+    with pytest.raises(InputError) as refused:
+        read("out")
+    assert "has results in 2 places; pass one of them: out/" in str(refused.value)
+    assert "out/predictions.json" in str(refused.value)
+
+
 def test_many_candidates_are_counted(folder):
     for i in range(9):
         make_run(f"runs/{i}")

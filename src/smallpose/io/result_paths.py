@@ -74,6 +74,8 @@ def find_results_in_folder(folder: Path) -> Path | None:
     own = [run_results] if run_results.is_file() else []
     # Ultralytics, and MMPose and others, write results into a folder beside their images.
     own += [one for one in (folder / LABELS, folder / SUBFOLDER) if is_result_folder(one)]
+    if own and own != [run_results]:
+        own += _list_pose_files(folder)  # Ultralytics' predictions.json is beside its labels
     if len(own) > 1:
         _refuse_several(folder, own)
     # The record of a run could pass for the results of one image.
@@ -81,7 +83,8 @@ def find_results_in_folder(folder: Path) -> Path | None:
         return folder
     if own:
         return own[0]
-    candidates = _list_runs(folder) or _list_result_files(folder)
+    runs = _list_runs(folder)
+    candidates = runs + _list_pose_files(folder) if runs else _list_result_files(folder)
     if len(candidates) > 1:
         _refuse_several(folder, candidates)
     for candidate in candidates:
@@ -106,6 +109,16 @@ def _list_result_files(folder: Path) -> list[Path]:
     """List the files in a folder that begin as results do, sorted."""
     files = {file for pattern in _RESULT_FILES for file in folder.glob(pattern) if file.is_file()}
     return sorted(file for file in files if _begins_with_results(file))
+
+
+def _list_pose_files(folder: Path) -> list[Path]:
+    """List the files in a folder that begin as poses of named images do, sorted."""
+    from smallpose.system.files import read_head
+
+    heads = {file: read_head(file, _HEAD_BYTES) for file in _list_result_files(folder)}
+    return [
+        file for file, head in heads.items() if b'"image_id"' in head and b'"keypoints"' in head
+    ]
 
 
 def _refuse_several(folder: Path, candidates: list[Path]) -> None:
