@@ -23,6 +23,7 @@ BY_NAME_ONLY = {
     "loader_memory",
     "parity",
     "shared_videos",
+    "suite",
 }
 
 
