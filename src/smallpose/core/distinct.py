@@ -45,5 +45,5 @@ def is_member(values: Ints, members: Ints) -> NDArray[np.bool_]:
     starts = _find_runs(values)  # most values are side by side with others of their image
     firsts = values[starts]
     index = np.searchsorted(ordered, firsts)
-    is_found = ordered[np.minimum(index, len(ordered) - 1)] == firsts
-    return np.repeat(is_found, np.diff(starts, append=len(values)))
+    is_known = ordered[np.minimum(index, len(ordered) - 1)] == firsts
+    return np.repeat(is_known, np.diff(starts, append=len(values)))

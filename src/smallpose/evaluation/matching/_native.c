@@ -540,10 +540,28 @@ typedef struct {
     uint16_t *taken;                    /* (n, classes) bits at which a person has been matched */
 } Matching;
 
-/* Match detection d with its n candidates, the best first; `good` are the thresholds they reach. */
+/* Match detection d with its only candidate, as match_detection does. */
+static void match_only_candidate(const Matching *m, Py_ssize_t d, Py_ssize_t p, uint16_t good) {
+    uint32_t members = m->members[p];
+    uint16_t *taken = m->taken + p * m->classes, any = m->is_crowd[p] ? 0xFFFF : 0;
+    for (Py_ssize_t c = 0; c < m->classes; c++) {
+        uint16_t new = good & (uint16_t)(~taken[c] | any);
+        uint16_t in_class = (uint16_t)-(int)(members >> c & 1);
+        taken[c] |= new;
+        m->true_positives[c * m->detections + d] = new & in_class;
+        m->ignored[c * m->detections + d] = new & (uint16_t)~in_class;
+    }
+}
+
+/* Match detection d with its n candidates, the best first; `good` are the thresholds they reach.
+ * The bits of what matches nothing are 0 before. */
 static void match_detection(const Matching *m, Py_ssize_t d, const int32_t *people,
                             const uint16_t *good, Py_ssize_t n) {
-    for (Py_ssize_t c = 0; c < m->classes; c++) {
+    if (n == 1) {
+        match_only_candidate(m, d, people[0], good[0]);
+        return;
+    }
+    for (Py_ssize_t c = 0; n && c < m->classes; c++) {
         uint16_t open = (uint16_t)((1u << m->levels) - 1), matched[2] = {0, 0};
         /* People of the class before ignored ones, whatever their OKS. */
         for (int in_class = 1; in_class >= 0; in_class--) {
