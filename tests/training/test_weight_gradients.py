@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -169,7 +170,8 @@ def test_the_second_thread_computes_with_one_thread_itself():
         "    assert_equal(compute_gradients(network, (96, 64)), plain)\n"
     )
     environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
-    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, env=environment)
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    subprocess.run(command, check=True, env=environment, cwd=Path(__file__).parents[2])
 
 
 def test_the_command_line_uses_it_where_nobody_chose_threads(eight, tmp_path, monkeypatch):

@@ -36,12 +36,11 @@ def can_use_weight_thread(method: PoseMethod, num_processes: int = 1) -> bool:
 @contextmanager
 def compute_weight_gradients_in_thread(method: nn.Module) -> Iterator[None]:
     """Let a second thread compute weight gradients of a network's convolutions in this context."""
-    layers = [layer for layer in method.modules() if _is_plain_convolution(layer)]
+    layers: list[Any] = [layer for layer in method.modules() if _is_plain_convolution(layer)]
     casts = _WeightCasts()
     hook = method.register_forward_pre_hook(lambda *_: casts.clear())
-    # Unless it is told, a new thread computes with as many threads as there are cores.
     num_threads = torch.get_num_threads()
-    with ThreadPoolExecutor(1, "gradients", torch.set_num_threads, (num_threads,)) as thread:
+    with ThreadPoolExecutor(1, "gradients", _begin_thread, (num_threads,)) as thread:
         for layer in layers:
             layer.forward = _make_forward(layer, thread, casts)
         try:
@@ -52,7 +51,13 @@ def compute_weight_gradients_in_thread(method: nn.Module) -> Iterator[None]:
                 del layer.forward
 
 
-def _is_plain_convolution(layer: nn.Module) -> bool:
+def _begin_thread(num_threads: int) -> None:
+    """Set what a new thread has its own value of: by default, it uses all cores."""
+    torch.set_num_threads(num_threads)
+    torch.set_grad_enabled(False)
+
+
+def _is_plain_convolution(layer: Any) -> bool:
     """Return whether a layer is a convolution padded by zeros, called with a tensor alone."""
     if type(layer) not in (nn.Conv2d, nn.ConvTranspose2d) or "forward" in vars(layer):
         return False
@@ -124,7 +129,7 @@ class _Convolution(torch.autograd.Function):
         return _convolve(x, weight, bias, *options)  # type: ignore[no-any-return]
 
     @staticmethod
-    @once_differentiable
+    @once_differentiable  # type: ignore
     def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
         x, weight = ctx.saved_tensors
         arguments = (gradient, x, weight, ctx.bias_shape, *ctx.options)
