@@ -308,7 +308,7 @@ def test_a_single_process_needs_no_process_group():
 @pytest.mark.slow
 def test_torchrun_survives_kill_9_of_a_process_and_resumes(eight, tmp_path):
     arguments = [TINY, "--data", str(eight), "--recipe", "quick", "--device", "cpu"]
-    arguments += ["batch_size=4", "epochs=40"]
+    arguments += ["batch_size=4", "epochs=60"]
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     launch += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0", "-m", "smallpose"]
 
