@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from smallpose.dataset.duplicates.bits import count_bits
 from smallpose.dataset.duplicates.corner_matches import find_shared_corners
+from smallpose.dataset.duplicates.corners import Grey
 from smallpose.dataset.duplicates.image_alignment import (
     DuplicatePair,
     Transform,
     compare_thumbnails,
     fit_transform,
 )
-from smallpose.dataset.duplicates.image_hash import Fingerprints, Grey, compute_fingerprints
+from smallpose.dataset.duplicates.image_hash import Fingerprints, compute_fingerprints
 
 Ints = NDArray[np.intp]
 
