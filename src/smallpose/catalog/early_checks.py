@@ -130,7 +130,7 @@ def refuse_unknown_fields(method: str, overrides: Iterable[tuple[str, str]]) -> 
             raise InputError(f"{name}={value}", what, f"try {', '.join(near)}")
 
 
-def refuse_two_precisions(precision: str, overrides: Iterable[tuple[str, str]]) -> None:
+def refuse_two_precisions(precision: str, overrides: Iterable[tuple[str, object]]) -> None:
     """Raise InputError for --precision beside the field `half` of a recipe."""
     half = dict(overrides).get("half")
     if precision and half is not None:

@@ -42,7 +42,7 @@ def set_precision(
     if precision not in TRAINING_PRECISIONS:
         remedy = f"use {', '.join(TRAINING_PRECISIONS)}"
         raise InputError(f"--precision {precision}", "is unknown for training", remedy)
-    refuse_two_precisions(precision, config.overrides)
+    refuse_two_precisions(precision, dict(config.overrides).items())
     uses_bfloat16 = precision == "bfloat16"
     reason = ""
     if precision == "auto":
