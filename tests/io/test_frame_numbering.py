@@ -78,6 +78,8 @@ def test_labels_of_every_sixth_frame_are_told_by_the_first(tmp_path):
         (range(12), range(2, 14)),  # neither begins at 0 or 1
         (range(0, 60, 6), [1, 30, 60]),  # too few
         (range(0, 60, 6), [1, 7, 12, 18, 33, 60, 64]),  # gaps, so that frame 0 may be one
+        # A tenth of the frames show nobody, and frame 0 may be one of them.
+        (range(12), [number for number in range(1, 100) if number % 10]),
         (range(1, 13), range(40)),
         (range(5, 17), range(40)),
     ],

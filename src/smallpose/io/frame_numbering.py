@@ -15,7 +15,8 @@ from smallpose.io.label_faults import NO_RESULT
 
 _NUMBERED = re.compile(r"(.*?)(\d{1,18})")
 _MIN_FRAMES = 5  # with results
-_MIN_COVERED = 0.8  # of the numbers from the first to the last frame with results
+# Of the numbers from the first to the last frame with results: frame 0 may just show nobody.
+_MIN_COVERED = 0.97
 
 
 class _Sequence(NamedTuple):
