@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 from smallpose import evaluate
+from smallpose.core.instances import make_images, make_instances
+from smallpose.core.predictions import make_predictions
+from smallpose.core.skeleton import COCO17
 from smallpose.evaluation.areas import get_detection_boxes
 from smallpose.evaluation.config import ScoringConfig
 from smallpose.evaluation.matching import native, native_matching
@@ -158,3 +161,24 @@ def test_candidates_are_ranked_as_in_numpy(crowded_dataset):
         fallback = find_ranked_candidates.__wrapped__(*arguments)
         for name in ("counts", "people", "levels"):
             assert np.array_equal(getattr(compiled, name), getattr(fallback, name)), name
+
+
+@needs_core
+@pytest.mark.parametrize("far", [1e150, 1e160, 1e300])
+@pytest.mark.parametrize("is_label", [False, True])
+def test_joints_without_a_label_are_never_too_far(far, is_label, without_core):
+    joints = np.zeros((1, 17, 3))
+    joints[0, :, 0] = 10.5 + np.arange(17)
+    joints[0, :, 1] = 20.5 + 3 * np.arange(17)
+    labels, pose = joints.copy(), joints.copy()
+    labels[0, :10, 2] = 2
+    pose[..., 2] = 0.9
+    (labels if is_label else pose)[0, 10:, :2] = far
+    box = [[5, 5, 60, 60]]
+    images = make_images([1], ["a.jpg"])
+    truth = make_instances(COCO17, images, [0], box, labels, area=[2000])
+    predictions = make_predictions(COCO17, [1], pose, [0.5], box)
+    fast = evaluate(truth, predictions)
+    without_core()
+    assert fast["coco"]["AP"] == pytest.approx(1)
+    assert evaluate(truth, predictions).to_json() == fast.to_json()

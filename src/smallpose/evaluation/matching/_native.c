@@ -276,7 +276,8 @@ static int cannot_reach(const People *s, Py_ssize_t i, double min_oks) {
         INDEPENDENT
         for (int l = 0; l < WIDTH; l++) {
             double dx = pose_x[first + l] - x[first + l], dy = pose_y[first + l] - y[first + l];
-            double e = (dx * dx + dy * dy) * factor[first + l];
+            /* Joints without a label have factor 0, and may be too far apart for a square. */
+            double e = factor[first + l] > 0.0 ? (dx * dx + dy * dy) * factor[first + l] : 0.0;
             double near = 0.6321 * e, far = 0.4730 + 0.1590 * e;
             double bound = near < far ? near : far;
             lost[l] += bound < 0.95 ? bound : 0.95;
@@ -289,7 +290,7 @@ static int cannot_reach(const People *s, Py_ssize_t i, double min_oks) {
         INDEPENDENT
         for (int l = 0; l < WIDTH; l++) {
             double dx = pose_x[first + l] - x[first + l], dy = pose_y[first + l] - y[first + l];
-            double e = (dx * dx + dy * dy) * factor[first + l];
+            double e = factor[first + l] > 0.0 ? (dx * dx + dy * dy) * factor[first + l] : 0.0;
             lost_surely[l] += 1.0 - 1.0 / (1.0 + e * (1.0 + e * (0.5 + e * (1.0 / 6))));
         }
     }
