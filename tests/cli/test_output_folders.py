@@ -87,6 +87,8 @@ VIDEO = Path("clip.mp4")
     [
         ("x.png", 3, [], "is one image, and 3 files are drawn; name a folder: x"),
         ("x.gif", 1, [], r"no image of this ending .*\.png.*; name it x.png"),
+        ("x.heic", 1, [], r"no image of this ending .*\.png.*; name it x.png"),
+        ("x.svg", 0, [VIDEO], "the name of an image, and clip.mp4 is a video; name it x.mp4"),
         ("x.mp4", 1, [], "is the name of a video, and an image is drawn; name it x.jpg"),
         ("x.gif", 0, [VIDEO], "the name of an image, and clip.mp4 is a video; name it x.mp4"),
         ("x.avi", 0, [VIDEO], r"no video of this ending .*\.mkv.*; name it x.mp4"),

@@ -12,6 +12,9 @@ from smallpose.system.image_formats import (
     is_video_name,
 )
 
+# Of images and figures, in formats that are neither read nor written here.
+_OTHER_SUFFIXES = (".avif", ".eps", ".heic", ".heif", ".jp2", ".jxl", ".pdf", ".svg")
+
 
 def check_drawing(draw: Path | None, num_images: int, videos: Sequence[Path] = ()) -> None:
     """Refuse the name of one image or video where several are drawn, or one of the other kind.
@@ -22,7 +25,10 @@ def check_drawing(draw: Path | None, num_images: int, videos: Sequence[Path] = (
 
     Raises: InputError, also for endings in which no drawing is written.
     """
-    if draw is None or draw.is_dir() or not (is_image_name(draw) or is_video_name(draw)):
+    if draw is None or draw.is_dir():
+        return
+    is_image = is_image_name(draw) or draw.suffix.lower() in _OTHER_SUFFIXES
+    if not (is_image or is_video_name(draw)):
         return
     is_video = is_video_name(draw)
     kind = "video" if is_video else "image"
