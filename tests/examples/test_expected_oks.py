@@ -1,10 +1,9 @@
-"""The method for small people in one file: its likelihood, what it decodes, mirrors, training."""
+"""The method for small people in one file: its likelihood, what it decodes, mirrors, weights."""
 
 import math
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -134,30 +133,3 @@ def test_its_weights_remember_the_sigmas(tmp_path):
     for ours, theirs in zip(again.decode(logits), method.decode(logits), strict=True):
         assert torch.equal(ours, theirs)
     assert not torch.equal(create_method(FILE, TWO).decode(logits)[1], method.decode(logits)[1])
-
-
-@pytest.mark.long
-def test_it_learns_crops_by_heart_to_a_fraction_of_a_map_pixel():
-    torch.manual_seed(0)
-    method = create_method(FILE, Skeleton("two", ("nose", "tail"))).train()
-    rng = np.random.default_rng(0)
-    points = rng.uniform((10, 10), (54, 86), (8, 2, 2)).astype(np.float32)
-    crops = np.full((8, 96, 64, 3), 90, np.uint8)
-    for crop, (nose, tail) in zip(crops, points, strict=True):
-        for (x, y), colour in ((nose, (250, 40, 40)), (tail, (40, 40, 250))):
-            center = (round(float(x) * 16), round(float(y) * 16))
-            cv2.circle(crop, center, 4 * 16, colour, -1, cv2.LINE_AA, shift=4)
-    keypoints = torch.cat([torch.from_numpy(points), torch.full((8, 2, 1), 2.0)], dim=2)
-    images = method.prepare(torch.from_numpy(crops))
-    targets = method.targets(keypoints)
-    optimizer = torch.optim.AdamW(method.parameters(), lr=5e-3)
-    for _ in range(100):
-        loss = sum(method.loss(method(images), targets).values())
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    method.eval()
-    with torch.no_grad():
-        decoded, scores = method.decode(method.compute_outputs(images, flip_test=False))
-    assert (decoded - keypoints[..., :2]).abs().median() < 1.0  # a map pixel is 4 px
-    assert scores.median() > 0.7
