@@ -28,7 +28,9 @@ def test_published_weights_win_over_a_folder_of_that_name_and_a_line_says_so(fol
     assert "--weights mmpose is the keyword, not the folder" in line
     assert "write ./mmpose for the folder" in line
     assert refuse_other_weights("rtmo_s", "mmpose") is None
-    with pytest.raises(InputError, match="--weights mmpose: is a folder without model.safetensors"):
+    with pytest.raises(
+        InputError, match=r"--weights mmpose: is a folder without model\.safetensors"
+    ):
         refuse_missing_weights("rtmo_s", "./mmpose")
     (folder / "mmpose").rmdir()
     refuse_missing_weights("rtmo_s", "mmpose")

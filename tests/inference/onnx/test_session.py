@@ -76,7 +76,16 @@ def test_an_engine_gives_the_same_people(name, engine, graphs, monkeypatch):
 
 
 def test_options_that_onnxruntime_does_not_support_are_refused(tmp_path, capsys):
-    words = ["predict", "simcc_r18_tiny", str(tmp_path), "--weights", "x", "--out", "f", "--onnx"]
+    words = [
+        "predict",
+        "simcc_r18_tiny",
+        str(tmp_path),
+        "--weights",
+        "x",
+        "--out",
+        "f.json",
+        "--onnx",
+    ]
     assert main([*words, "--half"]) == 2
     assert "--onnx: cannot be combined with --half" in capsys.readouterr().err
     method = create_method("simcc_r18_tiny").to("meta")

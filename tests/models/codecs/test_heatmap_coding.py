@@ -121,7 +121,7 @@ def test_weights_remember_their_coding_and_prediction_may_read_maps_in_another_w
     cv2.imwrite(str(path), image)
     keypoints = {}
     for decoding in ("", "dark", "quarter"):
-        out = tmp_path / f"{decoding}.json"
+        out = tmp_path / f"out-{decoding}.json"
         flags = ["--heatmap-decoding", decoding] if decoding else []
         words = [str(tmp_path / "run"), str(path), "--out", str(out), "--device", "cpu"]
         assert main(["predict", *words, *flags]) == 0
