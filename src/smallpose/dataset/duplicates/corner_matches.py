@@ -18,7 +18,7 @@ Ints = NDArray[np.intp]
 
 MAX_DESCRIPTOR_DISTANCE = 26  # of 256 bits
 MIN_SHARED_CORNERS = 4  # different corners in common, before two images are aligned
-IMAGES_PER_PASS = 40_000  # images whose matching corners are in memory at once, in pairs of 8 bytes
+IMAGES_PER_PASS = 50_000  # images whose matching corners are in memory at once, in pairs of 8 bytes
 IMAGES_PER_PART = 2_000  # images whose shared corners are processed together; bounds the memory
 MAX_NEIGHBOURS = 8  # of many equal corners, each is compared with so many random ones
 _MAX_SLOPES_PER_BLOCK = 1_000_000
