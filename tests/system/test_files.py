@@ -1,6 +1,8 @@
 import gzip
+import os
 import random
 import re
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +39,28 @@ def test_an_interrupted_write_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_atomically_with(tmp_path / "new.json", interrupted)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_a_pipe_is_written_into_and_stays_a_pipe(tmp_path):
+    """A file took its place, and that of /dev/null where root named it."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_atomically(pipe, b"numbers")
+        assert os.read(reader, 100) == b"numbers"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+@pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="no /dev/fd")
+def test_an_open_file_is_written_into_by_its_number(tmp_path):
+    with (tmp_path / "out").open("wb") as file:
+        write_atomically(f"/dev/fd/{file.fileno()}", b"numbers")
+    assert (tmp_path / "out").read_bytes() == b"numbers"
 
 
 BAD_NAMES = {

@@ -20,6 +20,7 @@ from smallpose.core.errors import InputError, RefusedError, RunError
 # The limit of the disk, of the user, of the process.
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _WRONG_PATH = (errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
+_OPEN_FILES = (Path("/dev"), Path("/dev/fd"), Path("/proc/self/fd"))  # such as /dev/stdout
 _GZIP = b"\x1f\x8b"
 MIN_UNPACKED_LIMIT = 256 * 2**20  # bytes that any gzip file may unpack to
 MAX_UNPACKED_RATIO = 200  # of unpacked to packed bytes of larger ones; annotations have 3 to 50
@@ -148,12 +149,19 @@ def write_atomically(path: Path | str, data: bytes | str) -> None:
 
 
 def write_atomically_with(path: Path | str, write: Callable[[IO[bytes]], object]) -> None:
-    """Write atomically what `write` writes into the open file; raises as `write_atomically`."""
+    """Write atomically what `write` writes into the open file; raises as `write_atomically`.
+
+    A device or a pipe, such as /dev/null or /dev/stdout, is written into and stays what it is.
+    """
     import tempfile
 
     path = Path(path)
     temporary = None
     try:
+        if _is_stream(path):
+            with path.open("ab") as stream:
+                write(stream)
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(
             dir=path.parent, prefix=f".{path.name[:100]}.", suffix=".part", delete=False
@@ -166,14 +174,24 @@ def write_atomically_with(path: Path | str, write: Callable[[IO[bytes]], object]
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        # Path.exists raises in a folder that may not be read.
-        has_previous = os.path.exists(path)  # noqa: PTH110
+        # Path.is_file raises in a folder that may not be read.
+        has_previous = os.path.isfile(path)  # noqa: PTH113
         kept = "; the previous file is kept" if has_previous else ""
         what = f"{_describe_error(error)} while writing{kept}"
         raise RunError(str(path), what, _suggest_remedy(error)) from None
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def _is_stream(path: Path) -> bool:
+    """Return whether a path is a device, a pipe or an open file by its number, not to be replaced.
+
+    Whoever may replace /dev/null, as root in a container, would break other programs.
+    """
+    if path.parent in _OPEN_FILES and path.is_symlink():
+        return True
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def write_folder(out: Path, contents: Mapping[str, bytes]) -> None:
