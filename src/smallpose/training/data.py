@@ -83,8 +83,7 @@ def _choose_num_ahead(
     if config.workers and config.prefetch:
         raise InputError(
             f"--prefetch {config.prefetch}",
-            f"is for a thread of the training process, and --workers {config.workers} prepare "
-            "batches ahead themselves",
+            f"is for a thread of the training process, which --workers {config.workers} replaces",
             "leave one of the two out",
         )
     if config.workers:
