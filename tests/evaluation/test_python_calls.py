@@ -39,6 +39,8 @@ def test_names_of_files_are_answered_with_their_readers(dataset, tmp_path):
         smallpose.evaluate(predictions, truth)
     with pytest.raises(InputError, match=r"wrong order.*pass the ground truth first"):
         smallpose.compare(truth, {"A": truth, "B": predictions})
+    with pytest.raises(InputError, match=r"truth is of type str; pass what smallpose\.read_coco"):
+        smallpose.read_results("found.json", "labels.json")
 
 
 def test_the_result_that_lacks_a_box_is_named(dataset):

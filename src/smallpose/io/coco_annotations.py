@@ -28,7 +28,7 @@ def read_coco(
     path: Path | str,
     *,
     derived: bool = False,
-    category: int | str | Sequence[str] = (),
+    category: int | str | Sequence[int | str] = (),
     keypoints_required: bool = True,
     data: bytes | None = None,
     packed: bool = False,
@@ -51,7 +51,8 @@ def read_coco(
     Raises: InputError naming the record that is broken, or two records with one id that differ, or
         where no annotation has keypoints.
     """
-    wanted = (str(category),) if isinstance(category, int | str) else tuple(category)
+    categories = (category,) if isinstance(category, int | str) else category
+    wanted = tuple(map(str, categories))
     refuse_content(path)
     if data is None:
         path = find_label_path(Path(path)) if Path(path).is_dir() else Path(path)

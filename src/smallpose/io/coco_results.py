@@ -50,6 +50,9 @@ def read_results(
         where all would be dropped.
     """
     refuse_content(path)
+    if not isinstance(truth, Instances):
+        what = f"the ground truth is of type {type(truth).__name__}"
+        raise InputError("read_results", what, "pass what smallpose.read_coco returns")
     refuse_other_words("--unknown-images", unknown_images, UNKNOWN_IMAGES_WORDS)
     if data is None:
         path = find_result_path(Path(path))

@@ -74,12 +74,13 @@ def find_results_in_folder(folder: Path) -> Path | None:
     own = [run_results] if run_results.is_file() else []
     # Ultralytics, and MMPose and others, write results into a folder beside their images.
     own += [one for one in (folder / LABELS, folder / SUBFOLDER) if is_result_folder(one)]
+    # The record of a run could pass for the results of one image.
+    is_of_tool = own != [run_results] and is_result_folder(folder)
     if own and own != [run_results]:
         own += _list_pose_files(folder)  # Ultralytics' predictions.json is beside its labels
     if len(own) > 1:
         _refuse_several(folder, own)
-    # The record of a run could pass for the results of one image.
-    if own != [run_results] and is_result_folder(folder):
+    if is_of_tool:
         return folder
     if own:
         return own[0]
