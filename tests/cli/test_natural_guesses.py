@@ -218,6 +218,14 @@ def test_nan_is_no_number_of_an_option(folder, capsys, flag):
     assert f"argument {flag}: nan is no number" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("value", ["-1", "1.5", "90"])
+def test_an_overlap_that_is_no_oks_is_refused(folder, capsys, value):
+    """With -1 all people but one of each image were called found twice."""
+    with pytest.raises(SystemExit):
+        main(["predict", "movenet", "set", "--out", "f.json", "--nms", value])
+    assert f"--nms: {value}: OKS is 0 to 1; write 0.9" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "remedy"),
     [

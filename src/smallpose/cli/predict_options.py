@@ -17,6 +17,7 @@ from smallpose.cli.options import (
     add_trust_switch,
     add_unreadable_option,
     parse_non_negative,
+    parse_number,
 )
 from smallpose.core.errors import InputError
 
@@ -41,6 +42,17 @@ def parse_input_side(text: str, flag: str = "--input-side") -> int:
             f"use {MIN_INPUT_SIDE} to {MAX_INPUT_SIDE} px",
         )
     return side
+
+
+def parse_oks(text: str) -> float:
+    """Parse an OKS.
+
+    Raises: ArgumentTypeError for anything but 0 to 1.
+    """
+    value = parse_number(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text}: OKS is 0 to 1; write 0.9, or 1 to keep all")
+    return value
 
 
 def parse_max_people(text: str) -> int:
@@ -182,7 +194,7 @@ def _add_method_options(group: argparse._ArgumentGroup) -> None:
     add_option(
         group,
         "--nms",
-        type=float,
+        type=parse_oks,
         default_text="the method's",
         metavar="OKS",
         help="OKS above which the detection with the lower score is dropped.",
