@@ -178,6 +178,16 @@ def test_the_id_0_is_named_as_others(tmp_path, truth, read):
     assert notes[0] == "6 results of 1 image that the labels do not have are left out: 0"
 
 
+def test_results_of_the_same_names_in_another_folder_are_told_so(tmp_path, truth):
+    records = [
+        {"file_name": f"other/{name[7:]}", "category_id": 1, "keypoints": [1.0] * 51, "score": 0.5}
+        for name in PHOTOS
+    ]
+    (tmp_path / "r.json").write_text(json.dumps(records))
+    with pytest.raises(InputError, match=r"in their folders: write the same folder into file_name"):
+        read_results(tmp_path / "r.json", truth, unknown_images="drop")
+
+
 def test_names_that_fit_several_images_are_refused_all_the_same(tmp_path):
     images = make_images([1, 2], ["a/ant.jpg", "b/ant.jpg"])
     truth = make_instances(COCO17, images, [], np.zeros((0, 4)), [])

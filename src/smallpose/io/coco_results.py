@@ -21,6 +21,7 @@ from smallpose.io.coco_results_slow import (
     read_results_slow,
 )
 from smallpose.io.json_blocks import decode_blocks, guess_skeleton
+from smallpose.io.label_faults import NO_RESULT
 from smallpose.io.mismatch import add_mismatch_note
 from smallpose.io.predicted_images import check_predicted_images
 from smallpose.io.result_paths import find_result_path
@@ -57,9 +58,10 @@ def read_results(
     if data is None:
         path = find_result_path(Path(path))
         data = read_if_gzip(path)
-    predictions = read_results_fast(path, truth, data, unknown_images)
-    if predictions is None:
-        predictions = read_results_slow(path, truth, data, unknown_images)
+    predictions = _read_content(path, truth, data, unknown_images)
+    is_settled = not any(NO_RESULT in note for note in predictions.notes)
+    if unknown_images == "drop" and predictions.notes and is_settled:
+        predictions = _add_neighbour_note(path, truth, data, predictions)
     images = check_predicted_images(path, truth, predictions.image_ids)
     predictions = replace(
         predictions,
@@ -67,6 +69,29 @@ def read_results(
         covers_images=images.covers_images,
     )
     return add_mismatch_note(truth, predictions)
+
+
+def _read_content(
+    path: Path | str, truth: Instances, data: bytes, unknown_images: UnknownImages
+) -> Predictions:
+    predictions = read_results_fast(path, truth, data, unknown_images)
+    if predictions is None:
+        predictions = read_results_slow(path, truth, data, unknown_images)
+    return predictions
+
+
+def _add_neighbour_note(
+    path: Path | str, truth: Instances, data: bytes, predictions: Predictions
+) -> Predictions:
+    """Add the note on results that fit the labels of neighbouring frames better."""
+    # Imported here, because most results have no unknown images and should be read fast.
+    from smallpose.io.neighbouring_frames import describe_better_neighbours
+
+    def read(other: Instances) -> Predictions:
+        return _read_content(path, other, data, "drop")
+
+    note = describe_better_neighbours(truth, predictions, read)
+    return predictions if note is None else replace(predictions, notes=(*predictions.notes, note))
 
 
 def is_result_file(path: Path | str, data: bytes | None = None) -> bool:

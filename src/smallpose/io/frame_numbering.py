@@ -13,7 +13,7 @@ from typing import NamedTuple
 from smallpose.core.instances import Images
 from smallpose.io.label_faults import NO_RESULT
 
-_NUMBERED = re.compile(r"(.*?)(\d{1,18})")
+NUMBERED = re.compile(r"(.*?)(\d{1,18})")  # the stem of a frame's name
 _MIN_FRAMES = 5  # with results
 # Of the numbers from the first to the last frame with results: frame 0 may just show nobody.
 _MIN_COVERED = 0.97
@@ -92,7 +92,7 @@ def _find_first_number(labelled: set[int], known: set[int], beyond: set[int]) ->
 
 def _split_number(name: str) -> tuple[_Sequence, int] | None:
     path = PurePosixPath(name.replace("\\", "/"))
-    match = _NUMBERED.fullmatch(path.stem if path.suffix else path.name)
+    match = NUMBERED.fullmatch(path.stem if path.suffix else path.name)
     folder = "" if str(path.parent) == "." else str(path.parent)
     return None if match is None else (_Sequence(folder, match[1]), int(match[2]))
 

@@ -108,8 +108,7 @@ def describe_left_out(
             f"the truth ({listed}"
             + (", …)" if len(names) > _MAX_NAMES else ")")
             + describe_example(truth_images, names[0]),
-            "give the labels of these images, or results that name them by file_name as the labels "
-            "do",
+            _describe_way_out(truth_images, names),
         )
     if len(names) > _MAX_NAMES:
         listed += f" and {len(names) - _MAX_NAMES:,} more"
@@ -125,3 +124,20 @@ def describe_left_out(
             truth_images, known_ids, [*num_left_out, *list_predicted_images(path)]
         ),
     )
+
+
+def _describe_way_out(truth_images: Images, names: list[str]) -> str:
+    """Say what to do where all results are of images that the labels do not have."""
+    of_labels = {_get_last_part(name) for name in truth_images.file_names}
+    if any(_get_last_part(name) in of_labels for name in names):
+        return (
+            "names differ in their folders: write the same folder into file_name of both, or "
+            "predict with --data LABELS.json"
+        )
+    return (
+        "give the labels of these images, or results that name them by file_name as the labels do"
+    )
+
+
+def _get_last_part(name: str) -> str:
+    return name.replace("\\", "/").rpartition("/")[2]
