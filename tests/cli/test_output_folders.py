@@ -140,3 +140,11 @@ def test_photographs_beside_figures_of_the_same_format_are_noticed(tmp_path):
     (tmp_path / "photo.png").touch()
     with pytest.raises(InputError, match=r"has 1 other image, such as photo\.png"):
         refuse_figures_among_images("stats", args)
+
+
+def test_a_file_within_a_file_is_refused_before_any_work(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("taken").touch()
+    assert main(["evaluate", "t.json", "f.json", "--csv", "taken/x.csv"]) == 2
+    message = "--csv taken/x.csv: taken is a file, no folder; name another place\n"
+    assert capsys.readouterr().err == message

@@ -88,6 +88,8 @@ def refuse_folders_for_files(verb: str, args: argparse.Namespace) -> None:
         path = Path(value)
         is_either = (verb, name) == ("audit", "out")  # a folder, or a file with --corrected
         where = f"--{name.replace('_', '-')} {value}"
+        if path.parent.is_file():
+            raise InputError(where, f"{path.parent} is a file, no folder", "name another place")
         if path.is_dir() and not is_either:
             remedy = f"name a file in it: {path / _NAME_OF.get((verb, name), 'FILE')}"
             raise InputError(where, "a file is written, and this is a folder", remedy)
