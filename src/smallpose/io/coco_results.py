@@ -72,7 +72,7 @@ def read_results(
 
 
 def _read_content(
-    path: Path | str, truth: Instances, data: bytes, unknown_images: UnknownImages
+    path: Path | str, truth: Instances, data: bytes | None, unknown_images: UnknownImages
 ) -> Predictions:
     predictions = read_results_fast(path, truth, data, unknown_images)
     if predictions is None:
@@ -81,7 +81,7 @@ def _read_content(
 
 
 def _add_neighbour_note(
-    path: Path | str, truth: Instances, data: bytes, predictions: Predictions
+    path: Path | str, truth: Instances, data: bytes | None, predictions: Predictions
 ) -> Predictions:
     """Add the note on results that fit the labels of neighbouring frames better."""
     # Imported here, because most results have no unknown images and should be read fast.
