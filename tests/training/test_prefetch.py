@@ -92,5 +92,5 @@ def test_too_many_unreadable_images_end_the_run_at_the_same_step(stick_set, tmp_
 
 
 def test_a_thread_beside_workers_is_refused(eight, tmp_path):
-    with pytest.raises(InputError, match=r"--prefetch 2: is for a thread .* leave one of the two"):
+    with pytest.raises(InputError, match=r"--prefetch 2: is for a thread .*; leave one of the two"):
         train(make_config(eight, tmp_path, 2, workers=1))

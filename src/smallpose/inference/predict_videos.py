@@ -187,7 +187,7 @@ class MediaPredictor:
             limited = format_count(num_limited, "frame")
             print_status(
                 f"{video}: the limit of people was reached in {limited}; the highest scores were "
-                "kept, and --max-people N or all keeps more"
+                "kept, and smallpose predict --max-people N or all keeps more"
             )
 
     def _print_distant_frames(self, video: Path, rate: float) -> None:

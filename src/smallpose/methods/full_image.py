@@ -330,7 +330,7 @@ def describe_limit(method: str, num_limited: int, max_people: int | None) -> tup
     people = format_count(max_people or 0, "person", "people")
     return (
         f"{method}: the limit of {people} was reached in {format_count(num_limited, 'image')}; the "
-        "highest scores were kept, and --max-people N or all keeps more",
+        "highest scores were kept, and predict --max-people N or all keeps more",
     )
 
 

@@ -86,5 +86,6 @@ def describe_missing_frame(names: Sequence[str]) -> str:
     return (
         f"{', '.join(names)} {verb} at whole images, which shrink with the person here, and may "
         "enlarge them again: this is the curve of images of fewer pixels, not of people farther "
-        "away in images as large as before, who are harder to find. For those add --frame same."
+        "away in images as large as before, who are harder to find. For those: smallpose "
+        "resolution --frame same."
     )

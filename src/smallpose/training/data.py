@@ -83,7 +83,7 @@ def _choose_num_ahead(
     if config.workers and config.prefetch:
         raise InputError(
             f"--prefetch {config.prefetch}",
-            f"is for a thread, in whose place there are processes (--workers {config.workers})",
+            f"is for a thread of the training process (--workers {config.workers} is for others)",
             "leave one of the two out",
         )
     if config.workers:
