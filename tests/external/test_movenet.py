@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -91,3 +92,47 @@ def test_options_of_pytorch_networks_and_other_joints_are_refused(movenet, photo
 def test_a_method_without_weights_names_the_choices():
     with pytest.raises(InputError, match=r"add --weights .* movenet needs none"):
         create_model("rtmo_s")
+
+
+@pytest.fixture
+def crowd(movenet, monkeypatch):
+    """Let the network see as many people as are asked for, side by side; return how."""
+
+    def show(num_people):
+        rows = np.zeros((6, 56), dtype=np.float32)
+        rows[:, :51:3] = np.linspace(0.2, 0.8, 17)
+        rows[:, 1:51:3] = np.linspace(0.05, 0.9, 6)[:, None] + np.linspace(0, 0.04, 17)
+        rows[:num_people, 55] = 0.5
+        monkeypatch.setattr(MoveNet, "_run_network", lambda self, image: rows)
+
+    return show
+
+
+@pytest.mark.parametrize("flags", [[], ["--shards"], ["--tile", "64"], ["--boxes-from"], ["video"]])
+@pytest.mark.parametrize("num_people", [5, 6])
+def test_views_with_as_many_people_as_it_finds_are_counted(
+    flags, num_people, crowd, tmp_path, capsys
+):
+    crowd(num_people)
+    image = tmp_path / "a.png"
+    cv2.imwrite(str(image), np.zeros((96, 96, 3), np.uint8))
+    command = ["predict", "movenet", str(image), "--out", str(tmp_path / "found.json")]
+    if flags == ["--boxes-from"]:
+        method = create_method("simple_baseline_r18_tiny")
+        torch.save(method.state_dict(), tmp_path / "m.pth")
+        command[1] = method.name
+        flags = ["--weights", str(tmp_path / "m.pth"), "--boxes-from", "movenet"]
+    if flags == ["--shards"]:
+        flags = ["--shards", str(tmp_path / "shards")]
+    if flags == ["video"]:
+        pytest.importorskip("av")
+        from tests.cli.test_predict_video import write_video
+
+        write_video(tmp_path / "a.mp4", [0, 0.1, 0.2])
+        command[2], flags = str(tmp_path / "a.mp4"), []
+    assert main([*command, *flags]) == 0
+    error = capsys.readouterr().err
+    assert ("movenet finds at most 6 people in a view, and as many in " in error) == (
+        num_people == 6
+    )
+    assert "smallpose predict --tile PX" in error or num_people == 5

@@ -41,6 +41,7 @@ WEIGHTS = PackageWeights(
 # more, of small ones the second.
 PASSES = (256, 512)
 STRIDE = 32  # px; the sides of the input are multiples of it
+MOST_IN_VIEW = 6  # people that the network returns
 _DUPLICATE_OKS = 0.5  # of one person in two passes, which differ more than peaks of one map
 
 
@@ -62,6 +63,7 @@ class MoveNet(UnpreparedImageModel):
     engine = "LiteRT"
     fit_mode = "inside"
     score_threshold = 0.1
+    most_in_view = MOST_IN_VIEW
     takes_any_side = True
 
     def __init__(self, weights: Path | None = None) -> None:
@@ -79,6 +81,9 @@ class MoveNet(UnpreparedImageModel):
         sides = (self.test_side,) if self.test_side else PASSES
         passes = [self._run_pass(image, side) for side in sides]
         threshold = self.score_threshold
+        self.num_views += 1
+        most = max(int((one.scores >= threshold).sum()) for one in passes)
+        self.num_full_views += most >= MOST_IN_VIEW
         kept = self._merge_passes([one.take(one.scores >= threshold) for one in passes])
         self.count_candidates(len(kept.scores))
         if self.counts_low_scores:

@@ -27,6 +27,7 @@ from smallpose.methods.full_image import (
     Detections,
     FullImageMethod,
     collect_predictions,
+    describe_full_views,
     describe_limit,
     suppress_duplicates,
 )
@@ -74,6 +75,7 @@ def predict_full_images(
     if label:
         print_tiles(method, people.images, options)
     method.num_limited = 0
+    method.num_views = method.num_full_views = 0
     method.num_scored = 0
     method.num_low = 0
     max_people = method.max_people if options.max_people is None else options.max_people
@@ -113,6 +115,9 @@ def predict_full_images(
         threshold = method.oks_threshold
     notes = describe_unreadable(unreadable)
     notes += describe_limit(method.name, method.num_limited, max_people)
+    notes += describe_full_views(
+        method.name, method.most_in_view, method.num_full_views, method.num_views
+    )
     limits = _list_score_limits(method, options)
     return replace(suppress_duplicates(predictions, threshold), notes=notes, score_limits=limits)
 

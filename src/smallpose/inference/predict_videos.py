@@ -40,7 +40,7 @@ from smallpose.inference.video_parts import (
 )
 from smallpose.io.image_files import is_video_file
 from smallpose.methods.base import PoseMethod
-from smallpose.methods.full_image import FullImageMethod
+from smallpose.methods.full_image import FullImageMethod, describe_full_views
 from smallpose.sources.video import TimedFrame, describe_video, iterate_frames
 from smallpose.system.progress import format_duration, print_status, track_progress
 
@@ -166,7 +166,8 @@ class MediaPredictor:
         options = self.options
         is_slow = bool(options.tile or options.smallest or options.second_look)
         chunks = split_frames(frames, TILED_FRAMES_PER_PART if is_slow else FRAMES_PER_PART)
-        num_limited = 0
+        num_limited = num_views = num_full_views = 0
+        detector = self._get_detector()
         is_first = True
         with track_progress(video.name[:28], total) as advance:
             for chunk in read_ahead(chunks):
@@ -178,7 +179,10 @@ class MediaPredictor:
                     seconds = time.monotonic() - started_at
                     _print_time_left(video, seconds, len(chunk), total)
                 is_first = False
-                num_limited += self._get_num_limited()
+                if detector is not None:
+                    num_limited += detector.num_limited
+                    num_views += detector.num_views
+                    num_full_views += detector.num_full_views
                 advance(len(chunk))
                 yield part
                 first_id += len(chunk)
@@ -189,6 +193,11 @@ class MediaPredictor:
                 f"{video}: the limit of people was reached in {limited}; the highest scores were "
                 "kept, and smallpose predict --max-people N or all keeps more"
             )
+        if detector is not None:
+            for note in describe_full_views(
+                detector.name, detector.most_in_view, num_full_views, num_views
+            ):
+                print_status(f"{video}: {note}")
 
     def _print_distant_frames(self, video: Path, rate: float) -> None:
         """Print that tracks break where frames are too far apart for people who move."""
@@ -202,16 +211,16 @@ class MediaPredictor:
 
     def _print_tiles(self, frame: TimedFrame) -> None:
         """Print which tiles are searched in the frames."""
-        method = self.method if self.detector is None else self.detector.method
-        if isinstance(method, FullImageMethod):
+        method = self._get_detector()
+        if method is not None:
             height, width = frame.image.shape[:2]
             images = make_images([1], [""], [width], [height])
             print_tiles(method, images, self.options)
 
-    def _get_num_limited(self) -> int:
-        """Return in how many images of the last part the limit of people was reached."""
+    def _get_detector(self) -> FullImageMethod | None:
+        """Return the method that finds the people; None where boxes are given."""
         detector = self.method if self.detector is None else self.detector.method
-        return detector.num_limited if isinstance(detector, FullImageMethod) else 0
+        return detector if isinstance(detector, FullImageMethod) else None
 
     def _predict_frames(
         self,

@@ -94,6 +94,10 @@ class FullImageMethod(PoseMethod):
             scores are kept.
         max_merged_people: the same for an image whose tiles are searched; None for all.
         num_limited: how many times `max_people` has left people out since it was set to 0.
+        most_in_view: number of people that the network itself finds at most in one view; None for
+            any.
+        num_views: how many views were searched since it was set to 0, where `most_in_view` is set.
+        num_full_views: in how many of them it found `most_in_view`.
         score_threshold: people with a lower score are dropped.
         counted_from: score from which those are counted that `score_threshold` drops; None where
             none are counted.
@@ -118,6 +122,9 @@ class FullImageMethod(PoseMethod):
     max_people: int | None = None
     max_merged_people: int | None = None
     num_limited = 0
+    most_in_view: int | None = None
+    num_views = 0
+    num_full_views = 0
     score_threshold = 0.01
     counted_from: float | None = None
     num_scored = 0
@@ -321,6 +328,20 @@ def suppress_duplicates(predictions: Predictions, oks_threshold: float) -> Predi
         oks_threshold,
     )
     return predictions.take(np.sort(kept))
+
+
+def describe_full_views(
+    method: str, most_in_view: int | None, num_full_views: int, num_views: int
+) -> tuple[str, ...]:
+    """Return a note about views with as many people as the network finds; () if there are none."""
+    if not num_full_views:
+        return ()
+    people = format_count(most_in_view or 0, "person", "people")
+    return (
+        f"{method} finds at most {people} in a view, and as many in {num_full_views:,} of "
+        f"{format_count(num_views, 'view')}: others may be missing, however tall they are; "
+        "smallpose predict --tile PX makes parts of the image views of their own",
+    )
 
 
 def describe_limit(method: str, num_limited: int, max_people: int | None) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ from smallpose.inference.predict_files import (
 from smallpose.io.coco_annotations import write_coco
 from smallpose.io.coco_results import build_result_records, wrap_named_results
 from smallpose.methods.base import PoseMethod
-from smallpose.methods.full_image import FullImageMethod, describe_limit
+from smallpose.methods.full_image import FullImageMethod, describe_full_views, describe_limit
 from smallpose.system.files import read_bytes, write_atomically, write_atomically_with
 from smallpose.system.progress import print_status, show_progress
 
@@ -71,6 +71,9 @@ class ShardReport(msgspec.Struct):
         shard: its index, from 0.
         unreadable: reasons why images could not be read.
         num_limited: images with more people than the limit.
+        num_views: views that were searched, of a network that finds a certain number of people in
+            each at most.
+        num_full_views: those with as many.
         sizes_wh: of its images, if they were unknown before; 0 for unreadable ones.
         score_limits: limits on scores, and what they left out.
     """
@@ -78,6 +81,8 @@ class ShardReport(msgspec.Struct):
     shard: int
     unreadable: list[str] = []
     num_limited: int = 0
+    num_views: int = 0
+    num_full_views: int = 0
     sizes_wh: list[tuple[int, int]] = []
     score_limits: list[ScoreLimit] = []
 
@@ -140,13 +145,13 @@ class ShardWorker:
             detected = predict_people(detector, people, None, work.read, options)
             boxes = convert_to_boxes(detected, people.images, detector.box_margin)
             report.unreadable = list_unreadable(detected)
-            report.num_limited = detector.num_limited
+            _report_limits(report, detector)
         elif boxes is None and not is_full_image:
             boxes = make_full_image_boxes(report.sizes_wh)
         predictions = predict_people(method, people, boxes, work.read, self.options)
         report.unreadable += list_unreadable(predictions)
         if isinstance(method, FullImageMethod):
-            report.num_limited = method.num_limited
+            _report_limits(report, method)
         report.score_limits = list(predictions.score_limits)
         predictions = self.order.apply_to(predictions)
         has_own_ids = work.skeleton is None  # of image files, which we numbered ourselves
@@ -206,7 +211,19 @@ def process_shards(
         num_limited = sum(report.num_limited for report in reports.values())
         for note in describe_limit(detector.name, num_limited, _get_max_people(worker)):
             print_status(note)
+        num_views = sum(report.num_views for report in reports.values())
+        num_full_views = sum(report.num_full_views for report in reports.values())
+        for note in describe_full_views(
+            detector.name, detector.most_in_view, num_full_views, num_views
+        ):
+            print_status(note)
     return [reports[shard] for shard in sorted(reports)]
+
+
+def _report_limits(report: ShardReport, method: FullImageMethod) -> None:
+    report.num_limited = method.num_limited
+    report.num_views = method.num_views
+    report.num_full_views = method.num_full_views
 
 
 def _read_finished(
