@@ -8,6 +8,7 @@ import pytest
 import smallpose
 from smallpose.cli.main import main
 from smallpose.core.skeleton import COCO17
+from smallpose.evaluation.analysis.half_detected import has_doubt
 from smallpose.evaluation.file_evaluator import evaluate_file
 
 NUM_IMAGES = 10
@@ -42,9 +43,10 @@ def write_results(folder, points, rows):
     (folder / "found.json").write_text(json.dumps(results))
 
 
-def write_list(folder, names):
+def write_list(folder, names, joints=()):
     images = [{"id": i, "file_name": name} for i, name in enumerate(names)]
-    content = {"images": images, "annotations": [], "categories": []}
+    categories = [{"id": 1, "name": "person", "keypoints": joints}] if joints else []
+    content = {"images": images, "annotations": [], "categories": categories}
     (folder / "found.images.json").write_text(json.dumps(content))
 
 
@@ -112,3 +114,24 @@ def test_without_a_list_most_images_without_detections_are_a_remark(files):
             assert len(notes) == is_noted
             count = f"{NUM_IMAGES - num_predicted} of 10 images with people have"
             assert not notes or notes[0].startswith(count)
+
+
+def test_results_whose_list_names_other_joints_are_told(files):
+    truth = smallpose.read_coco(files / "labels.json")
+    names = [f"clip/{index:06d}.jpg" for index in range(NUM_IMAGES)]
+    posetrack = (COCO17.joints[0], "head_bottom", "head_top", *COCO17.joints[3:])
+    for joints, is_told in ((COCO17.joints, False), (posetrack, True)):
+        write_list(files, names, joints)
+        for whole in (False, True):
+            result = evaluate_file(truth, files / "found.json", keep_predictions=whole).result
+            told = [
+                note for note in result.notes if "number 2 is head_bottom, and left_eye" in note
+            ]
+            assert len(told) == is_told
+            assert has_doubt(result.notes) == is_told  # so that no height is given
+    named = {
+        "keypoint_names": posetrack,
+        "predictions": json.loads((files / "found.json").read_text()),
+    }
+    (files / "found.json").write_text(json.dumps(named))
+    assert not has_doubt(smallpose.read_results(files / "found.json", truth).notes)

@@ -149,7 +149,7 @@ def _score_chunks(
     sampled = replace(_concat([chunk.sampled for chunk in results.values]), notes=())
     mismatch = add_mismatch_note(truth, sampled).notes
     detected_ids = np.concatenate([chunk.image_ids for chunk in results.values])
-    images = check_predicted_images(path, truth, detected_ids)
+    images = check_predicted_images(path, truth, detected_ids, sampled.skeleton.joints)
     evaluator.covers_images = images.covers_images
     evaluator.add_notes([*results.notes, *images.notes, *mismatch])
     num_detections = sum(len(chunk.piece.scores) for chunk in results.values)

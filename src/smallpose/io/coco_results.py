@@ -62,7 +62,7 @@ def read_results(
     is_settled = not any(NO_RESULT in note for note in predictions.notes)
     if unknown_images == "drop" and predictions.notes and is_settled:
         predictions = _add_neighbour_note(path, truth, data, predictions)
-    images = check_predicted_images(path, truth, predictions.image_ids)
+    images = check_predicted_images(path, truth, predictions.image_ids, predictions.skeleton.joints)
     predictions = replace(
         predictions,
         notes=(*predictions.notes, *images.notes),

@@ -4,6 +4,7 @@ Results name images by their detections alone, so an image without any looks lik
 predicted, and its people count as missed.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from smallpose.core.distinct import is_member
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.io.image_lookup import ImageLookup
+from smallpose.io.label_faults import NO_RESULT
 from smallpose.io.result_paths import RUN_RESULTS
 from smallpose.system.files import read_bytes
 
@@ -25,14 +27,29 @@ NO_HEIGHT = "no height is named"
 _MIN_SHARE_WITHOUT_HEIGHT = 0.1  # of the images with people that were not predicted
 _RUN_RECORD = "result.json"  # beside the results of a run, which predicts all images
 _MAX_NAMES = 3
+_HEAD_BYTES = 64
 
 
 class _Image(msgspec.Struct):
     file_name: str
 
 
+class _Category(msgspec.Struct):
+    keypoints: tuple[str, ...] = ()
+
+
 class _ImageList(msgspec.Struct):
     images: list[_Image]
+    categories: list[_Category] = []
+
+    @property
+    def names(self) -> list[str]:
+        return [one.file_name for one in self.images]
+
+    @property
+    def joints(self) -> tuple[str, ...]:
+        """Return the joints of the results, in their order; () where they are not known."""
+        return next((one.keypoints for one in self.categories if one.keypoints), ())
 
 
 def get_image_list_path(results: Path) -> Path:
@@ -44,21 +61,21 @@ def list_predicted_images(results: Path | str) -> list[str]:
     """Return the names of the images that the list beside results has; [] without a list."""
     path = get_image_list_path(Path(results))
     try:
-        return _read_names(path) if path.is_file() else []
+        return _read_list(path).names if path.is_file() else []
     except (InputError, msgspec.MsgspecError):
         return []
 
 
-def _read_names(path: Path) -> list[str]:
-    content = msgspec.json.decode(read_bytes(path), type=_ImageList)
-    return [one.file_name for one in content.images]
+def _read_list(path: Path) -> _ImageList:
+    return msgspec.json.decode(read_bytes(path), type=_ImageList)
 
 
 class PredictedImages(NamedTuple):
     """Which images were predicted.
 
     Args:
-        notes: how many images with people were not.
+        notes: how many images with people were not, and which joints the results have, where they
+            are read as others.
         covers_images: all images with people are known to have been.
     """
 
@@ -67,7 +84,7 @@ class PredictedImages(NamedTuple):
 
 
 def check_predicted_images(
-    results: Path | str, truth: Instances, image_ids: NDArray[np.int64]
+    results: Path | str, truth: Instances, image_ids: NDArray[np.int64], joints: Sequence[str]
 ) -> PredictedImages:
     """Check that all images with people are among those that were predicted.
 
@@ -75,13 +92,15 @@ def check_predicted_images(
         results: their file. Without a list of images beside it, only runs are known to predict all.
         image_ids: of the detections. Where one of them is not in the list, the list is of other
             results.
+        joints: as which the results are read.
     """
     path = get_image_list_path(Path(results))
     if not path.is_file():
         is_run = Path(results).name == RUN_RESULTS
         return PredictedImages((), is_run and Path(results).with_name(_RUN_RECORD).is_file())
     try:
-        names = _read_names(path)
+        image_list = _read_list(path)
+        names = image_list.names
         lookup = ImageLookup(truth.images, goes_by_names=True)
         found = {lookup.find_id_if_known(None, name, str(path)) for name in names}
     except (InputError, msgspec.MsgspecError):
@@ -89,10 +108,11 @@ def check_predicted_images(
     predicted = np.array(sorted(one for one in found if one is not None), dtype=np.int64)
     if not is_member(np.unique(image_ids), predicted).all():
         return PredictedImages()
+    notes = _describe_other_joints(Path(results), image_list.joints, joints)
     ids = np.unique(truth.images.ids[truth.image_rows[truth.is_counted]])
     missing = ids[~is_member(ids, predicted)]
     if not len(missing):
-        return PredictedImages((), covers_images=True)
+        return PredictedImages(notes, covers_images=True)
     is_large = len(missing) >= _MIN_SHARE_WITHOUT_HEIGHT * len(ids)
     consequence = f"count as missed and {NO_HEIGHT}" if is_large else "count as missed"
     listed = ", ".join(
@@ -105,4 +125,28 @@ def check_predicted_images(
         f"people {consequence}: {listed}{more}; predict these images, too, or leave them out of "
         "the labels' images"
     )
-    return PredictedImages((note,))
+    return PredictedImages((note, *notes))
+
+
+def _describe_other_joints(
+    results: Path, joints: Sequence[str], assumed: Sequence[str]
+) -> tuple[str, ...]:
+    """Say that results without names of joints have others than those as which they are read."""
+    if len(joints) != len(assumed) or tuple(joints) == tuple(assumed) or not _is_plain(results):
+        return ()
+    first = next(i for i, pair in enumerate(zip(joints, assumed, strict=True)) if len({*pair}) > 1)
+    return (
+        f"{get_image_list_path(results).name} names other joints than the labels, in whose order "
+        f"the results are read: number {first + 1} is {joints[first]}, and {assumed[first]} in the "
+        "labels; predict with --data LABELS.json, or name the joints with --own-joints; "
+        f"{NO_RESULT}",
+    )
+
+
+def _is_plain(results: Path) -> bool:
+    """Return whether a result file is a list, which has no names of joints."""
+    try:
+        with results.open("rb") as file:
+            return file.read(_HEAD_BYTES).lstrip().startswith(b"[")
+    except OSError:
+        return False
