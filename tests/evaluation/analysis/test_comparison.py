@@ -170,3 +170,14 @@ def test_a_comparison_has_the_notes_of_each_result_and_shared_ones_once(crowded_
     assert sum("2 results" in note for note in both.notes) == 1
     with pytest.raises(InputError, match="too few resamples to compare by; use 1000"):
         compare(dataset.truth, {"a": noted, "b": noted}, num_resamples=9)
+
+
+def test_two_results_that_find_nobody_have_no_interval_of_their_difference(population):
+    truth, predictions = population(40, 7)
+    nobody = replace(predictions, keypoints=predictions.keypoints + np.array([5000.0, 5000, 0]))
+    result = compare(truth, {"A": nobody, "B": nobody}, num_resamples=50)
+    one = next(d for d in result.differences if (d.protocol, d.name) == ("coco", "AP"))
+    assert (one.base_value, one.other_value, one.difference) == (0, 0, 0)
+    assert (one.interval, one.p_holm, one.detectable) == (None, None, None)
+    assert any("AP (coco)" in note and "0 here and in all" in note for note in result.notes)
+    assert "A and B have the same AP" in result.verdicts["B"]

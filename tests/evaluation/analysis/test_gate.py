@@ -149,6 +149,18 @@ def test_a_class_without_people_and_few_images_cannot_be_told():
     assert gate.exit_code == 6
 
 
+@pytest.mark.parametrize("error", [0.001, 60.0])
+def test_perfect_results_and_those_that_find_nobody_have_not_dropped(error):
+    rng = np.random.default_rng(0)
+    truth = make_truth(rng)
+    pair = {"old": predict(truth, rng, error), "new": predict(truth, rng, error)}
+    comparison = compare(truth, pair, num_resamples=100)
+    first = next(d for d in comparison.differences if (d.protocol, d.name) == ("coco", "AP"))
+    assert first.base_value in (0, 1) and first.interval is None
+    (check,) = check_drops(comparison, {"AP": 0.01}).checks
+    assert (check.verdict, check.low, check.high) == ("passed", 0, 0)
+
+
 def test_several_checks_share_the_false_alarms():
     rng = np.random.default_rng(2)
     truth = make_truth(rng)

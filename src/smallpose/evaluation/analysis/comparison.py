@@ -33,7 +33,7 @@ from smallpose.evaluation.config import list_protocols, refuse_unnamed_results
 from smallpose.evaluation.console_table import format_areas, format_number, format_table
 from smallpose.evaluation.evaluate import Evaluation, evaluate
 from smallpose.evaluation.matching.arrays import Floats
-from smallpose.evaluation.notes import describe_scarce_classes
+from smallpose.evaluation.notes import describe_constant_metrics, describe_scarce_classes
 from smallpose.evaluation.protocols import AP_NAMES, CLASSES
 from smallpose.evaluation.scoring.bootstrap import (
     MIN_CLUSTERS,
@@ -230,6 +230,13 @@ def compare(
     unit = "video" if any(counts.groups) else "image"
     notes += describe_scarce_classes("interval", class_clusters, MIN_CLUSTERS, unit)
     notes += describe_scarce_classes("p-value", class_clusters, MIN_TEST_CLUSTERS, unit)
+    notes += describe_constant_metrics(
+        {
+            f"{one.name} ({one.protocol})": one.base_value
+            for one in differences
+            if one.interval is None and one.error == 0.0
+        }
+    )
     return Comparison(
         evaluations=results,
         differences=_correct_p_values(differences),
@@ -269,12 +276,19 @@ def _test_difference(
     interval = compute_difference_interval(difference, resamples, num_clusters)
     if num_with_people < MIN_CLUSTERS or interval is None:
         return values
+    if _is_constant(values) and not np.any(resamples):
+        return replace(values, error=0.0)
     known = resamples[np.isfinite(resamples)]
     error = compute_standard_error(known, num_with_people)
     p = compute_p_value(difference, error, num_with_people)
     return replace(
         values, interval=interval, p=p, detectable=float(_DETECTABLE * error), error=error
     )
+
+
+def _is_constant(values: Difference) -> bool:
+    """Return whether both values are 0, or 1, from which no resample may have moved them."""
+    return values.base_value == values.other_value and values.base_value in (0.0, 1.0)
 
 
 def compute_p_value(difference: float, error: float, num_with_people: int) -> float | None:

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
+from smallpose.core.interval import Interval
 from smallpose.core.student_t import compute_t_quantile
 from smallpose.evaluation.analysis.comparison import (
     MIN_TEST_CLUSTERS,
@@ -271,14 +272,17 @@ def _check_difference(one: Difference, condition: Condition, num_checks: int) ->
 
     if one.difference is None:
         return decide(OPEN, f"{name}: there are no people of this class", None)
-    if one.interval is None or one.error is None or one.clusters < MIN_TEST_CLUSTERS:
+    # Of metrics that are 0, or 1, in both results and in all resamples.
+    unmoved = Interval.exact(0.0) if one.error == 0.0 else None
+    interval = one.interval or unmoved
+    if interval is None or one.error is None or one.clusters < MIN_TEST_CLUSTERS:
         reason = (
             f"{name}: its people are in "
             f"{format_count(one.clusters, 'image or video', 'images or videos')}, fewer than "
             f"{MIN_TEST_CLUSTERS}; use a larger test set"
         )
         return decide(OPEN, reason, None)
-    centre = (one.interval.low + one.interval.high) / 2
+    centre = (interval.low + interval.high) / 2
     degrees = one.clusters - 1
     t = compute_t_quantile(1 - 2 * (1 - ONE_SIDED) / num_checks, degrees)
     low, high = centre - t * one.error, centre + t * one.error

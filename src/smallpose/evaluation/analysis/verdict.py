@@ -95,7 +95,8 @@ def _is_significant(one: Difference) -> bool:
 def _describe_pair(pair: _Pair) -> str:
     small, everyone = pair.small, pair.everyone
     if small.p is None:
-        return _describe_headline(everyone, pair)
+        is_shown = _is_same(small) and not _is_significant(everyone)
+        return _describe_headline(small if is_shown else everyone, pair)
     if not _is_significant(small) and _is_significant(everyone):
         return f"{_describe_better(everyone, pair)}; {_describe_untold_small(pair)}"
     sentence = _describe_headline(small, pair)
@@ -110,15 +111,15 @@ def _describe_pair(pair: _Pair) -> str:
 
 def _describe_headline(one: Difference, pair: _Pair) -> str:
     names = f"{one.base} and {one.other}"
+    if _is_same(one):
+        value = format_number(one.base_value)
+        return f"{names} have the same {one.name} ({one.protocol}), {value}, on {pair.clusters}"
     if one.difference is None or one.p_holm is None:
         return (
             f"{names} cannot be compared: only {format_count(one.clusters, pair.unit)} "
             f"{choose_verb(one.clusters, 'have')} {_METRICS[one.name]} who count, and "
             f"{MIN_TEST_CLUSTERS} are needed"
         )
-    if not one.error:
-        value = format_number(one.base_value)
-        return f"{names} have the same {one.name} ({one.protocol}), {value}, on {pair.clusters}"
     if _is_significant(one):
         return _describe_better(one, pair)
     difference = format_number(one.difference, 3, sign=True)
@@ -127,6 +128,11 @@ def _describe_headline(one: Difference, pair: _Pair) -> str:
         f"({one.protocol}) {difference}, "
         f"{_format_interval(one)}{_describe_correction(one, pair)}); {_describe_detectable(one)}"
     )
+
+
+def _is_same(one: Difference) -> bool:
+    """Return whether enough images show no difference at all."""
+    return one.error == 0.0 and one.clusters >= MIN_TEST_CLUSTERS
 
 
 def _describe_better(one: Difference, pair: _Pair) -> str:
