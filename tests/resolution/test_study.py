@@ -347,7 +347,7 @@ def test_a_program_that_detects_nobody_is_named(scenes, tmp_path, capsys, record
     assert run(scenes, tmp_path / "out", *words) == 0
     printed = capsys.readouterr()
     text = " ".join(printed.out.split())
-    assert sentence in text and "what it printed: " in text
+    assert sentence in text and f"whatitprinted:{tmp_path}" in "".join(text.split())
     assert " detections in 3 images" in printed.err
     notes = json.loads((tmp_path / "out" / "curve.json").read_text())["notes"]
     assert sentence in notes[0]

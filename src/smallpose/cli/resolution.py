@@ -229,7 +229,7 @@ def run_command(args: argparse.Namespace) -> None:
         from smallpose.system.files import write_atomically
 
         write_atomically(args.json, study.to_json())
-    print(_format_study(study))
+    print(_format_study(study, args.out))
     _write_files(study, args.out)
 
 
@@ -351,12 +351,14 @@ def _measure(args: argparse.Namespace) -> "Study":
         return measure_curves(people, preloaded, models, config)
 
 
-def _format_study(study: "Study") -> str:
+def _format_study(study: "Study", out: Path) -> str:
     from smallpose.resolution.parts import describe_parts
+    from smallpose.resolution.silent_models import name_output_folder
 
     tables = "\n\n".join(table.to_text() for table in study.build_tables(SHOWN_METRICS))
     sentences = [*study.list_sentences(), *describe_parts(study.parts)]
-    lines = [*sentences, "", *(f"note: {note}" for note in study.notes)]
+    notes = [f"note: {name_output_folder(note, out)}" for note in study.notes]
+    lines = [*sentences, "", *notes]
     seconds = f"{study.total_s:.1f} s"
     if study.model_s:
         share = study.model_s / study.total_s

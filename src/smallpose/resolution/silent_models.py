@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from smallpose.core.counts import format_count
 
@@ -25,6 +26,14 @@ class DetectionCount:
     log: str = ""
 
 
+_OUT = "OUT"  # in notes, which are the same wherever the results are written
+
+
+def name_output_folder(note: str, out: Path) -> str:
+    """Return a note with the folder of the results in the place of `OUT`."""
+    return note.replace(f"what it printed: {_OUT}/", f"what it printed: {out}/")
+
+
 def describe_silent_models(counts: Mapping[str, Sequence[DetectionCount]]) -> list[str]:
     """Return a sentence for each model that detects nobody where people are tallest.
 
@@ -36,7 +45,7 @@ def describe_silent_models(counts: Mapping[str, Sequence[DetectionCount]]) -> li
         tallest = max(count.px for count in all_counts)
         at_tallest = [count for count in all_counts if count.px == tallest]
         num_images = sum(count.num_images for count in at_tallest)
-        log = f"; what it printed: OUT/{at_tallest[-1].log}" if at_tallest[-1].log else ""
+        log = f"; what it printed: {_OUT}/{at_tallest[-1].log}" if at_tallest[-1].log else ""
         if not any(count.num_detections for count in at_tallest):
             is_empty = not any(count.num_detections for count in all_counts)
             where = "at any height" if is_empty else f"at {tallest} px, the largest height"
