@@ -132,7 +132,7 @@ def test_views_with_as_many_people_as_it_finds_are_counted(
         command[2], flags = str(tmp_path / "a.mp4"), []
     assert main([*command, *flags]) == 0
     error = capsys.readouterr().err
-    assert ("movenet finds at most 6 people in a view, and as many in " in error) == (
+    assert ("movenet: at most 6 people are found in a view, and as many in " in error) == (
         num_people == 6
     )
     assert "smallpose predict --tile PX" in error or num_people == 5

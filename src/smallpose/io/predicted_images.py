@@ -136,8 +136,8 @@ def _describe_other_joints(
         return ()
     first = next(i for i, pair in enumerate(zip(joints, assumed, strict=True)) if len({*pair}) > 1)
     return (
-        f"{get_image_list_path(results).name} names other joints than the labels, in whose order "
-        f"the results are read: number {first + 1} is {joints[first]}, and {assumed[first]} in the "
+        f"the list beside the results ({get_image_list_path(results).name}) has other joints than "
+        f"the labels, in whose order they are read: number {first + 1} is {joints[first]}, and {assumed[first]} in the "
         "labels; predict with --data LABELS.json, or name the joints with --own-joints; "
         f"{NO_RESULT}",
     )

@@ -338,7 +338,7 @@ def describe_full_views(
         return ()
     people = format_count(most_in_view or 0, "person", "people")
     return (
-        f"{method} finds at most {people} in a view, and as many in {num_full_views:,} of "
+        f"{method}: at most {people} are found in a view, and as many in {num_full_views:,} of "
         f"{format_count(num_views, 'view')}: others may be missing, however tall they are; "
         "smallpose predict --tile PX makes parts of the image views of their own",
     )
