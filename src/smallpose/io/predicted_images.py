@@ -137,9 +137,9 @@ def _describe_other_joints(
     first = next(i for i, pair in enumerate(zip(joints, assumed, strict=True)) if len({*pair}) > 1)
     return (
         f"the list beside the results ({get_image_list_path(results).name}) has other joints than "
-        f"the labels, in whose order they are read: number {first + 1} is {joints[first]}, and {assumed[first]} in the "
-        "labels; predict with --data LABELS.json, or name the joints with --own-joints; "
-        f"{NO_RESULT}",
+        f"the labels, in whose order they are read: number {first + 1} is {joints[first]}, and "
+        f"{assumed[first]} in the labels; predict with --data LABELS.json, or name the joints with "
+        f"--own-joints; {NO_RESULT}",
     )
 
 
