@@ -67,6 +67,15 @@ def test_people_who_stand_still_tell_nothing(tmp_path):
     assert not [note for note in predictions.notes if NOTE in note]
 
 
+def test_frames_that_were_not_predicted_are_no_other_numbering(tmp_path):
+    """Every second frame was predicted, of people who stand still: half of the labels have none."""
+    labelled = [number for number in LABELLED if number % 6]
+    others = [number + 1 for number in LABELLED]
+    predictions = read(tmp_path, make_truth(speed=0), found=[*others, labelled[0]], speed=0)
+    assert "left out" in predictions.notes[0]
+    assert not [note for note in predictions.notes if NOTE in note]
+
+
 def test_results_of_the_labelled_frames_alone_are_read_once(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "smallpose.io.neighbouring_frames", None)
     assert read(tmp_path, make_truth(), found=LABELLED).notes == ()

@@ -70,8 +70,11 @@ def _is_better(image_rows: NDArray[np.intp], gain: Floats) -> bool:
 
 
 def _measure_fit(truth: Instances, predictions: Predictions) -> Floats:
-    """Return how well the best detection fits each of the people that `sample_people` takes."""
-    fit = np.zeros(len(truth))
+    """Return how well the best detection fits each of the people that `sample_people` takes.
+
+    It is NaN in images without detections, which may not have been predicted.
+    """
+    fit = np.full(len(truth), np.nan)
     poses = collect_poses(truth, predictions)
     quality = average_rows(poses.own_fit)
     best = choose_best_pairs(poses.pairs, quality)
