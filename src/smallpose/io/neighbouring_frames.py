@@ -63,7 +63,8 @@ def describe_better_neighbours(
 
 
 def _is_better(image_rows: NDArray[np.intp], gain: Floats) -> bool:
-    is_better, is_worse = gain > _MIN_GAIN, gain < -_MIN_GAIN
+    is_better = gain > _MIN_GAIN
+    is_worse = gain < -_MIN_GAIN
     if len(np.unique(image_rows[is_better])) < _MIN_IMAGES:
         return False
     return bool(is_better.sum() >= _MIN_BETTER * (is_better.sum() + is_worse.sum()))

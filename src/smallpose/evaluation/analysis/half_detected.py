@@ -430,7 +430,9 @@ def _fit_beginnings(values: Floats, weights: Floats) -> Iterator[Floats]:
 
 def _pool_value(blocks: list[_Block], value: float, weight: float) -> None:
     """Add a value behind rising blocks, joined with those that it violates."""
-    mean, total, count = value, weight, 1
+    mean = value
+    total = weight
+    count = 1
     while blocks and blocks[-1][0] >= mean:
         last_mean, last_total, last_count = blocks.pop()
         mean = (last_mean * last_total + mean * total) / (last_total + total)
