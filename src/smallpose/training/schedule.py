@@ -1,5 +1,7 @@
 """The optimizer, and the learning rate as a function of the step: nothing to save or restore."""
 
+import functools
+import inspect
 import math
 from itertools import pairwise
 
@@ -33,8 +35,22 @@ def create_optimizer(method: PoseMethod, recipe: Recipe) -> torch.optim.Optimize
         for (rate, decay), weights in groups.items()
     ]
     optimizer_class = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
+    optimizer_class = _leave_out_compiler(optimizer_class)
     # Fused: one kernel instead of ten small ones per tensor, a tenth of the time of a tiny step.
     return optimizer_class(param_groups, lr=recipe.learning_rate, betas=recipe.betas, fused=True)
+
+
+@functools.cache
+def _leave_out_compiler(optimizer: type[torch.optim.Adam]) -> type[torch.optim.Adam]:
+    """Return a subclass with the methods as they are below PyTorch's wrappers for `torch.compile`.
+
+    The wrappers import the compiler, which takes longer than PyTorch itself. They matter only where
+    a compiled function calls the methods; a training calls them outside of its compiled network.
+    """
+    names = ("add_param_group", "zero_grad", "state_dict", "load_state_dict", "step")
+    methods = {name: inspect.unwrap(getattr(optimizer, name)) for name in names}
+    methods["step"] = torch.no_grad()(methods["step"])  # the wrapper of step does this, too
+    return type(optimizer.__name__, (optimizer,), methods)
 
 
 def compute_learning_rate(step: int, steps_per_epoch: float, recipe: Recipe) -> float:
