@@ -9,8 +9,12 @@ import pytest
 
 from smallpose.cli.draw_check import check_drawing
 from smallpose.cli.main import VERBS, create_parser, main
-from smallpose.cli.output_check import OUTPUTS
-from smallpose.cli.output_folders import WRITTEN_FOLDERS, refuse_figures_among_images
+from smallpose.cli.output_check import OUTPUTS, refuse_output_over_input
+from smallpose.cli.output_folders import (
+    WRITTEN_FOLDERS,
+    refuse_drawings_among_inputs,
+    refuse_figures_among_images,
+)
 from smallpose.core.errors import InputError
 from smallpose.core.instances import make_images
 from smallpose.core.predictions import Predictions
@@ -148,3 +152,82 @@ def test_a_file_within_a_file_is_refused_before_any_work(tmp_path, monkeypatch, 
     assert main(["evaluate", "t.json", "f.json", "--csv", "taken/x.csv"]) == 2
     message = "--csv taken/x.csv: taken is a file, no folder; name another place\n"
     assert capsys.readouterr().err == message
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    """Return the working directory, which has a folder of an image, another, and a run."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("im/sub", "other", "run"):
+        Path(name).mkdir(parents=True)
+    cv2.imwrite("im/a.jpg", np.zeros((8, 8, 3), np.uint8))
+    Path("run/model.json").write_text("{}")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["predict", "movenet", "im/a.jpg", "--out", "f.json", "--draw", "im"],
+            "of im/a.jpg, besi",
+        ),
+        (
+            ["predict", "run", "im/a.jpg", "--out", "f.json", "--draw", "im/."],
+            "of im/a.jpg, beside",
+        ),
+        (
+            ["predict", "run", "im", "--out", "f.json", "--draw", "im"],
+            "is the folder of the images",
+        ),
+        (["predict", "run", "im", "--out", "f.json", "--draw", "im/sub"], "is inside im, among"),
+        (["predict", "run", "im", "--out", "f.json", "--draw", "im/x.png"], "is inside im, among"),
+        (["evaluate", "t", "f", "--worst", "other", "--images", "other"], "folder of the images"),
+        (
+            ["report", "t", "f", "--images", "other", "--out", "other"],
+            "is the folder of the images",
+        ),
+        (["stats", "t", "--images", "other", "--out", "other"], "is the folder of the images"),
+        (["demo", "--photos", "im", "--out", "im/demo"], "is inside im, among whose images"),
+    ],
+)
+def test_nothing_is_drawn_where_images_are_read(words, message, photos, capsys):
+    before = sorted(photos.rglob("*"))
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert message in error and "read next time; name a" in error and error.count("\n") == 1
+    assert sorted(photos.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["predict", "run", "im/a.jpg", "--draw", "run"],  # no images are read there
+        ["predict", "run", "im/a.jpg", "--draw", "im/drawn"],
+        ["predict", "run", "im/a.jpg", "--draw", "im/drawn.png"],
+        [
+            "predict",
+            "run",
+            "im/clip.mp4",
+            "--draw",
+            "im",
+        ],  # drawn videos are left out by their mark
+        [
+            "predict",
+            "run",
+            "--data",
+            "t.json",
+            "--images",
+            "im",
+            "--draw",
+            "im/sub",
+        ],  # read by name
+        ["report", "im", "--out", "im/report"],
+        ["evaluate", "t", "run", "--figures", "run"],
+    ],
+)
+def test_other_places_of_drawings_are_free(words, photos):
+    with_out = [*words, "--out", "f.json"] if words[0] == "predict" else words
+    args = create_parser(words[0]).parse_intermixed_args(with_out[1:])
+    refuse_drawings_among_inputs(words[0], args)
+    refuse_output_over_input(args)

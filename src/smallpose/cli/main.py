@@ -23,6 +23,7 @@ from smallpose.cli.output_check import (
     refuse_output_over_labels,
 )
 from smallpose.cli.output_folders import (
+    refuse_drawings_among_inputs,
     refuse_figures_among_images,
     refuse_files_for_folders,
     refuse_folders_for_files,
@@ -225,6 +226,7 @@ def _run_verb(words: list[str]) -> int:
     verb = import_module(f"smallpose.cli.{words[0]}")
     where = f"smallpose {words[0]}"
     refuse_output_over_input(args)
+    refuse_drawings_among_inputs(words[0], args)
     refuse_output_over_labels(words[0], args)
     refuse_other_forms(words[0], args)
     refuse_files_for_folders(words[0], args)

@@ -128,7 +128,6 @@ def refuse_output_over_input(args: argparse.Namespace) -> None:
     Links and other spellings of a path are recognized, because the files themselves are compared.
     """
     values = vars(args)
-    _refuse_drawing_into_input(values)
     _refuse_shared_output({name: values.get(name) for name in OUTPUTS})
     outputs = [(name, path) for name in OUTPUTS for path in _iterate_files(values.get(name))]
     inputs = [
@@ -145,32 +144,6 @@ def refuse_output_over_input(args: argparse.Namespace) -> None:
                     "is an input of this command, which would be overwritten",
                     "name another file",
                 )
-
-
-def _refuse_drawing_into_input(values: dict[str, Any]) -> None:
-    """Raise InputError when drawings would be in a folder from which images are read."""
-    draw = values.get("draw")
-    if not isinstance(draw, str | Path):
-        return
-    for folder in values.get("inputs") or ():
-        if Path(folder).is_dir() and Path(folder).resolve() in Path(draw).resolve().parents:
-            raise InputError(
-                f"--draw {draw}",
-                f"is inside {folder}, among whose images the drawings would be read next time",
-                f"name a place outside of {folder}",
-            )
-    if not Path(draw).is_dir():
-        return
-    inputs = [value for name, value in values.items() if name not in ("draw", *OUTPUTS)]
-    folders = [one for value in inputs for one in (value if isinstance(value, list) else [value])]
-    for folder in folders:
-        is_folder = isinstance(folder, str | Path) and str(folder) and Path(folder).is_dir()
-        if is_folder and Path(draw).samefile(folder):
-            raise InputError(
-                f"--draw {draw}",
-                "is the folder of the images, among which the drawings would be read next time",
-                "name another folder",
-            )
 
 
 def _refuse_shared_output(outputs: dict[str, Any]) -> None:

@@ -4,13 +4,14 @@ One rule for all verbs: a folder has no ending of a file and is none, and a file
 """
 
 import argparse
+from collections.abc import Iterable
 from fnmatch import fnmatch
 from pathlib import Path
 
 from smallpose.cli.output_check import OUTPUTS, describe_suffix
 from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
-from smallpose.system.image_formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from smallpose.system.image_formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_image_name
 
 # Options and arguments that name a folder to write, by verb and destination; "" is any verb.
 # Their values are the endings of files that may be named in place of a folder.
@@ -45,6 +46,22 @@ _FIGURE_FOLDERS = (
     ("stats", "out"),
     ("resolution", "out"),
 )
+# Folders of drawn images, of figures or of photographs. That of `resolution` is no folder of labels
+# either, which it refuses itself.
+_DRAWN_FOLDERS = (
+    ("", "figures"),
+    ("", "worst"),
+    ("audit", "sheet"),
+    ("demo", "out"),
+    ("leaderboard", "board"),
+    ("predict", "draw"),
+    ("report", "out"),
+    ("stats", "out"),
+)
+# Arguments that name folders of images, by verb; and those of images, or of folders below which all
+# images are read.
+_IMAGE_FOLDERS = (("", "images"), ("", "training_images"))
+_IMAGE_TREES = (("predict", "inputs"), ("demo", "photos"))
 # Drawn images that have no SVG beside them: sheets of people.
 _SHEETS = (
     "worst.png",
@@ -131,6 +148,44 @@ def refuse_figures_among_images(verb: str, args: argparse.Namespace) -> None:
                 "next time",
                 "name another folder",
             )
+
+
+def refuse_drawings_among_inputs(verb: str, args: argparse.Namespace) -> None:
+    """Raise InputError when images would be drawn into a folder from which images are read.
+
+    That is a folder that is named, a folder in one whose images are all read, or, where images are
+    named one by one, the folder that has them.
+    """
+    for of_verb, name in _DRAWN_FOLDERS:
+        value = getattr(args, name, None)
+        if of_verb not in ("", verb) or not isinstance(value, str | Path) or not str(value):
+            continue
+        place = Path(value).resolve()
+        where = f"{_get_option(verb, name)}{value}"
+        trees = _list_values(verb, args, _IMAGE_TREES)
+        for path in (*trees, *_list_values(verb, args, _IMAGE_FOLDERS)):
+            if path.is_dir() and path.resolve() == place:
+                what = "is the folder of the images, among which the drawings would be read"
+                raise InputError(where, f"{what} next time", "name another folder")
+        for path in trees:
+            images = path.resolve()
+            if path.is_dir() and images in place.parents:
+                what = f"is inside {path}, among whose images the drawings would be read next time"
+                raise InputError(where, what, f"name a place outside of {path}")
+            if is_image_name(path) and place.is_dir() and images.parent == place:
+                what = f"is the folder of {path}, beside which the drawings would be read next time"
+                raise InputError(where, what, "name another folder")
+
+
+def _list_values(
+    verb: str, args: argparse.Namespace, names: Iterable[tuple[str, str]]
+) -> list[Path]:
+    """List the paths that are given for some arguments, each by its verb and destination."""
+    values: list[object] = []
+    for of_verb, name in names:
+        value = getattr(args, name, None) if of_verb in ("", verb) else None
+        values += value if isinstance(value, list | tuple) else [value]
+    return [Path(one) for one in values if isinstance(one, str | Path) and str(one)]
 
 
 def _list_foreign_images(folder: Path) -> list[Path]:
