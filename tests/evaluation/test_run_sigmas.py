@@ -1,6 +1,7 @@
 """Without --sigmas, people are scored with the sigmas that a run was trained with."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,11 @@ from smallpose.core.instances import make_images, make_instances
 from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import Skeleton
 from smallpose.evaluation.run_sigmas import find_run_sigmas, set_known_sigmas
+from smallpose.evaluation.sigma_file import (
+    JointSigmas,
+    describe_borrowed_sigmas,
+    format_sigma_file,
+)
 from smallpose.io.coco_annotations import write_coco
 from smallpose.io.coco_results import write_results
 
@@ -26,9 +32,10 @@ def people():
     return make_instances(FISH, images, [0, 1], [[5, 10, 90, 80]] * 2, keypoints)
 
 
-def write_run(folder, people, sigmas=SIGMAS):
+def write_run(folder, people, sigmas=SIGMAS, borrowed=None):
     folder.mkdir()
     skeleton = {"joints": JOINTS, "sigmas": sigmas}
+    skeleton |= {"not_measured": borrowed} if borrowed else {}
     (folder / "model.json").write_text(json.dumps({"skeleton": skeleton}))
     poses = people.keypoints + np.array([3, 2, 0])
     results = make_predictions(FISH, [1, 2], poses, [0.9, 0.8], people.boxes_xywh)
@@ -74,3 +81,43 @@ def test_compare_scores_runs_with_their_sigmas(people, tmp_path, capsys):
     runs = [str(write_run(tmp_path / name, people)) for name in ("a", "b")]
     assert main(["compare", str(truth), *runs, "--intervals", "0"]) in (0, 2)
     assert "no OKS sigma is known" not in capsys.readouterr().err
+
+
+ALL_BORROWED = dict.fromkeys(JOINTS, "that of nose, its neighbour")
+SIGMA_WORDS = "comparable only with others of the same sigmas"
+
+
+def read_notes(capsys, *words):
+    assert main([*map(str, words), "--json", "-"]) == 0
+    return [n for n in json.loads(capsys.readouterr().out)["notes"] if SIGMA_WORDS in n]
+
+
+def test_borrowed_sigmas_of_a_run_are_told_as_those_of_a_file(people, tmp_path, capsys):
+    truth, file = tmp_path / "truth.json", tmp_path / "sigmas.json"
+    write_coco(people, truth)
+    file.write_text(format_sigma_file(SIGMAS, JOINTS, ALL_BORROWED))
+    runs = [write_run(tmp_path / name, people, borrowed=ALL_BORROWED) for name in ("a", "b")]
+    expected = read_notes(capsys, "evaluate", truth, runs[0], "--sigmas", file)
+    assert len(expected) == 1
+    assert "snout: that of nose, its neighbour" in expected[0]
+    assert read_notes(capsys, "evaluate", truth, runs[0]) == expected
+    assert read_notes(capsys, "compare", truth, *runs, "--intervals", "20") == expected
+    budget = ["budget", truth, runs[0], "--joint", "tail", "--within", "4px", "--redraws", "100"]
+    assert read_notes(capsys, *budget) == expected
+
+
+def test_measured_sigmas_of_a_run_are_no_matter_of_a_note(people, tmp_path, capsys):
+    write_coco(people, tmp_path / "truth.json")
+    run = write_run(tmp_path / "run", people)
+    assert read_notes(capsys, "evaluate", tmp_path / "truth.json", run) == []
+
+
+def test_only_the_scored_joints_are_told(people):
+    sigmas = JointSigmas(SIGMAS, JOINTS, (("fin", "that of snout, its neighbour"),))
+    people = replace(people, skeleton=sigmas.give_to(people.skeleton))
+    both = people.skeleton.take([0, 1])
+    [note] = describe_borrowed_sigmas(both)
+    assert note.startswith("1 of 2 sigmas was not measured but borrowed (fin)")
+    assert describe_borrowed_sigmas(people.skeleton.take([0, 2])) == []
+    assert describe_borrowed_sigmas(FISH, sigmas) == describe_borrowed_sigmas(people.skeleton)
+    assert describe_borrowed_sigmas(people.skeleton, SIGMAS) == []  # a plain list is given

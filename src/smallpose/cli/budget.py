@@ -3,6 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from smallpose.cli.options import (
     DEMO_TRUTH,
@@ -14,6 +15,7 @@ from smallpose.cli.options import (
     add_unknown_images_option,
     parse_names,
 )
+from smallpose.cli.scoring_options import use_run_sigmas
 from smallpose.io.result_paths import find_label_path, find_result_path
 
 HELP = (
@@ -110,9 +112,12 @@ def run_command(args: argparse.Namespace) -> None:
 
     lens = parse_lens(args.lens, args.stature) if args.lens else None
     truth = read_coco(find_label_path(args.truth), category=args.category)
+    path = find_result_path(args.predictions)
+    options: dict[str, Any] = {"sigmas": read_sigmas(args.sigmas) if args.sigmas else None}
+    use_run_sigmas(options, truth, [path])
     report = compute_budgets(
         truth,
-        read_results(find_result_path(args.predictions), truth, unknown_images=args.unknown_images),
+        read_results(path, truth, unknown_images=args.unknown_images),
         args.joint,
         within=args.within,
         target=args.target,
@@ -120,7 +125,7 @@ def run_command(args: argparse.Namespace) -> None:
         num_resamples=args.redraws,
         seed=args.seed,
         oks_area=args.oks_area,
-        sigmas=read_sigmas(args.sigmas) if args.sigmas else None,
+        **options,
     )
     if args.json == "-":
         sys.stdout.write(report.to_json())

@@ -272,6 +272,8 @@ def run_command(args: argparse.Namespace) -> None:
         return
     _check_files(options, args.out)
     set_torch_threads(args.threads)
+    from smallpose.core.table import wrap_text
+    from smallpose.evaluation.sigma_file import select_sigma_notes
     from smallpose.training.run import TrainingConfig, train
 
     keep_freed_memory()  # a step frees and allocates the same tensors as the last one
@@ -289,6 +291,8 @@ def run_command(args: argparse.Namespace) -> None:
     numbers = result["evaluation"]["protocols"]["coco"]
     shown = [f"{key} {_format_points(numbers.get(key))}" for key in ("AP", "AP_S", "AP_M", "AP_L")]
     print(f"{result['method']} {result['setting']}: {', '.join(shown)}")
+    for note in select_sigma_notes(result["evaluation"]["notes"]):
+        print(wrap_text(f"note: {note}"))
     print(f"{args.out / 'result.json'}")
 
 

@@ -95,6 +95,8 @@ class Skeleton:
         custom_sigmas: (k,) OKS sigmas; without them, those of the 21 by name.
         custom_pairs: indices of each left and right joint; without them, what the names tell.
         file_joints: (k,) the names as a file spells them, where these differ.
+        sigma_origins: (k,) where a sigma of `custom_sigmas` that was not measured was taken from,
+            "" for one that was; empty where all were.
 
     Raises: InputError for joints that are one text.
     """
@@ -105,6 +107,7 @@ class Skeleton:
     custom_sigmas: tuple[float, ...] | None = None
     custom_pairs: tuple[Edge, ...] | None = None
     file_joints: tuple[str, ...] = field(default=(), compare=False)
+    sigma_origins: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if isinstance(self.joints, str):
@@ -140,6 +143,7 @@ class Skeleton:
             )
 
         sigmas, pairs, spelled = self.custom_sigmas, self.custom_pairs, self.file_joints
+        origins = self.sigma_origins
         return Skeleton(
             name=f"{format_count(len(indices), 'joint')} of {self.name}",
             joints=tuple(self.joints[i] for i in indices),
@@ -147,6 +151,7 @@ class Skeleton:
             custom_sigmas=None if sigmas is None else tuple(sigmas[i] for i in indices),
             custom_pairs=None if pairs is None else keep_pairs(pairs),
             file_joints=tuple(spelled[i] for i in indices) if spelled else (),
+            sigma_origins=tuple(origins[i] for i in indices) if origins else (),
         )
 
     @cached_property
@@ -183,6 +188,14 @@ class Skeleton:
             for i in np.flatnonzero(stays).tolist()
             if names[i] not in SIGMAS and not is_called_middle(names[i])
         )
+
+    @property
+    def borrowed_sigmas(self) -> dict[str, str]:
+        """Return by joint, as the file spells it, where a sigma not measured was taken from."""
+        if not self.sigma_origins:
+            return {}
+        pairs = zip(self.spelled_joints, self.sigma_origins, strict=True)
+        return {name: origin for name, origin in pairs if origin}
 
     @property
     def spelled_joints(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from smallpose.evaluation.matching.keypoint_selection import ScoredPoses
 from smallpose.evaluation.metric_names import Metrics, name_curve_metrics
 from smallpose.evaluation.protocols import CLASSES
 from smallpose.evaluation.scoring.match_counts import MatchCounts
-from smallpose.evaluation.sigma_file import JointSigmas
+from smallpose.evaluation.sigma_file import describe_borrowed_sigmas
 from smallpose.io.frame_groups import describe_possible_frames
 from smallpose.io.label_faults import describe_label_faults
 from smallpose.io.predicted_images import NO_HEIGHT, UNPREDICTED
@@ -62,8 +62,7 @@ def collect_notes(
         notes.append(f"{subject}: no labelled joint among the scored {scored.skeleton.name}")
     if scored.missing_joints:
         notes.append(describe_missing_joints(scored.missing_joints, scored.skeleton))
-    if isinstance(config.sigmas, JointSigmas):
-        notes += config.sigmas.describe()
+    notes += describe_borrowed_sigmas(scored.skeleton, config.sigmas)
     notes += _describe_odd_people(scored)
     notes += _describe_areas(scored, config) + _describe_density(scored)
     notes += describe_possible_frames(scored.truth.images)

@@ -16,6 +16,7 @@ from smallpose.system.progress import print_status
 class _Skeleton(Struct):
     joints: list[str] = []
     sigmas: list[float] | None = None
+    not_measured: dict[str, str] = {}
 
 
 class _ModelCard(Struct):
@@ -62,8 +63,7 @@ def set_known_sigmas(people: Instances, file: Path | None, runs: Sequence[Path])
     sigmas = find_run_sigmas(people, runs) if file is None else None
     if sigmas is None:
         return set_sigmas(people, file)
-    values = tuple(sigmas.order_for(people.skeleton).tolist())
-    return replace(people, skeleton=replace(people.skeleton, custom_sigmas=values))
+    return replace(people, skeleton=sigmas.give_to(people.skeleton))
 
 
 def _read_card_sigmas(folder: Path) -> JointSigmas | None:
@@ -71,4 +71,5 @@ def _read_card_sigmas(folder: Path) -> JointSigmas | None:
     skeleton = read_json(path, _ModelCard).skeleton if path.is_file() else None
     if skeleton is None or not skeleton.sigmas or len(skeleton.sigmas) != len(skeleton.joints):
         return None
-    return JointSigmas(tuple(skeleton.sigmas), tuple(skeleton.joints))
+    borrowed = tuple(skeleton.not_measured.items())
+    return JointSigmas(tuple(skeleton.sigmas), tuple(skeleton.joints), borrowed)

@@ -6,14 +6,14 @@ uses such a sigma carries a note.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from msgspec import Raw, Struct
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from smallpose.core.counts import format_count, format_share
 from smallpose.core.errors import InputError
@@ -26,6 +26,7 @@ _FORMS = (
     'write [0.026, …] in the order of the joints, {"nose": 0.026, …}, or '
     '{"joints": ["nose", …], "sigmas": [0.026, …]}'
 )
+_COMPARABLE = "the numbers are comparable only with others of the same sigmas"
 
 
 class _SigmaFile(Struct):
@@ -56,6 +57,22 @@ class JointSigmas:
 
         Raises: InputError for a joint that has none.
         """
+        return np.array([self.values[index] for index in self._find_indices(skeleton)])
+
+    def give_to(self, skeleton: Skeleton) -> Skeleton:
+        """Return `skeleton` with these sigmas, and where those not measured were taken from.
+
+        Raises: InputError for a joint that has none.
+        """
+        indices = self._find_indices(skeleton)
+        origins = dict(self.not_measured)
+        return replace(
+            skeleton,
+            custom_sigmas=tuple(self.values[index] for index in indices),
+            sigma_origins=tuple(origins.get(self.joints[index], "") for index in indices),
+        )
+
+    def _find_indices(self, skeleton: Skeleton) -> list[int]:
         indices = find_joint_indices(resolve_skeleton(self.joints), skeleton)
         for name, index in zip(skeleton.spelled_joints, indices, strict=True):
             if index is None:
@@ -65,24 +82,35 @@ class JointSigmas:
                     f"add it to the file, as in {{\"{name}\": 0.05, …}}, or to 'joints' and "
                     "'sigmas' where it has those",
                 )
-        return np.array([self.values[index] for index in indices if index is not None])
+        return [index for index in indices if index is not None]
 
-    def describe(self) -> list[str]:
-        """Say which sigmas were not measured, in one sentence or none."""
-        if not self.not_measured:
-            return []
-        first, origin = self.not_measured[0]
-        if len(self.not_measured) == len(self.joints):
-            return [
-                f"no sigma was measured on these people; all are borrowed ({first}: {origin}), so "
-                "the numbers are comparable only with others that use this file"
-            ]
-        names = ", ".join(name for name, _ in self.not_measured)
+
+def describe_borrowed_sigmas(scored: Skeleton, sigmas: ArrayLike | None = None) -> list[str]:
+    """Say which sigmas of the scored joints were not measured, in one sentence or none.
+
+    Args:
+        sigmas: those that are scored with in place of the skeleton's, if any.
+    """
+    if isinstance(sigmas, JointSigmas):
+        scored = sigmas.give_to(scored)
+    elif sigmas is not None:
+        return []
+    borrowed = scored.borrowed_sigmas
+    if not borrowed:
+        return []
+    if len(borrowed) == len(scored):
+        first = next(iter(borrowed))
         return [
-            f"{format_share(len(self.not_measured), len(self.joints), 'sigma was', 'sigmas were')} "
-            f"not measured but borrowed ({names}); the numbers are comparable only with others "
-            "that use this file"
+            f"no sigma was measured on these people; all are borrowed ({first}: "
+            f"{borrowed[first]}), so {_COMPARABLE}"
         ]
+    share = format_share(len(borrowed), len(scored), "sigma was", "sigmas were")
+    return [f"{share} not measured but borrowed ({', '.join(borrowed)}); {_COMPARABLE}"]
+
+
+def select_sigma_notes(notes: Iterable[str]) -> list[str]:
+    """Return those of the notes of an evaluation that `describe_borrowed_sigmas` made."""
+    return [note for note in notes if note.endswith(_COMPARABLE)]
 
 
 def read_sigmas(path: Path) -> JointSigmas | list[float]:
@@ -123,7 +151,9 @@ def set_sigmas(people: Instances, path: Path | None) -> Instances:
     skeleton = people.skeleton
     if path is not None:
         values = read_sigmas(path)
+        origins: tuple[str, ...] = ()
         if isinstance(values, JointSigmas):
+            origins = values.give_to(skeleton).sigma_origins
             values = values.order_for(skeleton).tolist()
         if len(values) != len(skeleton) or not all(sigma > 0 for sigma in values):
             raise InputError(
@@ -131,7 +161,7 @@ def set_sigmas(people: Instances, path: Path | None) -> Instances:
                 f"{format_count(len(values), 'sigma')} for {format_count(len(skeleton), 'joint')}",
                 "give one above 0 for each joint",
             )
-        skeleton = replace(skeleton, custom_sigmas=tuple(values))
+        skeleton = replace(skeleton, custom_sigmas=tuple(values), sigma_origins=origins)
     skeleton.sigmas  # noqa: B018 (raises for a joint without one)
     return replace(people, skeleton=skeleton)
 

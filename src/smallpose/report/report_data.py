@@ -3,7 +3,7 @@
 Runs share a built set. Result files, and runs beside them, are scored by the ground truth given.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import COCO17
 from smallpose.dataset.image_folder import ImageFolder, open_image_folder
 from smallpose.evaluation.run_sigmas import set_known_sigmas
+from smallpose.evaluation.sigma_file import select_sigma_notes
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.coco_results import read_results
 from smallpose.io.frame_groups import group_listed_frames
@@ -192,8 +193,14 @@ def _read_runs_of_set(runs: Sequence[Run], images: Path | None, sigmas: Path | N
         results=results,
         scores=scores,
         images=_find_images(test, images, data),
-        notes=_list_run_notes(runs),
+        notes=(*_list_run_notes(runs), *_list_sigma_notes(scores.values())),
     )
+
+
+def _list_sigma_notes(scores: Iterable[RunScore]) -> list[str]:
+    """Say which sigmas were not measured; runs of older versions did not record it."""
+    notes = [note for score in scores for note in select_sigma_notes(score.evaluation.notes)]
+    return list(dict.fromkeys(notes))
 
 
 def _list_run_notes(runs: Sequence[Run]) -> tuple[str, ...]:
@@ -257,7 +264,12 @@ def _read_results_of_truth(
         results=results,
         scores=scores,
         images=images,
-        notes=(*_list_run_notes(runs), *joints_note, *notes),
+        notes=(
+            *_list_run_notes(runs),
+            *joints_note,
+            *notes,
+            *_list_sigma_notes(scores.values()),
+        ),
     )
 
 

@@ -134,6 +134,7 @@ class Study:
         parts: curves of parts of the people.
         frame: around each reduced image, or None.
         joints_note: what is said where the models have different joints.
+        sigmas_note: what is said of sigmas that were not measured.
         whole_image_models: names of those that are given no boxes.
         silent_models: what is said of models that detect nobody.
     """
@@ -150,6 +151,7 @@ class Study:
     parts: "tuple[PeoplePart, ...]" = ()
     frame: Frame | None = None
     joints_note: str = ""
+    sigmas_note: str = ""
     whole_image_models: tuple[str, ...] = ()
     silent_models: tuple[str, ...] = ()
 
@@ -192,6 +194,8 @@ class Study:
         notes += [f"{sensor.describe()}." for sensor in self.sensors]
         if self.joints_note:
             notes.append(self.joints_note)
+        if self.sigmas_note:
+            notes.append(f"{self.sigmas_note}.")
         if self.frame is not None:
             notes.append(f"{self.frame.describe()}.")
         elif self.whole_image_models:

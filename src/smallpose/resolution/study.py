@@ -20,6 +20,7 @@ from smallpose.core.errors import InputError
 from smallpose.core.skeleton import Skeleton
 from smallpose.dataloading.images import ImageReader
 from smallpose.evaluation.ceiling.whole_pixels import predict_whole_pixels
+from smallpose.evaluation.sigma_file import describe_borrowed_sigmas
 from smallpose.io.coco_results import read_results
 from smallpose.resolution.command import CommandModel
 from smallpose.resolution.common_joints import describe_common_joints
@@ -125,9 +126,16 @@ def measure_curves(
         parts=parts,
         frame=config.frame,
         joints_note=describe_common_joints(matched.skeletons, matched.joints),
+        sigmas_note=_describe_sigmas(people.truth.skeleton, skeleton),
         whole_image_models=tuple(model.name for model in models if not model.takes_boxes),
         silent_models=tuple(describe_silent_models(matched.count_detections(sets, folders))),
     )
+
+
+def _describe_sigmas(truth: Skeleton, scored: Skeleton) -> str:
+    """Say which sigmas of the scored joints were not measured; "" where all were."""
+    indices = [i for i, joint in enumerate(truth.joints) if joint in scored.joints]
+    return "".join(describe_borrowed_sigmas(truth.take(indices)))
 
 
 def _describe_sets(reducer: ImageReducer, config: StudyConfig) -> list[ReducedSet]:

@@ -20,6 +20,7 @@ from smallpose.evaluation.budget.tolerance import (
     parse_tolerance,
 )
 from smallpose.evaluation.console_table import WIDTH, format_table
+from smallpose.evaluation.sigma_file import describe_borrowed_sigmas
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,11 @@ def compute_budgets(
             "lens": None if lens is None else lens.text,
             "stature_m": None if lens is None else lens.stature_m,
         },
-        notes=(*truth.notes, *predictions.notes),
+        notes=(
+            *truth.notes,
+            *predictions.notes,
+            *describe_borrowed_sigmas(truth.skeleton, options.get("sigmas")),
+        ),
     )
 
 

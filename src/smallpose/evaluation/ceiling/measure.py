@@ -211,8 +211,6 @@ def _collect_notes(truth: Instances, people: Instances, sigmas: ArrayLike | None
             "images without a size are taken to have 640 × 480 px, which decides how large people "
             "are for DEKR, CID and RTMO"
         )
-    from smallpose.evaluation.sigma_file import JointSigmas
+    from smallpose.evaluation.sigma_file import describe_borrowed_sigmas
 
-    if isinstance(sigmas, JointSigmas):
-        notes += sigmas.describe()
-    return notes
+    return notes + describe_borrowed_sigmas(truth.skeleton, sigmas)

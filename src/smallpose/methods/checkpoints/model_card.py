@@ -22,6 +22,7 @@ class _SkeletonRecord(Struct):
     sigmas: list[float] | None = None
     swap: list[_Pair] | None = None
     file_joints: list[str] = []
+    not_measured: dict[str, str] = {}
 
 
 class _Crop(Struct, forbid_unknown_fields=True):

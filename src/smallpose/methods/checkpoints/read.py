@@ -277,6 +277,7 @@ def skeleton_from_json(record: Mapping[str, Any] | None) -> Skeleton | None:
         return None
     edges = tuple((int(a), int(b)) for a, b in record["edges"])
     sigmas, pairs = record.get("sigmas"), record.get("swap")
+    borrowed = record.get("not_measured", {})
     return Skeleton(
         name=record["name"],
         joints=tuple(record["joints"]),
@@ -284,6 +285,7 @@ def skeleton_from_json(record: Mapping[str, Any] | None) -> Skeleton | None:
         custom_sigmas=None if sigmas is None else tuple(sigmas),
         custom_pairs=None if pairs is None else tuple((int(a), int(b)) for a, b in pairs),
         file_joints=tuple(record.get("file_joints", ())),
+        sigma_origins=tuple(borrowed.get(name, "") for name in record["joints"] if borrowed),
     )
 
 
@@ -300,6 +302,9 @@ def skeleton_to_json(skeleton: Skeleton) -> dict[str, Any]:
         record["swap"] = [list(pair) for pair in skeleton.custom_pairs]
     if skeleton.spelled_joints != skeleton.joints:
         record["file_joints"] = list(skeleton.spelled_joints)
+    if any(skeleton.sigma_origins):
+        pairs = zip(skeleton.joints, skeleton.sigma_origins, strict=True)
+        record["not_measured"] = {name: origin for name, origin in pairs if origin}
     return record
 
 

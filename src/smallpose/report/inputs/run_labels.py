@@ -20,6 +20,18 @@ def label_run(run: Run, runs: Sequence[Run]) -> str:
     return f"{short} ({run.title})" if len(alike) > 1 else short or run.title
 
 
+def collect_run_notes(runs: Sequence[Run]) -> list[str]:
+    """Collect the notes of the evaluations, with the labels of the runs unless all have it."""
+    labels: dict[str, list[str]] = {}
+    for run in runs:
+        for note in run.evaluation.get("notes") or ():
+            labels.setdefault(str(note), []).append(label_run(run, runs))
+    return [
+        note if len(names) == len(runs) else f"{', '.join(names)}: {note}"
+        for note, names in labels.items()
+    ]
+
+
 def _describe_training(run: Run) -> str:
     """Return the word for what a run was trained on."""
     if run.is_untrained and run.has_network:

@@ -51,6 +51,7 @@ class Rules(Struct, frozen=True):
         num_resamples, seed: of the bootstrap.
         sigmas: of OKS, one per joint of the ground truth in its order; None for those of the
             joints.
+        not_measured: by joint, where a sigma that was not measured was taken from.
     """
 
     truth_file: str
@@ -62,6 +63,7 @@ class Rules(Struct, frozen=True):
     num_resamples: int = 1000
     seed: int = 0
     sigmas: list[float] | None = None
+    not_measured: dict[str, str] = {}
 
 
 class Speed(Struct, frozen=True):

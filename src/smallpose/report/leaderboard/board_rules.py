@@ -7,7 +7,7 @@ import msgspec
 
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
-from smallpose.core.skeleton import SIGMAS
+from smallpose.core.skeleton import SIGMAS, Skeleton
 from smallpose.evaluation.evaluate import Evaluation
 from smallpose.evaluation.protocols import CLASSES
 from smallpose.evaluation.run_sigmas import set_known_sigmas
@@ -75,19 +75,24 @@ def choose_sigmas(
     Raises: InputError when the file has others than the board, or a joint has none.
     """
     if file is not None:
-        given = set_sigmas(truth, file).skeleton.sigmas.tolist()
-        if board is not None and given != rules.sigmas:
+        given = set_sigmas(truth, file).skeleton
+        if board is not None and given.sigmas.tolist() != rules.sigmas:
             raise InputError(
                 f"--sigmas {file}",
                 "the board was started with other OKS sigmas",
                 "leave --sigmas out, or start another board",
             )
-        return msgspec.structs.replace(rules, sigmas=given)
+        return _add_sigmas(rules, given) if board is None else rules
     has_unknown = any(joint not in SIGMAS for joint in truth.skeleton.joints)
     if board is not None or not has_unknown or rules.keypoints == "coco17":
         return rules
-    given = set_known_sigmas(truth, None, [results]).skeleton.sigmas.tolist()
-    return msgspec.structs.replace(rules, sigmas=given)
+    return _add_sigmas(rules, set_known_sigmas(truth, None, [results]).skeleton)
+
+
+def _add_sigmas(rules: Rules, skeleton: Skeleton) -> Rules:
+    return msgspec.structs.replace(
+        rules, sigmas=skeleton.sigmas.tolist(), not_measured=skeleton.borrowed_sigmas
+    )
 
 
 def start_board(rules: Rules, truth: Instances, evaluation: Evaluation) -> Board:

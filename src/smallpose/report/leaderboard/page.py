@@ -230,6 +230,8 @@ def _describe_board(board: Board) -> list[tuple[str, str]]:
     sigmas = "those of COCO and of the 21 joints"
     if rules.sigmas is not None:
         sigmas = ", ".join(f"{sigma:g}" for sigma in rules.sigmas)
+    if rules.not_measured:
+        sigmas += f"; not measured, but borrowed: {', '.join(rules.not_measured)}"
     return [
         ("ground truth", f"{rules.truth_file}, SHA-256 {rules.truth_sha256}"),
         ("images", f"{board.num_images:,}"),

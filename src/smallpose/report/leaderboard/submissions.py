@@ -103,7 +103,8 @@ def add_submission(
     rules = choose_sigmas(board, rules, truth, options.sigmas, submission.path)
     sigmas = None
     if rules.sigmas is not None:
-        sigmas = JointSigmas(tuple(rules.sigmas), truth.skeleton.spelled_joints)
+        borrowed = tuple(rules.not_measured.items())
+        sigmas = JointSigmas(tuple(rules.sigmas), truth.skeleton.spelled_joints, borrowed)
     predictions = read_results(submission.path, truth, unknown_images=submission.unknown_images)
     joints = COCO17.joints if rules.keypoints == "coco17" else truth.skeleton.joints
     notes = check_submission(

@@ -18,6 +18,7 @@ from smallpose.report.dataset_report import FigureSpec
 from smallpose.report.images.contact_sheet import SOURCE_NAMES, ContactSheet, Tile
 from smallpose.report.images.encode import encode_image
 from smallpose.report.images.sheet_drawing import LEGEND
+from smallpose.report.inputs.run_labels import collect_run_notes
 from smallpose.report.inputs.runs import PROTOCOLS, Run
 from smallpose.report.inputs.selections import Selection
 from smallpose.report.page.person_browser import BrowserData
@@ -199,19 +200,7 @@ def build_notes(notes: Sequence[str], runs: Sequence[Run]) -> list[str]:
     environments = {label: run.environment for label, run in labels.items()}
     settings = {label: run.evaluation.get("settings") or {} for label, run in labels.items()}
     differences = [*describe_differences(environments), *describe_mixed_boxes(settings)]
-    return [*notes, *differences, *_collect_notes(runs)]
-
-
-def _collect_notes(runs: Sequence[Run]) -> list[str]:
-    """Collect the notes of the evaluations, with the names of the runs unless all have it."""
-    labels: dict[str, list[str]] = {}
-    for run in runs:
-        for note in run.evaluation.get("notes") or ():
-            labels.setdefault(str(note), []).append(figures.label_run(run, runs))
-    return [
-        note if len(names) == len(runs) else f"{', '.join(names)}: {note}"
-        for note, names in labels.items()
-    ]
+    return list(dict.fromkeys([*notes, *differences, *collect_run_notes(runs)]))
 
 
 def render_table(table: Table) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from smallpose.core.table import Column, Table
-from smallpose.report.inputs.run_labels import label_run
+from smallpose.evaluation.sigma_file import select_sigma_notes
+from smallpose.report.inputs.run_labels import collect_run_notes, label_run
+from smallpose.report.inputs.runs import Run
 from smallpose.report.inputs.scores import SeedGroup
 from smallpose.report.tables.table_parts import (
     COUNTED_AS_COCO,
@@ -22,8 +24,9 @@ def build_results_table(runs: Runs, protocol: str = "coco") -> Table:
     """Build the table of our runs by one protocol, in the paper's columns."""
     metrics, points = choose_metrics(protocol)
     groups = group_runs(runs)
+    sigmas = _describe_sigmas([group.first_run for group in groups])
     if all(group.first_run.is_result_file for group in groups):
-        return _build_file_table(groups, protocol)
+        return _build_file_table(groups, protocol, sigmas)
     if any(group.first_run.setting == "A" for group in groups):
         groups = add_on_coco17(groups, protocol)
     firsts = [group.first_run for group in groups]
@@ -48,7 +51,7 @@ def build_results_table(runs: Runs, protocol: str = "coco") -> Table:
             Column("training"),
         ),
         rows=tuple(rows),
-        note=_describe_settings(groups, protocol) + describe_intervals(rows),
+        note=_describe_settings(groups, protocol) + describe_intervals(rows) + sigmas,
     )
 
 
@@ -65,8 +68,17 @@ def _describe_settings(groups: Sequence[SeedGroup], protocol: str) -> str:
     return f"{note} {rows} were trained and scored on {' or '.join(own)}."
 
 
-def _build_file_table(groups: Sequence[SeedGroup], protocol: str) -> Table:
-    """Build the table of result files by one protocol: no settings, no trainings."""
+def _describe_sigmas(runs: Sequence[Run]) -> str:
+    """Say in a note which sigmas were not measured; "" where all were."""
+    return "".join(f" Note: {note}." for note in select_sigma_notes(collect_run_notes(runs)))
+
+
+def _build_file_table(groups: Sequence[SeedGroup], protocol: str, sigmas: str) -> Table:
+    """Build the table of result files by one protocol: no settings, no trainings.
+
+    Args:
+        sigmas: what its note says of them.
+    """
     metrics, points = choose_metrics(protocol)
     rows = [
         (
@@ -82,7 +94,7 @@ def _build_file_table(groups: Sequence[SeedGroup], protocol: str) -> Table:
         title=f"Results, protocol {protocol}",
         columns=(Column("result"), *points, Column("file")),
         rows=tuple(rows),
-        note=note + describe_intervals(rows),
+        note=note + describe_intervals(rows) + sigmas,
     )
 
 
