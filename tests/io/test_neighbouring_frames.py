@@ -4,10 +4,12 @@ import json
 
 import numpy as np
 import pytest
+from tests.io.frame_simulation import Video, simulate
 
 import smallpose
 from smallpose.core.skeleton import COCO17
 from smallpose.evaluation.analysis.half_detected import has_doubt
+from smallpose.io.neighbouring_frames import convert_t_to_z, describe_better_neighbours
 
 LABELLED = range(3, 60, 6)
 NOTE = "fit the labels better than those of the same number"
@@ -31,8 +33,9 @@ def make_truth(offset=0, jitter=0.0, speed=12.0):
     return smallpose.make_instances(COCO17, images, rows, np.hstack([low, high - low]), keypoints)
 
 
-def read(folder, truth, jitter=2.0, found=range(60), speed=12.0):
+def read(folder, truth, jitter=2.0, found=range(60), speed=12.0, offset=0.0):
     rng = np.random.default_rng(1)
+    places = rng.normal(0, offset, (60, 2, 1, 2))
     records = [
         {
             "file_name": f"drone/{number:06d}.jpg",
@@ -41,7 +44,9 @@ def read(folder, truth, jitter=2.0, found=range(60), speed=12.0):
             "score": 0.5,
         }
         for number in found
-        for pose in draw_poses(number, 0, speed) + rng.normal(0, jitter, (2, 17, 2))
+        for pose in draw_poses(number, 0, speed)
+        + rng.normal(0, jitter, (2, 17, 2))
+        + places[number]
     ]
     (folder / "r.json").write_text(json.dumps(records))
     return smallpose.read_results(folder / "r.json", truth, unknown_images="drop")
@@ -79,3 +84,47 @@ def test_frames_that_were_not_predicted_are_no_other_numbering(tmp_path):
 def test_results_of_the_labelled_frames_alone_are_read_once(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "smallpose.io.neighbouring_frames", None)
     assert read(tmp_path, make_truth(), found=LABELLED).notes == ()
+
+
+def test_slow_people_are_told_though_poses_err_by_as_much_as_they_move(tmp_path):
+    """They walk by 4 px a frame, with an error of 1.5 px of each pose along x and y."""
+    truth = make_truth(-1, jitter=1, speed=4)
+    notes = read(tmp_path, truth, speed=4, offset=1.5).notes
+    assert [note for note in notes if NOTE in note and "results of the frame before fit" in note]
+    right = read(tmp_path, make_truth(jitter=1, speed=4), speed=4, offset=1.5)
+    assert not [note for note in right.notes if NOTE in note]
+
+
+def test_results_that_lag_are_named_as_a_cause_where_they_can_be_one(tmp_path):
+    """A smoothed track shows in frame n + 1 where people were in frame n, never the reverse."""
+    late, early = (read(tmp_path, make_truth(offset)).notes[-1] for offset in (1, -1))
+    assert "unless the model lags, as smoothed tracks do" in late
+    assert "lags" not in early
+
+
+def test_quantiles_of_t_are_those_of_the_table():
+    """Student's t exceeded in 1 of 1,000 tries; the normal deviate is 3.0902."""
+    for degrees, t in ((4, 7.1732), (9, 4.2968), (29, 3.3962)):
+        assert convert_t_to_z(t, degrees) == pytest.approx(3.0902, abs=0.06)
+        assert convert_t_to_z(-t, degrees) == -convert_t_to_z(t, degrees)
+
+
+def count_notes(count, video, seed=1):
+    rng = np.random.default_rng(seed)
+    total = 0
+    for _ in range(count):
+        truth, read_for = simulate(rng, video)
+        total += describe_better_neighbours(truth, read_for(truth), read_for) is not None
+    return total
+
+
+def test_labels_of_the_right_frames_are_not_doubted():
+    assert count_notes(40, Video()) == 0
+    assert count_notes(20, Video(shift=-1, num_labelled=40, is_still=False)) >= 5
+
+
+@pytest.mark.long
+def test_false_notes_are_rarer_than_one_in_a_thousand():
+    assert count_notes(4000, Video()) <= 3
+    assert count_notes(2000, Video(is_still=True)) <= 1
+    assert count_notes(1000, Video(bias=0.01)) <= 1
