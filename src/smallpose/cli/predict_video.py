@@ -11,7 +11,7 @@ from smallpose.core.errors import InputError
 from smallpose.system.image_formats import is_video_name
 
 if TYPE_CHECKING:
-    from fractions import Fraction
+    from collections.abc import Set as AbstractSet
 
     from smallpose.inference.predict_videos import MediaPart, MediaPredictor
     from smallpose.io.media_results import ResultCounts, ResultPart
@@ -99,7 +99,7 @@ def predict_media(
 
     parts = predictor.predict_parts(files)
     if args.draw:
-        parts = _draw_parts(parts, args.draw, args.draw_min_score)
+        parts = _draw_parts(parts, args.draw, args.draw_min_score, _count_digits(files))
     return write_media_results(
         args.out,
         images_path,
@@ -133,16 +133,29 @@ def _convert_parts(
         yield ResultPart(part.predictions, part.images, part.track_ids, frames)
 
 
+def _count_digits(files: Sequence[Path]) -> int:
+    """Return how many digits ids of images get in names, which may follow frames of videos."""
+    from smallpose.io.image_files import is_video_file
+
+    has_videos = any(is_video_file(file) for file in files)
+    return 6 if has_videos else len(str(len(files)))
+
+
 def _draw_parts(
-    parts: "Iterable[MediaPart]", out: Path, min_score: float | None
+    parts: "Iterable[MediaPart]", out: Path, min_score: float | None, num_digits: int
 ) -> "Iterator[MediaPart]":
-    """Yield the parts, and draw each of them meanwhile: frames into videos, images into files."""
+    """Yield the parts, and draw each of them meanwhile: frames into videos, images into files.
+
+    Args:
+        num_digits: of the ids in the names of drawn images.
+    """
     from smallpose.dataloading.large_images import open_image
     from smallpose.report.images.draw_predictions import DrawnCounter, draw_predictions
     from smallpose.system.progress import print_status
 
     drawn = DrawnCounter(min_score)
     drawing: VideoDrawing | None = None
+    taken: set[Path] = set()
     video = ""
     try:
         for part in parts:
@@ -156,6 +169,7 @@ def _draw_parts(
                     out,
                     min_score=min_score,
                     labels=[str(one) if one else "" for one in part.track_ids],
+                    num_digits=num_digits,
                 )
                 yield part
                 continue
@@ -163,7 +177,8 @@ def _draw_parts(
                 if drawing is not None:
                     drawing.close()
                 video = part.times[0].video
-                drawing = _open_drawing(out, Path(video), part.rate, min_score)
+                drawing = _open_drawing(_name_drawing(out, Path(video), taken), part, min_score)
+                taken.add(drawing.path)
             if drawing is not None:
                 _draw_frames(drawing, part)
             yield part
@@ -177,15 +192,25 @@ def _draw_parts(
             drawing.discard()
 
 
-def _open_drawing(
-    out: Path, video: Path, rate: "Fraction", min_score: float | None
-) -> "VideoDrawing":
-    from smallpose.report.images.video_drawing import VideoDrawing
-
+def _name_drawing(out: Path, video: Path, taken: "AbstractSet[Path]") -> Path:
+    """Return the file of a video's drawing, which is no other video's."""
     path = out if is_video_name(out) else out / f"{video.stem}.mp4"
+    number = 2
+    while path in taken:
+        path = path.with_name(f"{video.stem}-{number}.mp4")
+        number += 1
     if path.exists() and path.samefile(video):
         raise InputError(f"--draw {out}", f"would overwrite {video}", "name another folder")
-    return VideoDrawing(path, rate, min_score)
+    return path
+
+
+def _open_drawing(path: Path, first: "MediaPart", min_score: float | None) -> "VideoDrawing":
+    """Open the drawing of a video, whose size suits the people of its first part."""
+    from smallpose.report.images.draw_predictions import measure_drawn_people
+    from smallpose.report.images.video_drawing import VideoDrawing
+
+    sizes_px = measure_drawn_people(first.predictions, min_score)
+    return VideoDrawing(path, first.rate, min_score, sizes_px)
 
 
 def _draw_frames(drawing: "VideoDrawing", part: "MediaPart") -> None:

@@ -1,5 +1,7 @@
 """Images with drawn predictions are large enough for small people; strokes scale with people."""
 
+from fractions import Fraction
+
 import cv2
 import numpy as np
 import pytest
@@ -15,8 +17,10 @@ from smallpose.report.images.draw_predictions import (
     DrawnCounter,
     draw_image,
     draw_predictions,
+    measure_drawn_people,
 )
 from smallpose.report.images.pose_drawing import LEFT, RIGHT
+from smallpose.report.images.video_drawing import VideoDrawing
 
 GREY = 128
 
@@ -136,3 +140,41 @@ def test_the_count_is_that_of_the_people_in_the_image():
     drawn = DrawnCounter()
     drawn.add_predictions(predictions)
     assert drawn.describe().startswith("2 of 3 people")
+
+
+def test_drawings_of_a_folder_are_sorted_as_the_images_are(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((48, 64, 3), GREY, np.uint8))
+    nobody = make_predictions(COCO17, [], np.zeros((0, 17, 3)), [])
+    for num_digits, expected in ((1, ["02-a.jpg", "10-a.jpg"]), (4, ["0002-a.jpg", "0010-a.jpg"])):
+        out = tmp_path / str(num_digits)
+        images = make_images([10, 2], ["a.png", "a.png"], [64, 64], [48, 48])
+        draw_predictions(nobody, images, tmp_path, read_image, out, num_digits=num_digits)
+        assert sorted(path.name for path in out.iterdir()) == expected
+
+
+@pytest.mark.parametrize(
+    ("height_px", "size_wh", "message"),
+    [
+        (200, (640, 360), ""),
+        (32, (1280, 720), "enlarged from 640 × 360 to 1,280 × 720 px, because half of the people"),
+        (1, (2560, 1440), "enlarged from 640 × 360 to 2,560 × 1,440 px"),
+        (None, (640, 360), ""),
+    ],
+)
+def test_a_drawn_video_has_the_size_of_its_frames_unless_people_are_small(
+    tmp_path, height_px, size_wh, message, capsys
+):
+    av = pytest.importorskip("av")
+    people = [] if height_px is None else [make_standing_person(height_px, (300, 60))] * 3
+    keypoints = np.reshape(people, (len(people), 17, 3))
+    predictions = make_predictions(COCO17, [1] * len(people), keypoints, [0.9] * len(people))
+    path = tmp_path / "clip_drawn.mp4"
+    drawing = VideoDrawing(path, Fraction(10), None, measure_drawn_people(predictions))
+    for time_s in (0, 0.1):
+        drawing.add_frame(np.full((360, 640, 3), GREY, np.uint8), predictions, time_s, [])
+    drawing.close()
+    with av.open(str(path)) as container:
+        frame = next(container.decode(video=0))
+    assert (frame.width, frame.height) == size_wh
+    error = capsys.readouterr().err
+    assert message in error and bool(message) == bool(error)

@@ -29,24 +29,25 @@ def draw_predictions(
     root: Path,
     read: Callable[[Path], ImageArray | LargeImage],
     out: Path,
-    min_score_share: float = MIN_SCORE_SHARE,
     min_score: float | None = None,
     labels: Sequence[str] = (),
+    num_digits: int = 1,
 ) -> int:
     """Draw a JPEG for each image, also of those without people; strokes scale with the person.
 
-    Images that are read in parts are reduced.
+    Images that are read in parts are reduced. Drawings of a folder are sorted by their names as the
+    images are by their ids, which have zeros before them.
 
     Args:
         root: the folder that file names are relative to.
         out: folder of the drawings, or the file of the only one.
-        min_score_share: the lowest score of people drawn, as a share of the image's best, and of
-            joints, as a share of the person's best.
-        min_score: the lowest score of people drawn, in place of that share.
+        min_score: the lowest score of people drawn (default: a share of the image's best).
         labels: (d,) text above each person; empty for none.
+        num_digits: of the ids in the names, or more where an image has a larger id.
     Returns: the number of images drawn.
     """
     ids = np.sort(images.ids)
+    num_digits = max([num_digits, *(len(str(image_id)) for image_id in ids.tolist())])
     for image_id in ids.tolist():
         file_name = images.file_names[images.row_of[image_id]]
         detections = np.flatnonzero(predictions.image_ids == image_id)
@@ -58,13 +59,12 @@ def draw_predictions(
             image,
             shown,
             detections,
-            min_score_share,
             labels=[labels[d] for d in detections.tolist()] if labels else (),
             min_score=min_score,
         )
         path = out
         if not is_file_of_drawing(out):
-            path = out / f"{image_id}-{_build_stem(Path(file_name))}.jpg"
+            path = out / f"{image_id:0{num_digits}}-{_build_stem(Path(file_name))}.jpg"
         is_jpeg = path.suffix.lower() in (".jpg", ".jpeg")
         how = [cv2.IMWRITE_JPEG_QUALITY, 92] if is_jpeg else []
         _, data = cv2.imencode(path.suffix, canvas[:, :, ::-1], how)
@@ -199,3 +199,30 @@ def choose_scale(image_wh: tuple[int, int], person_px: float) -> float:
     """Choose the factor by which an image is enlarged, for people of that size."""
     wanted = max(MIN_IMAGE_HEIGHT / image_wh[1], MIN_PERSON_HEIGHT / max(person_px, 1.0), 1.0)
     return max(min(wanted, MAX_IMAGE_SIDE / max(image_wh)), 1.0)
+
+
+def choose_video_scale(image_wh: tuple[int, int], sizes_px: Sequence[float]) -> float:
+    """Choose the factor by which the frames of a video are enlarged: none, but for small people.
+
+    Args:
+        sizes_px: of the people who are drawn in some frames; see `measure_drawn_people`.
+    """
+    person_px = float(np.median(sizes_px)) if len(sizes_px) else float(MIN_PERSON_HEIGHT)
+    wanted = MIN_PERSON_HEIGHT / max(person_px, 1.0)
+    return max(min(wanted, MAX_IMAGE_SIDE / max(image_wh)), 1.0)
+
+
+def measure_drawn_people(predictions: Predictions, min_score: float | None = None) -> list[float]:
+    """Measure the longer side of each person drawn, px, from the joints that are drawn.
+
+    Args:
+        min_score: as in `draw_image`.
+    """
+    sizes = []
+    for image_id in np.unique(predictions.image_ids).tolist():
+        rows = np.flatnonzero(predictions.image_ids == image_id)
+        lowest = find_lowest_score(predictions.scores[rows], min_score=min_score)
+        for row in rows[predictions.scores[rows] >= lowest].tolist():
+            mask = _find_confident_joints(predictions, row, MIN_SCORE_SHARE)
+            sizes.append(float(np.ptp(predictions.keypoints[row, mask, :2], axis=0).max()))
+    return sizes

@@ -1,5 +1,6 @@
 """Write the frames of a video with predictions drawn into them, at their own times."""
 
+from collections.abc import Sequence
 from fractions import Fraction
 from importlib import import_module
 from pathlib import Path
@@ -13,10 +14,11 @@ from smallpose.dataloading.images import ImageArray
 from smallpose.io.image_files import DRAWING_MARK
 from smallpose.report.images.draw_predictions import (
     MIN_PERSON_HEIGHT,
-    choose_scale,
+    choose_video_scale,
     draw_image,
 )
 from smallpose.system.image_formats import DRAWN_VIDEO_FORMATS
+from smallpose.system.progress import print_status
 
 TIME_BASE = Fraction(1, 90_000)  # s; common rates, also 30000/1001, are whole numbers of it
 # Encoders in order of preference, with options; FFmpeg's builds have different ones.
@@ -34,20 +36,30 @@ _WEBM_ENCODERS: tuple[tuple[str, dict[str, str]], ...] = (
 class VideoDrawing:
     """A video that is written frame by frame, and replaces its file when it is closed.
 
+    It has the size of its frames, unless people are small.
+
     Args:
         path: ends in one of `DRAWN_VIDEO_FORMATS`.
         rate: frames per second on average, from which the encoder plans its bits.
         min_score: as in `draw_image`.
+        sizes_px: of people in the first frames, for whom the frames may be enlarged.
     Raises: InputError for another ending.
     """
 
-    def __init__(self, path: Path, rate: Fraction, min_score: float | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        rate: Fraction,
+        min_score: float | None = None,
+        sizes_px: Sequence[float] = (),
+    ) -> None:
         if path.suffix.lower() not in DRAWN_VIDEO_FORMATS:
             remedy = f"end it in {', '.join(DRAWN_VIDEO_FORMATS)}"
             raise InputError(f"--draw {path}", "is no video that can be written", remedy)
         self.path = path
         self._rate = rate
         self._min_score = min_score
+        self._sizes_px = sizes_px
         self._part = path.with_name(f".{path.name}.part")
         self._container: Any = None
         self._stream: Any = None
@@ -100,7 +112,7 @@ class VideoDrawing:
     def _open(self, image: ImageArray) -> None:
         av = import_module("av")
         height, width = image.shape[:2]
-        self._scale = choose_scale((width, height), MIN_PERSON_HEIGHT)
+        self._scale = choose_video_scale((width, height), self._sizes_px)
         suffix = self.path.suffix.lower()
         choices = _WEBM_ENCODERS if suffix == ".webm" else _ENCODERS
         name, options = next(c for c in choices if c[0] in av.codecs_available)
@@ -111,6 +123,12 @@ class VideoDrawing:
             self._stream = self._container.add_stream(name, rate=self._rate, options=options)
             sides = [round(side * self._scale) for side in (width, height)]
             self._stream.width, self._stream.height = (side - side % 2 for side in sides)
+            if self._scale > 1:
+                print_status(
+                    f"{self.path}: enlarged from {width:,} × {height:,} to {sides[0]:,} × "
+                    f"{sides[1]:,} px, because half of the people are below "
+                    f"{MIN_PERSON_HEIGHT} px"
+                )
             self._stream.pix_fmt = "yuv420p"  # others are not shown by all players
             self._stream.time_base = TIME_BASE
             self._stream.codec_context.time_base = TIME_BASE
