@@ -2,7 +2,8 @@
 
     python bench/suite.py [FILE or FOLDER …] [-- PYTEST'S OPTIONS]
 
-Those of child processes that ended count for the test that waited for them. Without a file, all
+Those of child processes that ended count for the test that waited for them, as do those that
+tests/warm_python.py forks. Without a file, all
 tests run, which takes many minutes.
 """
 
@@ -34,12 +35,14 @@ class CpuTimes:
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """Count a test with the fixtures that it sets up and tears down."""
         before = os.times()
+        forked_before = _read_forked_seconds()
         result = yield
         after = os.times()
         file = item.nodeid.partition("::")[0]
         self.own[file] += after.user + after.system - before.user - before.system
         self.children[file] += after.children_user + after.children_system
         self.children[file] -= before.children_user + before.children_system
+        self.children[file] += _read_forked_seconds() - forked_before
         self.num_tests[file] += 1
         return result
 
@@ -57,6 +60,11 @@ class CpuTimes:
         ]
         sums = f"{total.total():9.1f} {self.children.total():9.1f} {self.num_tests.total():6d}"
         return "\n".join([*lines, f"{sums}  all, and {self.collecting:.1f} s of collecting"])
+
+
+def _read_forked_seconds() -> float:
+    server = sys.modules.get("tests.warm_python")  # which tests/conftest.py loads
+    return float(server.read_cpu_seconds()) if server else 0.0
 
 
 def main() -> int:

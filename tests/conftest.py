@@ -4,12 +4,14 @@ import difflib
 import fcntl
 import gc
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 from tests.advice import checking_advice, running_verbs
+from tests.warm_python import start_server
 
 GOLDEN = Path(__file__).parent / "golden"
 DIRECTORIES = pytest.StashKey[dict[Path, pytest.Dir]]()
@@ -133,6 +135,28 @@ def without_initial_weights(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(nn.init, name, lambda tensor, *_, **__: tensor)
 
 
+def find_common_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of temporary files of all processes of this run."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session")
+def warm_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return a Python that has imported PyTorch and smallpose before it starts.
+
+    For tests that start commands as processes; see tests/warm_python.py.
+    """
+    with start_server(find_common_folder(tmp_path_factory)) as executable:
+        yield executable
+
+
+@pytest.fixture
+def warm_executable(warm_python: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands that start others start them with that Python."""
+    monkeypatch.setattr(sys, "executable", str(warm_python))
+
+
 @pytest.fixture(scope="session")
 def tiny_synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a synthetic data set in the five published layouts, which is only read.
@@ -141,9 +165,7 @@ def tiny_synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     from smallpose.synthetic import make_synthetic_dataset
 
-    folder = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        folder = folder.parent
+    folder = find_common_folder(tmp_path_factory)
     out = folder / "tiny_synthetic"
     with (folder / "tiny_synthetic.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -9,7 +9,6 @@ import os
 import re
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -128,7 +127,7 @@ def substitute(block: Block) -> Block:
     return replace(block, code="\n".join(commands))
 
 
-def run_block(block: Block, folder: Path, *, without: Set[str] = frozenset()) -> None:
+def run_block(block: Block, folder: Path, python: Path, *, without: Set[str] = frozenset()) -> None:
     """Run a block in a folder as a newcomer would; raise AssertionError if anything fails.
 
     Commands of smallpose are called in this process, which has loaded PyTorch already; a shell
@@ -136,10 +135,11 @@ def run_block(block: Block, folder: Path, *, without: Set[str] = frozenset()) ->
 
     Args:
         folder: the working directory and the reader's home.
+        python: the Python of a process of its own.
         without: commands, as in the page, that run elsewhere.
     """
     if block.language == "python":
-        _run_process(block, [sys.executable, "-c", block.code], folder)
+        _run_process(block, [str(python), "-c", block.code], folder, python)
         return
     commands = [c for c in block.list_commands() if c not in without]
     reduced = substitute(replace(block, code="\n".join(commands))).code.splitlines()
@@ -148,11 +148,11 @@ def run_block(block: Block, folder: Path, *, without: Set[str] = frozenset()) ->
         reduced = ["\n".join(reduced)]
     for original, command in zip(commands, reduced, strict=True):
         if command.startswith("smallpose "):
-            _call_smallpose(block, command, folder)
+            _call_smallpose(block, command, folder, python)
             continue
         command = command.replace("ROOT", str(ROOT)).replace("PORT", str(_find_free_port()))
         command = command.replace("TOOLS", str(write_tools(folder)))
-        output = _run_process(block, ["bash", "-euc", command], folder)
+        output = _run_process(block, ["bash", "-euc", command], folder, python)
         if command.endswith("--help"):
             for flag in re.findall(r"--[a-z-]+", original):
                 assert flag in output, f"{block.file.name}, line {block.line}: no {flag}"
@@ -170,7 +170,7 @@ def write_tools(folder: Path) -> Path:
     return tools
 
 
-def _call_smallpose(block: Block, command: str, folder: Path) -> None:
+def _call_smallpose(block: Block, command: str, folder: Path, python: Path) -> None:
     from smallpose.cli.main import main
 
     command = command.replace("TOOLS", str(write_tools(folder)))
@@ -178,7 +178,7 @@ def _call_smallpose(block: Block, command: str, folder: Path) -> None:
     words = subprocess.run(
         ["bash", "-euc", split],
         cwd=folder,
-        env=_make_environment(folder),
+        env=_make_environment(folder, python),
         capture_output=True,
         check=True,
         text=True,
@@ -201,11 +201,11 @@ def _set_home(folder: Path) -> Iterator[None]:
             os.environ["HOME"] = before
 
 
-def _run_process(block: Block, words: list[str], folder: Path) -> str:
+def _run_process(block: Block, words: list[str], folder: Path, python: Path) -> str:
     done = subprocess.run(
         words,
         cwd=folder,
-        env=_make_environment(folder),
+        env=_make_environment(folder, python),
         capture_output=True,
         text=True,
         check=False,
@@ -218,11 +218,11 @@ def _run_process(block: Block, words: list[str], folder: Path) -> str:
     return done.stdout
 
 
-def _make_environment(folder: Path) -> dict[str, str]:
+def _make_environment(folder: Path, python: Path) -> dict[str, str]:
     environment = dict(os.environ) | SLURM
     environment |= {
         "PATH": f"{write_tools(folder)}{os.pathsep}{os.environ['PATH']}",
-        "PYTHON": sys.executable,
+        "PYTHON": str(python),
         "HOME": str(folder),
         "OMP_NUM_THREADS": "1",
     }

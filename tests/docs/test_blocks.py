@@ -153,30 +153,34 @@ def test_json_that_is_shown_is_json():
                 json.loads(block.code)
 
 
-def test_a_block_that_fails_is_named(tmp_path: Path):
+def test_a_block_that_fails_is_named(tmp_path: Path, warm_python: Path):
     """Commands that fail, and flags that a command does not have, fail the test with their line."""
     for code in ("false", "smallpose check nothing.json", "pip install '.[tensors]'", "make noise"):
         with pytest.raises(AssertionError, match=r"README\.md, line 3"):
-            run_block(Block(ROOT / "README.md", 3, "sh", code), tmp_path)
+            run_block(Block(ROOT / "README.md", 3, "sh", code), tmp_path, warm_python)
     with pytest.raises(AssertionError, match="no_such_name"):
-        run_block(Block(ROOT / "README.md", 3, "python", "no_such_name"), tmp_path)
+        run_block(Block(ROOT / "README.md", 3, "python", "no_such_name"), tmp_path, warm_python)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", [pytest.param(b, id=b.name) for b in ALONE])
-def test_a_block_that_stands_alone_runs(block: Block, home: Path):
-    run_block(block, write_videos(home) if block.file.stem == "video" else home)
+def test_a_block_that_stands_alone_runs(block: Block, home: Path, warm_python: Path):
+    run_block(block, write_videos(home) if block.file.stem == "video" else home, warm_python)
 
 
 @pytest.fixture(scope="module")
-def pipeline(home: Path, leave_out_rendering: Callable[[], AbstractContextManager[None]]) -> Path:
+def pipeline(
+    home: Path,
+    leave_out_rendering: Callable[[], AbstractContextManager[None]],
+    warm_python: Path,
+) -> Path:
     """A home in which the pages from sources to report were read."""
     folder = home.parent / "pipeline"
     folder.mkdir()
     with leave_out_rendering():
         for name in PIPELINE:
             for block in list_blocks(name):
-                run_block(block, folder)
+                run_block(block, folder, warm_python)
     return folder
 
 
@@ -187,17 +191,19 @@ def test_the_blocks_from_sources_to_report_run_one_after_the_other(pipeline: Pat
 
 
 @pytest.mark.slow
-def test_the_blocks_about_parquet_run(pipeline: Path):
+def test_the_blocks_about_parquet_run(pipeline: Path, warm_python: Path):
     (pipeline / "pool").symlink_to("set-parquet/data")  # the shards of the first command
     for block in list_blocks("parquet"):
-        run_block(block, pipeline)
+        run_block(block, pipeline, warm_python)
     tables = [(pipeline / name / "table1.csv").read_text() for name in ("stats", "stats-parquet")]
     assert tables[0] == tables[1]
     assert list((pipeline / "selected").glob("*.parquet"))
 
 
 @pytest.mark.slow
-def test_the_blocks_about_clusters_run_with_two_processes_on_a_cpu(pipeline: Path):
+def test_the_blocks_about_clusters_run_with_two_processes_on_a_cpu(
+    pipeline: Path, warm_python: Path
+):
     """On four images of each split, so that most of the time is that of starting processes."""
     folder = pipeline.parent / "cluster"
     for split in ("train", "test"):
@@ -206,7 +212,7 @@ def test_the_blocks_about_clusters_run_with_two_processes_on_a_cpu(pipeline: Pat
         smallpose.write_coco(few, folder / "set" / "annotations" / f"{split}.json")
     (folder / "set" / "images").symlink_to(pipeline / "set" / "images")
     for block in list_blocks("cluster"):
-        run_block(block, folder)
+        run_block(block, folder, warm_python)
     for name in ("hrnet_B", "hrnet_16", "two", "rtmo_B"):
         result = json.loads((folder / "runs" / name / "result.json").read_text())
         assert result["steps"] == 2
@@ -214,7 +220,7 @@ def test_the_blocks_about_clusters_run_with_two_processes_on_a_cpu(pipeline: Pat
 
 
 @pytest.mark.slow
-def test_readme_runs_from_top_to_bottom(home: Path, pipeline: Path):
+def test_readme_runs_from_top_to_bottom(home: Path, pipeline: Path, warm_python: Path):
     """Commands that are repeated word for word in a how-to page run there and not again."""
     (home / "data").symlink_to(pipeline / "synthetic")
     (home / "photos").mkdir()
@@ -223,6 +229,6 @@ def test_readme_runs_from_top_to_bottom(home: Path, pipeline: Path):
     write_weights(home)
     known = {c for name in PIPELINE for b in list_blocks(name) for c in b.list_commands()}
     for block in list_blocks("README"):
-        run_block(block, home, without=known)
+        run_block(block, home, warm_python, without=known)
     assert (home / "set.zip").is_file()
     assert (home / "predictions.json").is_file()

@@ -63,23 +63,23 @@ def write_set(folder: Path, skeleton: Skeleton) -> None:
 
 
 @pytest.mark.slow
-def test_the_page_runs_as_typed_and_the_new_row_ends_table_2(home: Path):
+def test_the_page_runs_as_typed_and_the_new_row_ends_table_2(home: Path, warm_python: Path):
     """Run blocks ("sh")[0] and ("sh")[1], and on what they wrote the Python.
 
     That is ("python")[1], ("python")[2] and ("python")[3].
     """
-    run_block(blocks("sh")[0], home)
+    run_block(blocks("sh")[0], home, warm_python)
     lines = (home / "report-coffee/tables/table2.md").read_text().splitlines()
     rows = [line.split(" | ") for line in lines if line.startswith("| ")]
     assert rows[-3][:1] == ["| RTMO"]
     assert [row[0] for row in rows[-2:]] == ["| coffee", "| coffee"]
     assert [row[3] for row in rows[-2:]] == ["B", "B17"]
-    run_block(blocks("sh")[1], home)
+    run_block(blocks("sh")[1], home, warm_python)
     model = json.loads((home / "runs/own/model.json").read_text())
     assert "left_toe" in json.dumps(model)
     shutil.copyfile(home / "coffee.json", home / "predictions.json")
     for index in (1, 2, 3):
-        run_block(blocks("python")[index], home)
+        run_block(blocks("python")[index], home, warm_python)
     assert (home / "figures" / "matched.svg").is_file()
 
 

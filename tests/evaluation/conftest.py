@@ -182,7 +182,7 @@ def run_pycocotools(
     """
     out = {}
     for name in CLASSES:
-        coco = copy.deepcopy(dataset.coco)
+        coco = dataset.coco | {"annotations": [dict(a) for a in dataset.coco["annotations"]]}
         for a in coco["annotations"]:
             box_area = a["bbox"][2] * a["bbox"][3]
             if name != "all":
@@ -204,7 +204,8 @@ def _one_run(coco, results, size, max_detections, sigmas):
         truth.dataset = coco
         truth.createIndex()
         if results:
-            results_coco = truth.loadRes(copy.deepcopy(results))
+            # It adds fields to the records, and changes no list of theirs.
+            results_coco = truth.loadRes([dict(r) for r in results])
         else:  # loadRes falls over an empty list
             results_coco = COCO()
             results_coco.dataset = {**coco, "annotations": []}

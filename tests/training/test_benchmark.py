@@ -204,6 +204,7 @@ def test_a_missing_file_of_sigmas_is_refused_before_the_first_run(stick_set, tmp
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("unrendered_figures", "warm_executable")
 def test_the_verb_trains_reports_and_resumes(stick_set, tmp_path, capsys):
     data = stick_set(train=(6, 2), test=(2, 2))
     out = tmp_path / "bench"

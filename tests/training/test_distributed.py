@@ -306,17 +306,17 @@ def test_a_single_process_needs_no_process_group():
 
 
 @pytest.mark.slow
-def test_torchrun_survives_kill_9_of_a_process_and_resumes(eight, tmp_path):
+def test_torchrun_survives_kill_9_of_a_process_and_resumes(eight, tmp_path, warm_python):
     arguments = [TINY, "--data", str(eight), "--recipe", "quick", "--device", "cpu"]
     arguments += ["batch_size=4", "epochs=60"]
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    launch = ["-m", "torch.distributed.run", "--nproc-per-node", "2"]
     launch += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0", "-m", "smallpose"]
 
-    def run(out: str, *more: str) -> "subprocess.Popen[str]":
-        command = [*launch, "train", *arguments, "--out", str(tmp_path / out), *more]
+    def run(out: str, *more: str, python: object = warm_python) -> "subprocess.Popen[str]":
+        command = [str(python), *launch, "train", *arguments, "--out", str(tmp_path / out), *more]
         return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
-    cut = run("cut")
+    cut = run("cut", python=sys.executable)
     log = tmp_path / "cut" / "log.jsonl"
     deadline = time.monotonic() + 200
     while not log.exists() or log.read_text().count("loss") < 20:
