@@ -1,5 +1,7 @@
 """`smallpose weights` without a download: names are printed, a wrong call says what fits."""
 
+import sys
+
 import pytest
 
 from smallpose.catalog.method_checks import PUBLISHED
@@ -25,6 +27,29 @@ def test_the_files_of_several_models_are_printed(monkeypatch, capsys):
     monkeypatch.setattr(weights, "get_weights", lambda name, package: f"{name}.bin")
     assert main(["weights", "get", "movenet", "posenet"]) == 0
     assert capsys.readouterr().out == "movenet.bin\nposenet.bin\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "message"),
+    [
+        ("movenet", "ai_edge_litert", "LiteRT is not installed; pip install '.[movenet]' in your"),
+        ("posenet", "onnxruntime", "onnxruntime is not installed; pip install '.[onnx]' in your"),
+        ("openpose-thin", "onnxruntime", ""),
+        ("movenet", "onnxruntime", ""),
+        ("rtmo_s", "ai_edge_litert", ""),
+    ],
+)
+def test_what_a_model_needs_to_run_is_told_with_its_weights(
+    name, module, message, monkeypatch, capsys
+):
+    monkeypatch.setattr(weights, "get_weights", lambda name, package: f"{name}.bin")
+    for needed in ("ai_edge_litert", "onnx", "onnxruntime"):
+        monkeypatch.setitem(sys.modules, needed, None if needed == module else sys)
+    assert main(["weights", "get", name]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == f"{name}.bin\n"
+    assert message in printed.err and printed.err.count("\n") == bool(message)
+    assert f"smallpose predict {name}: " in printed.err or not message
 
 
 @pytest.mark.parametrize(

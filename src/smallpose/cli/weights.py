@@ -10,7 +10,7 @@ from smallpose.catalog.methods import read_catalog
 from smallpose.cli.options import add_option
 from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
-from smallpose.system.packages import require_packages
+from smallpose.system.packages import describe_missing_extra, require_packages
 
 HELP = (
     "List published weights, or download them, check their SHA-256 and keep them for later calls."
@@ -57,6 +57,19 @@ def run_command(args: argparse.Namespace) -> None:
         _refuse_unknown_name(name)  # before another one is downloaded
     for name in args.names:
         print(get_weights(name, args.package), flush=True)
+        _print_missing_extra(name)
+
+
+def _print_missing_extra(name: str) -> None:
+    """Say what else must be installed before a published model can run."""
+    if name not in PUBLISHED:
+        return
+    from smallpose.external import EXTERNAL
+    from smallpose.system.progress import print_status
+
+    missing = describe_missing_extra(f"smallpose predict {name}", EXTERNAL[name].extra)
+    if missing:
+        print_status(missing)
 
 
 def _refuse_other_words(args: argparse.Namespace) -> None:

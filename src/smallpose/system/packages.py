@@ -60,6 +60,17 @@ def require_packages(where: str, *modules: str) -> None:
         raise _describe_missing(where, missing)
 
 
+def describe_missing_extra(where: str, extra: str) -> str:
+    """Say which packages of an extra are not installed, and what installs them; "" if all are.
+
+    Args:
+        where: what needs them later.
+    """
+    modules = [module for module, (_, of_extra) in EXTRAS.items() if of_extra == extra]
+    missing = [module for module in modules if not _is_installed(module)]
+    return str(_describe_missing(where, missing)) if missing else ""
+
+
 def explain_import_error(where: str, error: ImportError) -> ImportError:
     """Return an error that names the remedy, or the same error where the module is none of ours."""
     if isinstance(error, MissingPackageError):
