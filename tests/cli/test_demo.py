@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -19,10 +18,13 @@ VERBS_WITH_FILES = [v for group in VERBS.values() for v in group if v != "demo"]
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    """The folder of a demo, where the examples of the help texts expect it, and its output."""
+def demo(tmp_path_factory, warm_python):
+    """The folder of a demo, where the examples of the help texts expect it, and its output.
+
+    Its processes are forks with their imports, which take half of the time of so small a demo.
+    """
     out = tmp_path_factory.mktemp("demo") / "runs" / "demo"
-    command = [sys.executable, "-m", "smallpose", "demo", "--size", "tiny", "--epochs", "1"]
+    command = [str(warm_python), "-m", "smallpose", "demo", "--size", "tiny", "--epochs", "1"]
     done = subprocess.run(
         [*command, "--out", str(out)], capture_output=True, text=True, check=False, timeout=500
     )
@@ -71,7 +73,7 @@ def test_setting_a_is_scored_on_the_17_and_b_on_the_21(demo):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("unrendered_figures")
+@pytest.mark.usefixtures("unrendered_figures", "warm_executable")
 @pytest.mark.parametrize("verb", VERBS_WITH_FILES)
 def test_the_example_in_the_help_of_a_verb_runs_when_pasted(
     verb, demo, tmp_path, monkeypatch, capsys
