@@ -11,11 +11,13 @@ import torch
 import smallpose
 from smallpose.cli.main import main
 from smallpose.core.errors import InputError, SmallposeError
+from smallpose.core.skeleton import COCO17
 from smallpose.external import create_model
-from smallpose.external.movenet import WEIGHTS, MoveNet, _decode_rows
+from smallpose.external.movenet import WEIGHTS, MoveNet, _decode_rows, _merge_passes
 from smallpose.external.package_weights import find_weights
 from smallpose.inference.predict_files import predict_image_files
 from smallpose.methods import create_method
+from smallpose.methods.full_image import Detections
 
 pytest.importorskip("ai_edge_litert")
 
@@ -136,3 +138,47 @@ def test_views_with_as_many_people_as_it_finds_are_counted(
         num_people == 6
     )
     assert "smallpose predict --tile PX" in error or num_people == 5
+
+
+def detect_in_passes(rng, poses, pass_px):
+    """Return what passes of a network detect whose joints are off by 1.5 px of its input."""
+    passes = []
+    for px in pass_px:
+        points = poses + rng.normal(0, 1.5 * px, poses.shape)
+        corners = np.concatenate([poses.min(axis=1), poses.max(axis=1)], axis=1)
+        passes.append(
+            Detections(
+                keypoints=torch.from_numpy(points),
+                keypoint_scores=torch.ones(points.shape[:2], dtype=torch.float64),
+                scores=torch.from_numpy(rng.uniform(0.1, 0.9, len(poses))),
+                boxes_xyxy=torch.from_numpy(corners + rng.normal(0, px, corners.shape)),
+            )
+        )
+    return passes
+
+
+@pytest.mark.parametrize("height", [30, 60, 120])
+def test_small_people_of_two_passes_remain_once_and_neighbours_remain(height):
+    rng = np.random.default_rng(height)
+    pass_px = np.array([640 / 256, 640 / 512])
+    num_kept = 0
+    for _ in range(100):
+        places = rng.uniform(0, 400, 2) + np.arange(3)[:, None] * [0.5 * height, 0]
+        shape = np.stack([rng.uniform(0, 0.4, 17), np.linspace(0, 1, 17)], axis=1) * height
+        poses = places[:, None] + shape
+        merged = _merge_passes(detect_in_passes(rng, poses, pass_px), pass_px, COCO17.sigmas)
+        distance = np.abs(merged.keypoints.numpy()[:, None] - poses).mean(axis=(2, 3))
+        assert set(distance.argmin(axis=1)) == {0, 1, 2}
+        num_kept += len(merged.scores)
+    assert num_kept <= 1.03 * 300
+
+
+def test_nobody_on_a_photograph_with_small_people_is_found_twice_in_the_same_box(movenet, real):
+    photo = real / "coco" / "mini-coco" / "train2017" / "000000000531.jpg"
+    boxes = predict_image_files(movenet, [photo]).predictions.boxes_xywh
+    low, high = boxes[:, None, :2], boxes[:, None, :2] + boxes[:, None, 2:]
+    shared = np.minimum(high, high[:, 0]) - np.maximum(low, low[:, 0])
+    area = boxes[:, 2:].prod(axis=1)
+    intersection = np.maximum(shared, 0).prod(axis=2)
+    iou = intersection / (area + area[:, None] - intersection)
+    assert len(boxes) > 3 and (iou[~np.eye(len(boxes), dtype=bool)] < 0.7).all()

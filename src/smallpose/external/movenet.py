@@ -20,7 +20,11 @@ from smallpose.external.litert import create_interpreter, run_interpreter
 from smallpose.external.package_weights import PackageMember, PackageWeights, find_weights
 from smallpose.methods.base import MethodCard
 from smallpose.methods.full_image import Detections
-from smallpose.models.codecs.view_suppression import ViewDetections, suppress_people_of_other_views
+from smallpose.models.codecs.view_suppression import (
+    LOCATION_ERROR,
+    ViewDetections,
+    suppress_people_of_other_views,
+)
 from smallpose.system.packages import require_packages
 
 Floats = NDArray[np.float64]
@@ -84,28 +88,16 @@ class MoveNet(UnpreparedImageModel):
         self.num_views += 1
         most = max(int((one.scores >= threshold).sum()) for one in passes)
         self.num_full_views += most >= MOST_IN_VIEW
-        kept = self._merge_passes([one.take(one.scores >= threshold) for one in passes])
+        pass_px = max(image.shape[:2]) / np.array(sides)
+        high = [one.take(one.scores >= threshold) for one in passes]
+        kept = _merge_passes(high, pass_px, self.skeleton.sigmas)
         self.count_candidates(len(kept.scores))
         if self.counts_low_scores:
             low = [one.take(one.scores < threshold) for one in passes]
-            num_all = len(self._merge_passes([kept, *low]).scores)
-            self.count_low_scores(len(kept.scores), num_all - len(kept.scores))
+            low_px = np.append(pass_px.max(), pass_px)
+            every = _merge_passes([kept, *low], low_px, self.skeleton.sigmas)
+            self.count_low_scores(len(kept.scores), len(every.scores) - len(kept.scores))
         return kept.take(slice(self.max_people))
-
-    def _merge_passes(self, passes: list[Detections]) -> Detections:
-        """Merge the people of several passes, each once, the best score first."""
-        merged = Detections(*(torch.cat(column) for column in zip(*passes, strict=True)))
-        pass_rows = np.repeat(np.arange(len(passes)), [len(one.scores) for one in passes])
-        detections = ViewDetections(
-            points=merged.keypoints.numpy(),
-            corners=merged.boxes_xyxy.numpy(),
-            view_rows=pass_rows,
-            location_error=np.zeros(len(pass_rows)),
-            sigmas=self.skeleton.sigmas,
-        )
-        order = np.argsort(-merged.scores.numpy(), kind="stable")
-        kept = suppress_people_of_other_views(detections, order, _DUPLICATE_OKS)
-        return merged.take(torch.from_numpy(kept))
 
     def _run_pass(self, image: ImageArray, side: int) -> Detections:
         """Detect people in the image resized to that longer side."""
@@ -129,6 +121,29 @@ class MoveNet(UnpreparedImageModel):
                 self._interpreters.clear()
             self._interpreters[size] = create_interpreter(self._path, (1, *image.shape))
         return run_interpreter(self._interpreters[size], image[None])[0][0]
+
+
+def _merge_passes(passes: list[Detections], pass_px: Floats, sigmas: Floats) -> Detections:
+    """Merge the people of several passes, each once, the best score first.
+
+    Poses of small people differ by pixels of the input in which they are seen smallest, so passes
+    are compared with the uncertainty of the coarser one, as the views of tiles are.
+
+    Args:
+        pass_px: (p,) px of the image that one px of the network's input shows in each pass.
+    """
+    merged = Detections(*(torch.cat(column) for column in zip(*passes, strict=True)))
+    pass_rows = np.repeat(np.arange(len(passes)), [len(one.scores) for one in passes])
+    detections = ViewDetections(
+        points=merged.keypoints.numpy(),
+        corners=merged.boxes_xyxy.numpy(),
+        view_rows=pass_rows,
+        location_error=LOCATION_ERROR * pass_px[pass_rows],
+        sigmas=sigmas,
+    )
+    order = np.argsort(-merged.scores.numpy(), kind="stable")
+    kept = suppress_people_of_other_views(detections, order, _DUPLICATE_OKS)
+    return merged.take(torch.from_numpy(kept))
 
 
 def _decode_rows(rows: Floats, input_wh: NDArray[np.int64], scale: Floats) -> Detections:

@@ -14,14 +14,17 @@ import torch
 from numpy.typing import NDArray
 
 from smallpose.methods.full_image import Detections, FullImageMethod
-from smallpose.models.codecs.view_suppression import ViewDetections, suppress_people_of_other_views
+from smallpose.models.codecs.view_suppression import (
+    LOCATION_ERROR,
+    ViewDetections,
+    suppress_people_of_other_views,
+)
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Rows = NDArray[np.intp]
 
 OKS_THRESHOLD = 0.7  # above which people in two views are one
-LOCATION_ERROR = 2.0  # standard deviation of a joint in a view, px of the network's input
 EDGE = 0.01  # share of a tile's side within which a box is taken to be cut by its border
 EDGE_NETWORK_PX = 1.5  # the same in px of the network's input, if that is more
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
+LOCATION_ERROR = 2.0  # standard deviation of a joint in a view, px of the network's input
 # Methods of low resolution put a person's joints into the same box in each view, but elsewhere in
 # it. Of the pairs of different people in one image of CrowdPose's validation set, which were chosen
 # for their crowds, 0.3 % exceed both.
