@@ -15,6 +15,7 @@ from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import COCO17
 from smallpose.dataset.image_folder import ImageFolder, open_image_folder
+from smallpose.evaluation.analysis.common_joints import CommonJoints, choose_common_joints
 from smallpose.evaluation.run_sigmas import set_known_sigmas
 from smallpose.evaluation.sigma_file import select_sigma_notes
 from smallpose.io.coco_annotations import read_coco
@@ -232,13 +233,13 @@ def _read_results_of_truth(
         _read_entry(path, name, truth, truth_path, unknown_images)
         for path, name in zip(arguments.entries, arguments.names, strict=True)
     ]
-    predictions = [one for _, one, _ in described]
-    keypoints, joints_note = _choose_keypoints([run for run, _, _ in described], predictions)
+    common = _choose_joints([run for run, _, _ in described], [one for _, one, _ in described])
+    predictions = list(common.predictions.values())
     scores: dict[int, RunScore] = {}
-    for index, (run, one, _) in show_progress(list(enumerate(described)), "scores"):
-        score = score_run(
-            run, truth, one, keypoints=keypoints, num_resamples=choose_num_resamples(len(one))
-        )
+    for index, (run, _, _) in show_progress(list(enumerate(described)), "scores"):
+        one = predictions[index]
+        num_resamples = choose_num_resamples(len(one))
+        score = score_run(run, truth, one, keypoints=common.keypoints, num_resamples=num_resamples)
         # The ground truth may have no more joints than these, whatever the results have.
         is_on_17 = run.setting == "B" and score.evaluation.settings["keypoints"] == COCO17.name
         run = replace(
@@ -266,7 +267,7 @@ def _read_results_of_truth(
         images=images,
         notes=(
             *_list_run_notes(runs),
-            *joints_note,
+            *([common.note] if common.note else []),
             *notes,
             *_list_sigma_notes(scores.values()),
         ),
@@ -292,26 +293,12 @@ def _read_entry(
     return run, predictions, check_run_fits_truth(run, predictions, truth)
 
 
-def _choose_keypoints(
-    runs: Sequence[Run], predictions: Sequence[Predictions]
-) -> tuple[str | None, list[str]]:
-    """Choose the joints that all results are scored on, with a note where these are not all."""
-    joint_sets = {frozenset(one.skeleton.joints) for one in predictions}
-    if len(joint_sets) == 1:
-        return None, []
-    for run, one in zip(runs, predictions, strict=True):
-        if not set(COCO17.joints) <= set(one.skeleton.joints):
-            raise InputError(
-                str(run.folder),
-                f"it has the joints of {one.skeleton.name}, and the other results have not",
-                "report results of different joints on pages of their own",
-            )
-    counts = ", ".join(
-        f"{run.title} {len(one.skeleton)}" for run, one in zip(runs, predictions, strict=True)
-    )
-    return "coco17", [
-        f"the results have different joints ({counts}), so all are scored on COCO's 17"
-    ]
+def _choose_joints(runs: Sequence[Run], predictions: Sequence[Predictions]) -> CommonJoints:
+    """Choose the joints that all results are scored on, and name the results by their paths."""
+    titles = [run.title for run in runs]
+    is_clear = len(set(titles)) == len(titles)
+    names = titles if is_clear else [f"{run.folder}" for run in runs]
+    return choose_common_joints(dict(zip(names, predictions, strict=True)))
 
 
 def _find_images(truth: Instances, images: Path | None, built_set: Path | None) -> Path | None:

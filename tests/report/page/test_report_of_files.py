@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -206,6 +207,25 @@ def test_runs_and_files_are_scored_on_the_same_joints(project, files: list[Path]
     page = (tmp_path / "index.html").read_text()
     assert "so all are scored on COCO&#39;s 17" in page
     assert 'id="claims"' in page
+
+
+def test_a_file_of_fewer_joints_is_scored_as_by_compare(files: list[Path], tmp_path: Path):
+    truth = read_coco(files[0])
+    few = read_results(files[2], truth)
+    joints = list(range(12))
+    few = replace(few, skeleton=few.skeleton.take(joints), keypoints=few.keypoints[:, joints])
+    write_results(few, tmp_path / "plain.json")
+    entries = json.loads((tmp_path / "plain.json").read_text())
+    named = {"keypoint_names": few.skeleton.joints, "predictions": entries}
+    (tmp_path / "few.json").write_text(json.dumps(named))
+    data = read_report_data([files[0], files[1], tmp_path / "few.json"])
+    [note] = [note for note in data.notes if "different joints" in note]
+    assert "(good 17, few 12), so all are scored on the 12 joints that all have: nose, " in note
+    results = {"good": read_results(files[1], truth), "few": few}
+    expected = compare(truth, results, num_resamples=20)
+    for run, one in zip(data.runs, expected.evaluations.values(), strict=True):
+        scores = run.evaluation["protocols"]["coco"]
+        assert scores["AP"] == pytest.approx(one["coco"]["AP"], abs=1e-9)
 
 
 def test_a_run_of_the_full_set_on_labels_of_17_joints_is_scored_on_these(project, tmp_path: Path):

@@ -292,7 +292,7 @@ def skeleton_from_json(record: Mapping[str, Any] | None) -> Skeleton | None:
 def skeleton_to_json(skeleton: Skeleton) -> dict[str, Any]:
     """Convert a skeleton to JSON."""
     sigmas = skeleton.custom_sigmas
-    record = {
+    record: dict[str, Any] = {
         "name": skeleton.name,
         "joints": list(skeleton.joints),
         "edges": [list(edge) for edge in skeleton.edges],
