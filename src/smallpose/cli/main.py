@@ -44,6 +44,7 @@ VERBS = {
     "Make a data set": {
         "synth": "Write synthetic data with known labels in the five source formats.",
         "build": "Build one data set from the five published sources.",
+        "split": "Split labels of your own into train and test, with all their joints.",
         "check": "Check a COCO file, a result file or a built set for faults.",
         "audit": "Find leaks between train and test, and suspicious labels.",
         "stats": "Describe data sets in tables and figures.",
@@ -86,6 +87,7 @@ READS_LINKS = (
     "predict",
     "report",
     "resolution",
+    "split",
     "train",
 )
 # Verbs without large matrix products, which start faster without threads for them.

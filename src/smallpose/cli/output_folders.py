@@ -31,6 +31,7 @@ WRITTEN_FOLDERS: dict[tuple[str, str], tuple[str, ...]] = {
     ("report", "out"): (),
     ("resolution", "out"): (),
     ("select", "out"): (),
+    ("split", "out"): (),
     ("stats", "out"): (),
     ("synth", "out"): (),
     ("synth", "out_option"): (),

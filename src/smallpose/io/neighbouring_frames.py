@@ -3,7 +3,8 @@
 Where labels and results number frames from 0 and from 1, and only some frames are labelled, the
 numbers alone tell nothing: the poses do. The people of a frame move together, so frames are what
 is counted: by one-sided t-tests over the frames, results of one neighbour have to fit better than
-those of the same frame, and than those of the other neighbour.
+those of the same frame, and than those of the other neighbour. Of 8,000 simulated sets of labels
+with the right numbers (`make check-long`), 1 was doubted.
 """
 
 import math
