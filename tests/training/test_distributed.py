@@ -314,7 +314,9 @@ def test_torchrun_survives_kill_9_of_a_process_and_resumes(eight, tmp_path, warm
 
     def run(out: str, *more: str, python: object = warm_python) -> "subprocess.Popen[str]":
         command = [str(python), *launch, "train", *arguments, "--out", str(tmp_path / out), *more]
-        return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        # Which the launcher starts; a caller that is killed takes its fork with it.
+        environment = os.environ | {"PYTHON_EXEC": str(warm_python)}
+        return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
 
     cut = run("cut", python=sys.executable)
     log = tmp_path / "cut" / "log.jsonl"
