@@ -230,6 +230,25 @@ def test_evaluate_ends_with_the_height_and_its_json_has_it(files, capsys):
     assert last == content["sentence"] + "."
 
 
+@pytest.mark.parametrize("protocols", [("coco", "owned", "recall"), ("owned",), ("recall",)])
+def test_detections_of_nobody_are_told_where_they_are_most(files, protocols):
+    """The height is the same with any number of them; only precision is not."""
+    _, truth, predictions = files
+    away = predictions.keypoints + np.array([5000, 0, 0])
+    nobody = replace(predictions, keypoints=away, scores=predictions.scores / 2)
+    n = len(predictions)
+    for copies, is_told in ((1, False), (2, True)):
+        ids, poses, scores = (
+            np.concatenate([getattr(predictions, name), *[getattr(nobody, name)] * copies])
+            for name in ("image_ids", "keypoints", "scores")
+        )
+        many = make_predictions(COCO17, ids, poses, scores)
+        half = evaluate(truth, many, protocols=protocols).half_detected
+        assert half.height == evaluate(truth, predictions).half_detected.height
+        words = f"; {copies * n:,} of {(1 + copies) * n:,} detections belong to nobody, which this "
+        assert (words in half.describe()) == (is_told and protocols != ("recall",))
+
+
 def test_compare_names_the_height_of_each_result(files, capsys):
     _, truth, predictions = files
     few = replace(predictions.take(np.arange(5)), covers_images=True)

@@ -29,6 +29,7 @@ from smallpose.io.predicted_images import NO_HEIGHT
 MIN_PEOPLE = 20
 MAX_WITHIN = 0.5  # share of people within the interval above which no height is named
 MAX_OUTSIDE = 0.3  # share of labelled joints outside the box from which on a box is partial
+MAX_FALSE = 0.5  # share of detections of nobody above which the sentence says how many they are
 MIN_PARTIAL = 0.2  # share of partial boxes below the limit from which on the sentence says so
 _CRITICAL = 2.26916  # 95 % quantile of the test's limit distribution, by Banerjee and Wellner
 _NUM_BINS = 100
@@ -87,6 +88,8 @@ class HalfDetected:
         tallest: the largest group of people from some height on of whom fewer than half are
             detected, all above the limit; None without one.
         doubt: why a note lets no height be named; "" where none does.
+        num_detections, num_false: detections, and those of them that belong to nobody, whatever
+            their score; the height leaves them out.
     """
 
     height: float
@@ -102,6 +105,8 @@ class HalfDetected:
     fall: Fall | None = None
     tallest: Tallest | None = None
     doubt: str = ""
+    num_detections: int = 0
+    num_false: int = 0
 
     @property
     def is_named(self) -> bool:
@@ -162,7 +167,7 @@ class HalfDetected:
 
     def describe(self) -> str:
         """Return the limit, or why there is none, as one sentence without a full stop."""
-        remarks = self.describe_partial() + self._describe_tallest()
+        remarks = self.describe_partial() + self._describe_tallest() + self._describe_false()
         text = f"In this file {self.describe_limit()}{remarks}"
         return f"{text}; {SEE_RESOLUTION}" if self.is_named else text
 
@@ -202,6 +207,15 @@ class HalfDetected:
             "which may be chance"
         )
 
+    def _describe_false(self) -> str:
+        """Say how many detections belong to nobody, where they are most of them."""
+        if not self.is_named or self.num_false <= MAX_FALSE * self.num_detections:
+            return ""
+        return (
+            f"; {self.num_false:,} of {format_count(self.num_detections, 'detection')} belong to "
+            "nobody, which this height does not count"
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return the limit for JSON; null where it cannot be told or lies beyond the heights."""
         ends = {"value": self.height, "low": self.low, "high": self.high}
@@ -217,7 +231,14 @@ def find_half_detected_height(result: Evaluation) -> HalfDetected:
     detected, counts = result.detected, result.match_counts
     image = np.searchsorted(counts.image_ids, detected.image_ids)
     half = locate_half(detected, index_clusters(counts.groups)[image])
-    return replace(half, doubt=describe_doubt(result.notes))
+    false = next(iter(counts.false_positives.values()), None)
+    num_false = 0 if false is None else int(np.count_nonzero(false[0] & 1))
+    return replace(
+        half,
+        doubt=describe_doubt(result.notes),
+        num_detections=len(counts.scores),
+        num_false=num_false,
+    )
 
 
 def describe_doubt(notes: Sequence[str]) -> str:
