@@ -1,6 +1,7 @@
 """An option that names a folder takes no name of a file, and the other way round."""
 
 import argparse
+import os
 from pathlib import Path
 
 import cv2
@@ -231,3 +232,14 @@ def test_other_places_of_drawings_are_free(words, photos):
     args = create_parser(words[0]).parse_intermixed_args(with_out[1:])
     refuse_drawings_among_inputs(words[0], args)
     refuse_output_over_input(args)
+
+
+def test_results_that_get_files_beside_them_are_ordinary_files(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    for name in ("/dev/null", "/dev/stdout", "pipe"):
+        assert main(["predict", "movenet", "photo.jpg", "--out", name]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith(f"--out {name}: is no ordinary file, and lists of images and")
+        assert error.endswith("beside it; name a file, such as found.json\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]

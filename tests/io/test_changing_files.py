@@ -1,5 +1,6 @@
 """Files that change while they are read are an error of one line, never a crash."""
 
+import errno
 import gzip
 import json
 import os
@@ -84,6 +85,33 @@ def test_annotations_that_change_are_an_error(change, num_reads, dataset, monkey
     change_after_read(monkeypatch, dataset[0], change, num_reads)
     with pytest.raises(InputError, match=r"truth\.json: changed while it was read; run"):
         read_coco(dataset[0])
+
+
+@needs_extension
+def test_an_error_that_is_no_change_is_not_called_one(dataset, monkeypatch):
+    full = OSError(errno.ENOSPC, "No space left on device", "elsewhere")
+    with pytest.raises(OSError, match="No space left") as caught, JsonFile(dataset[0]):
+        raise full
+    assert caught.value is full
+    message = r"truth\.json: cannot be read \(the mapped file was cut short\)"
+    with pytest.raises(InputError, match=message), JsonFile(dataset[0]):
+        raise OSError("the mapped file was cut short")  # of the extension, by a bad disk
+    with pytest.raises(InputError, match="changed while it was read"), JsonFile(dataset[0]):
+        append(dataset[0])
+        raise full
+
+    class BadDisk:
+        def read(self, num_bytes):
+            raise OSError(errno.EIO, "Input/output error")
+
+        def __getattr__(self, name):
+            return getattr(file, name)
+
+    with JsonFile(dataset[0]) as text:
+        file = text._file
+        monkeypatch.setattr(text, "_file", BadDisk())
+        with pytest.raises(InputError, match=r"truth\.json: cannot be read \(Input/output error"):
+            text.read(0, 10)
 
 
 @pytest.mark.parametrize("change", [truncate, empty, append, overwrite])

@@ -123,3 +123,31 @@ def test_read_coco_takes_a_built_set(folder):
     make_run("run")
     with pytest.raises(InputError, match="is the folder of a run and has no labels"):
         smallpose.read_coco("run")
+
+
+@pytest.mark.parametrize(
+    ("contents", "num_people"),
+    [
+        ({"a": [], "b": [1, 2]}, None),  # the first file was what told
+        ({"a": [1], "b": [1, 2]}, None),
+        ({"A": [1], "B": [1]}, None),  # two models on the one image of a set
+        ({"A": [1]}, 1),
+        ({"A": []}, 0),
+        ({"b": [2]}, 1),
+        ({"a": [1], "b": [2]}, 2),  # a file per image, which names it
+        ({"a": [], "b": []}, 0),
+    ],
+)
+def test_lists_with_the_ids_of_images_are_told_from_those_of_one_image(
+    folder, contents, num_people
+):
+    person = json.loads(Path("results.json").read_text())[0]
+    Path("out").mkdir()
+    for name, ids in contents.items():
+        records = [person | {"image_id": image} for image in ids]
+        Path("out", f"{name}.json").write_text(json.dumps(records))
+    if num_people is not None:
+        assert len(read("out")) == num_people
+        return
+    with pytest.raises(InputError, match=r"out: has results in 2 places; pass one of them: out/"):
+        read("out")

@@ -11,6 +11,7 @@ from pathlib import Path
 from smallpose.cli.output_check import OUTPUTS, describe_suffix
 from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
+from smallpose.system.files import is_stream
 from smallpose.system.image_formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_image_name
 
 # Options and arguments that name a folder to write, by verb and destination; "" is any verb.
@@ -96,7 +97,7 @@ def refuse_folders_for_files(verb: str, args: argparse.Namespace) -> None:
     """Raise InputError where a file is written and its name is that of a folder.
 
     Results of `predict` get other files beside them, which are named after them, so that a name
-    without an ending is answered, too.
+    without an ending is answered, too, and so are pipes and devices, into which others write.
     """
     for name in OUTPUTS:
         value = getattr(args, name, None)
@@ -111,7 +112,11 @@ def refuse_folders_for_files(verb: str, args: argparse.Namespace) -> None:
         if path.is_dir() and not is_either:
             remedy = f"name a file in it: {path / _NAME_OF.get((verb, name), 'FILE')}"
             raise InputError(where, "a file is written, and this is a folder", remedy)
-        if (verb, name) == ("predict", "out") and not path.suffix and not path.exists():
+        has_files_beside = (verb, name) == ("predict", "out")
+        if has_files_beside and is_stream(path):
+            what = "is no ordinary file, and lists of images and settings are written beside it"
+            raise InputError(where, what, f"name a file, such as {_NAME_OF[verb, name]}")
+        if has_files_beside and not path.suffix and not path.exists():
             what = "a file of JSON is written, and the name has no ending"
             remedy = f"name it {path}.json, or {path / _NAME_OF[verb, name]} for a folder"
             raise InputError(where, what, remedy)

@@ -1,5 +1,6 @@
 """Read folders of other tools with a file of JSON per image, or with one file for all."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,6 +44,7 @@ FOLDER_FORMS = (
 _SINGLE_FILES = ("coco_instances_results.json", "alphapose-results.json")
 _COCO_METRIC_END = ".keypoints.json"
 _HEAD_BYTES = 1 << 16
+_MAX_EMPTY_BYTES = 16  # of a list without people, with blanks
 SUBFOLDER = "predictions"  # in which MMPose's inferencer and others write a file per image
 
 
@@ -83,8 +85,7 @@ def _names_images(file: Path) -> bool:
 def find_folder_form(folder: Path) -> FolderForm | None:
     """Return the form of a folder with a file of poses per image; None for other folders."""
     for form in FOLDER_FORMS:
-        files = form.list_files(folder)
-        if files and _is_of_image(read_bytes(files[0])):
+        if _are_of_images(form.list_files(folder)):
             return form
     return None
 
@@ -125,14 +126,40 @@ def convert_folder(
     return converter.finish()
 
 
-def _is_of_image(data: bytes) -> bool:
-    """Return whether a file is the poses of an image; a broken one may be."""
-    value = try_decode(data)
-    return value is None or (has_poses(value) and not _names_several_images(value))
+def _are_of_images(files: Sequence[Path]) -> bool:
+    """Return whether each of the files is the poses of an image, and not those of all.
+
+    The first two with people tell: files of all images name several in one file, or the same in
+    two. A broken file may be of an image.
+    """
+    with_people = (file for file in files if not _is_empty_list(file))
+    first = next(with_people, None)
+    if first is None:
+        return len(files) > 1
+    value = try_decode(read_bytes(first))
+    ids = _list_image_ids(value)
+    if value is None or not ids:
+        return value is None or has_poses(value)
+    second = next(with_people, None)
+    if len(ids) > 1 or second is None:
+        return len(ids) == 1 and has_poses(value) and _is_called(first, ids[0])
+    others = _list_image_ids(try_decode(read_bytes(second)))
+    return has_poses(value) and len(others) <= 1 and others != ids
 
 
-def _names_several_images(value: Any) -> bool:
-    """Return whether records name more than one image, as COCO's results do."""
+def _is_empty_list(file: Path) -> bool:
+    """Return whether a file is a list without people."""
+    return file.stat().st_size <= _MAX_EMPTY_BYTES and b"".join(file.read_bytes().split()) == b"[]"
+
+
+def _list_image_ids(value: Any) -> list[Any]:
+    """List the images that records name, as COCO's results do, each once."""
     records = value if isinstance(value, list) else []
-    ids = [one.get("image_id") for one in records if isinstance(one, dict)]
-    return any(one != ids[0] for one in ids)
+    ids = [one["image_id"] for one in records if isinstance(one, dict) and "image_id" in one]
+    return [one for index, one in enumerate(ids) if one not in ids[:index]]
+
+
+def _is_called(file: Path, image_id: Any) -> bool:
+    """Return whether a file is called as the image of an id."""
+    stem = file.name.partition(".")[0].removeprefix("results_")
+    return stem.lstrip("0") == Path(str(image_id)).stem.lstrip("0")

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.system.extension import load_extension
-from smallpose.system.files import describe_change, refuse_change
+from smallpose.system.files import describe_change, describe_read_error, refuse_change
 
 MAX_DECIMALS = 60  # of a number that the compiled reader accepts
 WHITESPACE = b" \t\r\n"
@@ -117,7 +117,8 @@ class JsonFile(JsonText):
     Args:
         path: of the file.
     Raises: UnsupportedJson for a missing file, a folder or a pipe, and without the extension;
-        InputError, in `read` and at the end of `with`, when the file has changed meanwhile.
+        InputError, in `read` and at the end of `with`, when the file has changed meanwhile or
+        cannot be read. Other errors inside of `with` stay what they are.
     """
 
     def __init__(self, path: Path) -> None:
@@ -148,7 +149,9 @@ class JsonFile(JsonText):
             if error[0] in (None, UnsupportedJson):  # a change may be why
                 refuse_change(self._path, self._before, self._file)
             elif isinstance(error[1], OSError):
-                raise describe_change(self._path) from None
+                refuse_change(self._path, self._before, self._file)
+                if error[1].errno is None:  # of the extension: the system could not read a page
+                    raise describe_read_error(self._path, error[1]) from None
         finally:
             self._map.close()
             self._file.close()
@@ -157,13 +160,19 @@ class JsonFile(JsonText):
         """Return the bytes from `start` to before `stop`; threads may call it at the same time."""
         with self._lock:
             self._file.seek(start)
-            data = self._file.read(stop - start)
+            data = self._read_some(stop - start)
             while len(data) < stop - start:
-                rest = self._file.read(stop - start - len(data))
+                rest = self._read_some(stop - start - len(data))
                 if not rest:
                     raise describe_change(self._path)
                 data += rest
         return data
+
+    def _read_some(self, num_bytes: int) -> bytes:
+        try:
+            return self._file.read(num_bytes)
+        except OSError as error:
+            raise describe_read_error(self._path, error) from None
 
     def release_pages(self, start: int, stop: int) -> None:
         """Release the pages of the map that were scanned, and those around.

@@ -88,17 +88,18 @@ def open_input(path: Path) -> BinaryIO:
     except IsADirectoryError:
         raise InputError(str(path), "is a folder", "give a file") from None
     except (OSError, ValueError) as error:  # ValueError: NUL in the path
-        raise _describe_read_error(path, error) from None
+        raise describe_read_error(path, error) from None
 
 
 def _read_rest(path: Path, file: BinaryIO) -> bytes:
     try:
         return file.read()
     except OSError as error:
-        raise _describe_read_error(path, error) from None
+        raise describe_read_error(path, error) from None
 
 
-def _describe_read_error(path: Path | str, error: OSError | ValueError) -> InputError:
+def describe_read_error(path: Path | str, error: OSError | ValueError) -> InputError:
+    """Return the error for a file that the system could not read."""
     reason = getattr(error, "strerror", None) or error
     return InputError(str(path), f"cannot be read ({reason})", "check the file")
 
@@ -158,7 +159,7 @@ def write_atomically_with(path: Path | str, write: Callable[[IO[bytes]], object]
     path = Path(path)
     temporary = None
     try:
-        if _is_stream(path):
+        if is_stream(path):
             with path.open("ab") as stream:
                 write(stream)
             return
@@ -184,7 +185,7 @@ def write_atomically_with(path: Path | str, write: Callable[[IO[bytes]], object]
             temporary.unlink(missing_ok=True)
 
 
-def _is_stream(path: Path) -> bool:
+def is_stream(path: Path) -> bool:
     """Return whether a path is a device, a pipe or an open file by its number, not to be replaced.
 
     Whoever may replace /dev/null, as root in a container, would break other programs.
