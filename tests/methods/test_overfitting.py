@@ -47,7 +47,7 @@ SCHEDULES = {
     "hrnet_w16_tiny": Schedule(65, 1e-2),
     "simcc_r18_tiny": Schedule(80, 3e-3),
     "cal_hrnet_w16_tiny": Schedule(65, 1e-2),
-    "dekr_hrnet_w8_tiny": Schedule(90, 1e-2, side=128),
+    "dekr_hrnet_w8_tiny": Schedule(90, 1e-2, side=96),
     "cid_hrnet_w8_tiny": Schedule(90, 1e-2, side=192),
     "rtmo_tiny": Schedule(250, 2e-3, side=128),
     "hrformer_tiny": Schedule(65, 6e-3),
@@ -87,7 +87,7 @@ def train_method(method: PoseMethod, schedule: Schedule, losses: Iterator[Tensor
     rates = [group["lr"] for group in groups]
     optimizer = torch.optim.AdamW(groups, weight_decay=0.01 if is_full_image else 0.0, fused=True)
     one_cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, schedule.steps, pct_start=0.2)
-    first_yield = (0.7 if isinstance(method, RTMO) else 0.2) * schedule.steps
+    first_yield = (0.64 if isinstance(method, RTMO) else 0.2) * schedule.steps
     for step in range(schedule.steps):
         method.train()
         loss = next(losses)
