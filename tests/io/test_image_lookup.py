@@ -236,6 +236,49 @@ def test_scores_of_other_forms_equal_pycocotools_with_plain_ids(
         assert [result["coco"][name] for name in ("AP", "AP50", "AP75", "AR")] == expected
 
 
+def write_records(path, truth, numbers, names):
+    records = [
+        {"image_id": number, "file_name": name, "category_id": 1, "score": 0.5}
+        | {"keypoints": truth.keypoints[row].ravel().tolist()}
+        for row, (number, name) in enumerate(zip(numbers, names, strict=True))
+    ]
+    path.write_text(json.dumps(records))
+    return path
+
+
+@pytest.fixture
+def four():
+    """Labels of four images with ids from 1, one person in each."""
+    names = ["b.jpg", "d.jpg", "a.jpg", "c.jpg"]
+    images = make_images([1, 2, 3, 4], names, [640] * 4, [480] * 4)
+    rng = np.random.default_rng(0)
+    keypoints = np.concatenate([rng.uniform(10, 400, (4, 17, 2)), np.full((4, 17, 1), 2.0)], 2)
+    return make_instances(COCO17, images, range(4), [[10, 10, 390, 390]] * 4, keypoints)
+
+
+def test_names_decide_where_results_number_the_images_themselves(four, tmp_path):
+    """`predict` numbers a folder in the order of its names."""
+    path = write_records(tmp_path / "r.json", four, [2, 4, 1, 3], four.images.file_names)
+    predictions = read_results(path, four)
+    assert [note for note in predictions.notes if "matched by file_name" in note]
+    assert smallpose.evaluate(four, predictions)["coco"]["AP"] == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "names"),
+    [
+        ([2, 4, 1, 3], ["b.jpg", "d.jpg", "a.jpg", "e.jpg"]),  # an image that the labels lack
+        ([1, 2, 3, 3], ["b.jpg", "d.jpg", "a.jpg", "c.jpg"]),  # two names of one number
+        ([2, 2, 1, 3], ["b.jpg", "b.jpg", "a.jpg", "b.jpg"]),  # two numbers of one name
+        ([2, 4, 1, 3], ["b.jpg", "d.jpg", "a.jpg", None]),  # no name
+    ],
+)
+def test_names_that_do_not_fit_one_to_one_leave_the_contradiction(four, tmp_path, numbers, names):
+    path = write_records(tmp_path / "r.json", four, numbers, names)
+    with pytest.raises(InputError, match="but file_name is"):
+        read_results(path, four)
+
+
 def test_frames_that_ffmpeg_numbered_from_1_are_named_as_such():
     """To go by the names, as the remedy said, scored each label against the next frame."""
     images = make_images([1, 7, 13], ["000001.jpg", "000007.jpg", "000013.jpg"])

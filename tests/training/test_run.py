@@ -402,8 +402,11 @@ def test_methods_are_listed_with_their_parts(capsys):
     assert set(listed["simple_baseline_r50"]["recipes"]) == {"paper", "mmpose", "quick"}
 
 
-def test_validations_are_logged(eight, tmp_path):
+def test_validations_are_logged(eight, tmp_path, capfd):
     train(make_config(eight, tmp_path, 3, overrides=(("validate_every", "1"),)))
+    printed = [line for line in capfd.readouterr().err.splitlines() if "loss" in line]
+    ends = [line.partition(", AP_S ")[2].partition(" ")[2] for line in printed]
+    assert ends == ["", "after epoch 1", "after epoch 2"]  # each line precedes its validation
     lines = [json.loads(x) for x in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines if "AP_S" in line] == [2, 4]
 

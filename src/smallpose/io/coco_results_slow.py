@@ -17,7 +17,7 @@ from smallpose.core.joint_names import are_numbered
 from smallpose.core.joint_order import list_joints, match_joint_order
 from smallpose.core.predictions import Predictions, make_predictions
 from smallpose.core.skeleton import COCO17, Skeleton, resolve_skeleton
-from smallpose.io.image_lookup import describe_doubtful_ids
+from smallpose.io.image_lookup import NameConflictError, describe_doubtful_ids
 from smallpose.io.joint_list import check_joint_list
 from smallpose.io.json_blocks import Int64, decode_blocks, decode_records
 from smallpose.io.repeated_fields import refuse_repeated_members
@@ -39,6 +39,12 @@ class ResultRecord(Struct):
     file_name: str | None = None
     category_id: Int64 | str | None = None
     bbox: list[float] | None = None
+
+
+BY_NAMES = (
+    "image_id numbers the images otherwise than the labels do; results are matched by file_name, "
+    "which is that of one image each"
+)
 
 
 class _NamedResults(Struct):
@@ -69,10 +75,25 @@ def read_results_slow(
         if from_folder is not None:
             return from_folder
     entries = read_entries(path, data, truth.images, unknown_images)
+    try:
+        return _build_predictions(path, truth, entries, ResultImages(truth.images, unknown_images))
+    except NameConflictError as error:
+        images = ResultImages(truth.images, unknown_images, goes_by_names=True)
+        try:
+            predictions = _build_predictions(path, truth, entries, images)
+        except InputError:
+            raise error from None
+        if not images.lookup.has_own_numbers():
+            raise
+    return replace(predictions, notes=(BY_NAMES, *predictions.notes))
+
+
+def _build_predictions(
+    path: Path | str, truth: Instances, entries: ResultEntries, images: ResultImages
+) -> Predictions:
     named = make_entry_skeleton(path, entries, truth)
     skeleton: Skeleton | None = None
     parts: list[_Columns] = []
-    images = ResultImages(truth.images, unknown_images)
     # As for images, an id and its text are the same: some tools write "1" for 1.
     category_ids = {None, *map(str, truth.category_ids)}
     num_left_out = 0

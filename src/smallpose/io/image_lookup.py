@@ -32,6 +32,10 @@ def number_ids(ids: Sequence[ImageId]) -> tuple[NDArray[np.int64], tuple[ImageId
     return np.array([numbers[one] for one in ids], dtype=np.int64), tuple(ids)
 
 
+class NameConflictError(InputError):
+    """An id and the name of a file beside it are of different images."""
+
+
 class ImageRows:
     """The rows of images by the ids of their file; 7 and "7" are the same id.
 
@@ -115,6 +119,14 @@ class ImageLookup:
             self._ids[key] = None if row is None else int(self._images.ids[row])
         return self._ids[key]
 
+    def has_own_numbers(self) -> bool:
+        """Return whether records number images their own way: one id and one name for each."""
+        numbers = {number for number, _ in self._ids}
+        names = {name for _, name in self._ids}
+        found = set(self._ids.values())
+        is_whole = None not in numbers | names | found
+        return is_whole and len(numbers) == len(names) == len(found) == len(self._ids) > 1
+
     def refuse_mixture(self) -> None:
         """Raise InputError where some numbers can only be ids and others only names of files.
 
@@ -178,7 +190,7 @@ class ImageLookup:
                 "where the images of the ground truth are frames that ffmpeg numbered from 1, give "
                 "them the numbers of predict, which are from 0 (ffmpeg -start_number 0)",
             )
-        raise InputError(
+        raise NameConflictError(
             where,
             f"image_id {image_id!r} is the image {own_name!r}, but file_name is {file_name!r}",
             "correct one of the two, or go by the names alone, without results of images that the "

@@ -35,12 +35,19 @@ class ResultImages:
         images: of the ground truth.
         unknown_images: "drop" to leave out results of other images. Then a file name that is given
             decides alone: the ids of a file on more images are often numbers of its own.
+        goes_by_names: it decides alone in any case.
     """
 
-    def __init__(self, images: Images, unknown_images: UnknownImages = "refuse") -> None:
+    def __init__(
+        self,
+        images: Images,
+        unknown_images: UnknownImages = "refuse",
+        *,
+        goes_by_names: bool = False,
+    ) -> None:
         self.images = images
         self.is_dropping = unknown_images == "drop"
-        self.lookup = ImageLookup(images, goes_by_names=self.is_dropping)
+        self.lookup = ImageLookup(images, goes_by_names=self.is_dropping or goes_by_names)
         self.num_left_out: Counter[ImageId] = Counter()  # results by the name of their image
         self.known_ids: set[int] = set()  # of images that have results
 

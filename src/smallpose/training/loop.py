@@ -182,7 +182,9 @@ class TrainingLoop:
             skipped_steps=trainer.guard.num_skipped,
         )
         ap_small = scores["AP_S"]
-        self._bar.ap_small = "" if ap_small is None else f"  AP_S {100 * ap_small:.1f}"
+        epoch = trainer.step // self.loader.steps_per_epoch
+        text = "" if ap_small is None else f", AP_S {100 * ap_small:.1f} after epoch {epoch}"
+        self._bar.ap_small = text
 
     def _explain_lost_process(self, error: RuntimeError) -> Exception:
         """Turn PyTorch's error about a process that ended into ours; return others unchanged."""

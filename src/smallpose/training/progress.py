@@ -21,7 +21,7 @@ class TrainingProgressBar:
         silent: print nothing, as all processes but the first do.
 
     Attributes:
-        ap_small: text about the last validation, appended to the line.
+        ap_small: text about the last validation and its epoch, appended to the line.
     """
 
     def __init__(
