@@ -31,10 +31,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item, long in zip(items, is_long, strict=True) if long == is_long_run]
 
 
+def pytest_collection() -> None:
+    """Collect no garbage while modules and tests are made: all of them stay."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
-    """Leave modules and tests, which stay until the end, out of every later garbage collection."""
+    """Leave what stays until the end out of later garbage collections, and make these rarer."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    gc.enable()
 
 
 def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Dir:
@@ -124,6 +131,12 @@ def unrendered_figures(
     """Leave out the rendering of figures in one test."""
     with leave_out_rendering():
         yield
+
+
+@pytest.fixture
+def few_placed_people(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `ceiling` place a tenth of the people at each height, for tests of its command line."""
+    monkeypatch.setattr("smallpose.evaluation.ceiling.measure.NUM_PLACED", 200)
 
 
 @pytest.fixture

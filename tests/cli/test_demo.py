@@ -73,12 +73,12 @@ def test_setting_a_is_scored_on_the_17_and_b_on_the_21(demo):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("unrendered_figures", "warm_executable")
+@pytest.mark.usefixtures("unrendered_figures", "warm_executable", "few_placed_people")
 @pytest.mark.parametrize("verb", VERBS_WITH_FILES)
 def test_the_example_in_the_help_of_a_verb_runs_when_pasted(
     verb, demo, tmp_path, monkeypatch, capsys
 ):
-    """As it is, but for the length of trainings; what it prints fits 80 columns.
+    """As it is, but for the length of trainings and simulations; its output fits 80 columns.
 
     The demo itself renders figures and draws a synthetic set of full size.
     """

@@ -163,6 +163,7 @@ def test_a_block_that_fails_is_named(tmp_path: Path, warm_python: Path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_placed_people")
 @pytest.mark.parametrize("block", [pytest.param(b, id=b.name) for b in ALONE])
 def test_a_block_that_stands_alone_runs(block: Block, home: Path, warm_python: Path):
     run_block(block, write_videos(home) if block.file.stem == "video" else home, warm_python)
