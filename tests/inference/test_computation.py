@@ -20,6 +20,7 @@ from smallpose.methods import METHODS
 
 AUTO = InferenceOptions(precision="auto")
 SPLIT = ["simple_baseline_r18_tiny", "hrnet_w16_tiny", "simcc_r18_tiny", "vitpose_tiny"]
+MEASURED = [*SPLIT, "rtmo_tiny"]
 TINY = [name for name in METHODS if "tiny" in name]
 
 
@@ -66,13 +67,13 @@ def test_the_two_parts_are_the_network(name):
 def test_auto_takes_bfloat16_for_measured_methods_alone(name, with_bfloat16, capsys):
     method = create(name)
     chosen = choose_computation(method, AUTO)
-    assert (chosen.precision == torch.bfloat16) == (name in SPLIT)
+    assert (chosen.precision == torch.bfloat16) == (name in MEASURED)
     assert describe_method_environment(method, AUTO)["precision"] == (
-        "bfloat16 (last layers float32)" if name in SPLIT else "float32"
+        "bfloat16 (last layers float32)" if name in MEASURED else "float32"
     )
     for _ in range(2):
         with apply_speed_options(method, AUTO):
-            assert (method.network is not None) == (name in SPLIT)
+            assert (method.network is not None) == (name in MEASURED)
             assert method.precision is None
     assert method.network is None
     text = capsys.readouterr().err
@@ -95,7 +96,7 @@ def test_in_bfloat16_the_first_layers_differ_and_the_last_are_float32(name, with
         assert (a - b).abs().max() < 0.05 * a.abs().max()
 
 
-@pytest.mark.parametrize("name", SPLIT)
+@pytest.mark.parametrize("name", MEASURED)
 def test_auto_equals_float32_to_the_bit_where_the_processor_has_no_bfloat16(
     name, without_bfloat16, capsys
 ):
@@ -106,6 +107,35 @@ def test_auto_equals_float32_to_the_bit_where_the_processor_has_no_bfloat16(
     ):
         assert torch.equal(a, b)
     assert f"{name} in float32; this CPU has no fast bfloat16" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+def test_of_rtmo_the_middle_stages_alone_are_rounded(
+    engine, with_bfloat16, tmp_path, monkeypatch, capsys
+):
+    if engine == "openvino":
+        pytest.importorskip("openvino", reason="needs the extra [openvino]")
+        pytest.importorskip("onnx", reason="needs the extra [onnx]")
+    monkeypatch.setenv("SMALLPOSE_CACHE", str(tmp_path))
+    method = create("rtmo_tiny")
+    images = 255 * make_crops(method) + 127
+    options = InferenceOptions(engine=engine, precision="auto")
+    exact = compute(method, images, InferenceOptions())
+    with torch.inference_mode(), apply_speed_options(method, options):
+        network, split = method.network, method.split_network()
+        fine = network.first(images)
+        levels = network.middle(fine)
+        rounded = list(method.run_network(images))
+        expected_fine = split.first(images)
+        expected = split.last(*(level.float() for level in levels))
+    torch.testing.assert_close(fine, expected_fine, rtol=1e-4, atol=1e-4)
+    for a, b, c in zip(exact, rounded, expected, strict=True):
+        assert b.dtype == torch.float32
+        assert (a - b).abs().max() <= 0.05 * a.abs().max()
+        torch.testing.assert_close(b, c, rtol=1e-4, atol=1e-5)
+    assert not torch.equal(exact[0], rounded[0])
+    assert "rtmo_tiny in bfloat16; only its backbone from stride 8" in capsys.readouterr().err
+    assert not any(layer.training for layer in method.modules())
 
 
 def test_bfloat16_is_fast_where_the_processor_says_so(monkeypatch):

@@ -3,7 +3,7 @@
 This is the only place that decides; commands and scripts pass `InferenceOptions`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +14,7 @@ from torch import Tensor
 from smallpose.core.errors import InputError
 from smallpose.inference.options import ENGINES, PRECISIONS, InferenceOptions
 from smallpose.methods.base import PoseMethod
+from smallpose.methods.split_network import SplitStages
 from smallpose.system.progress import print_status
 
 
@@ -119,13 +120,16 @@ def _choose_precision(method: PoseMethod, engine: str) -> Computation:
     """Take bfloat16 where it is fast and costs no accuracy."""
     if engine == "onnxruntime":
         return Computation(engine, reason="onnxruntime computes in float32 on CPUs")
-    if method.split_network() is None:
+    split = method.split_network()
+    if split is None:
         reason = f"no layers of {method.name} are known to lose nothing in bfloat16"
         return Computation(engine, reason=reason)
     if not has_fast_bfloat16(method.device):
         device = "this CPU" if method.device.type == "cpu" else "this device"
         return Computation(engine, reason=f"{device} has no fast bfloat16")
     reason = "its last layers and its decoding stay in float32"
+    if isinstance(split, SplitStages):
+        reason = f"only its {split.middle_name}, the rest stays in float32"
     return Computation(engine, torch.bfloat16, is_partial=True, reason=reason)
 
 
@@ -170,6 +174,9 @@ def apply_speed_options(method: PoseMethod, options: InferenceOptions) -> Iterat
 
 def _apply_choice(method: PoseMethod, chosen: Computation) -> None:
     split = method.split_network() if chosen.is_partial else None
+    if isinstance(split, SplitStages):
+        method.network = _compute_stages(method, split, chosen)
+        return
     if split is not None:
         split.layers.training = False  # of the container; the layers are the method's
         if chosen.engine == "openvino":
@@ -194,16 +201,35 @@ def _apply_choice(method: PoseMethod, chosen: Computation) -> None:
         method.precision = chosen.precision
 
 
+def _compute_stages(
+    method: PoseMethod, split: SplitStages, chosen: Computation
+) -> Callable[[Tensor], Any]:
+    """Return a network that computes the middle stages in the precision, the others in float32."""
+    if chosen.engine != "openvino":
+        middle = _InPrecision(split.middle, chosen.precision)
+        return _ThreeStages(split.first, middle, split.last)
+    from smallpose.inference.onnx.session import OpenvinoNetwork
+
+    # One graph would need an attribute that OpenVINO does not document, and a release that
+    # overlooked it would compute all in bfloat16.
+    folded = split.fold()
+    return _ThreeStages(
+        OpenvinoNetwork(method, folded.first),
+        OpenvinoNetwork(method, folded.middle, bfloat16=True),
+        OpenvinoNetwork(method, folded.last),
+    )
+
+
 @dataclass(frozen=True)
 class _InPrecision:
     """Layers that are computed in a lower precision, where PyTorch deems that safe."""
 
-    layers: Callable[[Tensor], Tensor]
+    layers: Callable[..., Any]
     precision: torch.dtype
 
-    def __call__(self, images: Tensor) -> Tensor:
-        with torch.autocast(images.device.type, self.precision):
-            return self.layers(images)
+    def __call__(self, *inputs: Tensor) -> Any:
+        with torch.autocast(inputs[0].device.type, self.precision):
+            return self.layers(*inputs)
 
 
 @dataclass(frozen=True)
@@ -215,3 +241,20 @@ class _TwoParts:
 
     def __call__(self, images: Tensor) -> Any:
         return self.finish(self.layers(images).float())
+
+
+@dataclass(frozen=True)
+class _ThreeStages:
+    """A network of which the middle stages are computed in a lower precision."""
+
+    first: Callable[[Tensor], Any]
+    middle: Callable[..., Any]
+    last: Callable[..., Any]
+
+    def __call__(self, images: Tensor) -> Any:
+        features = _list_columns(self.middle(*_list_columns(self.first(images))))
+        return self.last(*(column.float() for column in features))
+
+
+def _list_columns(outputs: Tensor | Sequence[Tensor]) -> Sequence[Tensor]:
+    return [outputs] if isinstance(outputs, Tensor) else outputs

@@ -21,7 +21,7 @@ from smallpose.methods.device import find_device
 from smallpose.methods.flip_test import explain_missing_flip_test, run_flip_test
 from smallpose.methods.person_score import SCORE_RULES
 from smallpose.methods.recipe import MethodCard, Recipe
-from smallpose.methods.split_network import SplitNetwork
+from smallpose.methods.split_network import SplitNetwork, SplitStages
 from smallpose.models.codecs.heatmap_coding import HeatmapCoding
 from smallpose.system.progress import print_status
 
@@ -210,9 +210,13 @@ class PoseMethod(nn.Module, ABC):
         """Return whether ImageNet weights of the backbone contain the weight of that name."""
         return name.startswith("backbone.")
 
-    def split_network(self) -> SplitNetwork | None:
+    def split_network(self) -> SplitNetwork | SplitStages | None:
         """Return the network in a part for bfloat16 and the rest; None where all is float32."""
         return None
+
+    def fold_network(self) -> nn.Module:
+        """Return the network as engines compute it: the same outputs, maybe of fewer layers."""
+        return self
 
     def param_group_factors(
         self, name: str, weight: nn.Parameter, recipe: Recipe

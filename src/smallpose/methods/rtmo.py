@@ -21,7 +21,9 @@ from smallpose.dataloading.full_image.batch_people import MASK_STRIDE, BatchPeop
 from smallpose.methods.base import Recipe
 from smallpose.methods.full_image import Detections, FullImageMethod, FullImageRecipe
 from smallpose.methods.rtmo_loss import LossWeights, RTMOTargets, compute_rtmo_losses
+from smallpose.methods.rtmo_parts import FoldedRTMO, RTMONetwork, split_rtmo
 from smallpose.methods.rtmo_recipes import TINY_CARD, make_card, make_recipes, make_tiny_recipes
+from smallpose.methods.split_network import SplitStages
 from smallpose.models.backbones.csp_darknet import CSPDarknet
 from smallpose.models.codecs.nms import box_nms
 from smallpose.models.codecs.offsets import decode_boxes
@@ -166,6 +168,14 @@ class RTMO(FullImageMethod):
         finest, stride16, stride32 = self.neck.fuse(levels)
         cells = self.head.head_module((stride16, stride32))
         return RTMOTrainingOutputs(cells, self.auxiliary(finest))
+
+    def split_network(self) -> SplitStages:
+        """Return the stages up to stride 8, those behind them with the neck, and the head."""
+        return split_rtmo(RTMONetwork(self.backbone, self.neck, self.head.head_module))
+
+    def fold_network(self) -> FoldedRTMO:
+        """Return a copy of the network with its linear layers folded into each other."""
+        return FoldedRTMO(RTMONetwork(self.backbone, self.neck, self.head.head_module))
 
     def begin_training(self, recipe: FullImageRecipe) -> None:
         """Add the dense head, if the recipe has one."""

@@ -30,3 +30,26 @@ class SplitNetwork:
     def compute_last(self, features: Tensor) -> Any:
         """Map the features to the outputs of the method's `forward`."""
         return self.finish(self.last(features))
+
+
+@dataclass(frozen=True)
+class SplitStages:
+    """A network in three parts, of which the middle one may be computed in bfloat16.
+
+    Each part returns a tensor or a tuple of tensors and gets those of the part before, one argument
+    each.
+
+    Args:
+        first: maps (b, 3, h, w) images to features, in float32.
+        middle: maps these to other features; less than 0.1 points of AP are lost in bfloat16
+            (bench/README.md).
+        last: maps these to the outputs of the method's `forward`, in float32.
+        middle_name: what the middle is, for a message.
+        fold: returns the same parts as engines compute them.
+    """
+
+    first: nn.Module
+    middle: nn.Module
+    last: nn.Module
+    middle_name: str
+    fold: Callable[[], "SplitStages"]

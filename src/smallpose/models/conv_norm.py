@@ -3,8 +3,11 @@
 RTMO and DEKR are built of these, and their published checkpoints use these names.
 """
 
+from copy import deepcopy
+
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 class Swish(nn.Module):
@@ -72,6 +75,12 @@ class YOLOXConv(ConvNorm):
         super().__init__(in_channels, out_channels, kernel, stride, groups=groups, act="swish")
         self.bn.eps = 1e-3
         self.bn.momentum = 0.03
+
+
+def fold_norm(layer: ConvNorm) -> nn.Conv2d:
+    """Return a layer's convolution and norm of eval mode as one convolution, in float64."""
+    copied = deepcopy(layer).eval().double()
+    return fuse_conv_bn_eval(copied.conv, copied.bn)
 
 
 def init_uniform(module: nn.Module) -> None:

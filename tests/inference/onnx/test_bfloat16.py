@@ -6,7 +6,7 @@ from torch import nn
 
 from smallpose import create_method
 from smallpose.core.skeleton import COCO17
-from smallpose.inference import InferenceOptions, computation
+from smallpose.inference import InferenceOptions
 from smallpose.inference.computation import apply_speed_options, has_fast_bfloat16
 from smallpose.inference.onnx import session
 from smallpose.inference.onnx.bfloat16 import join_last_layer, transpose_convolution
@@ -53,13 +53,12 @@ def list_precisions(compiled):
     return [pair for pair in pairs if pair[0] in HEAVY]
 
 
-@pytest.mark.skipif(
-    not has_fast_bfloat16(torch.device("cpu")), reason="this processor has no bfloat16"
-)
-@pytest.mark.parametrize("name", SPLIT)
-def test_only_the_last_layer_is_computed_in_float32(name, tmp_path, monkeypatch):
+@pytest.fixture
+def networks(tmp_path, monkeypatch):
+    """Collect what OpenVINO compiles, on a processor with bfloat16."""
+    if not has_fast_bfloat16(torch.device("cpu")):
+        pytest.skip("this processor has no bfloat16")
     monkeypatch.setenv("SMALLPOSE_CACHE", str(tmp_path))
-    monkeypatch.setattr(computation, "has_fast_bfloat16", lambda device: True)
     networks = []
 
     class Recorded(session.OpenvinoNetwork):
@@ -68,6 +67,11 @@ def test_only_the_last_layer_is_computed_in_float32(name, tmp_path, monkeypatch)
             return networks[-1]
 
     monkeypatch.setattr(session, "OpenvinoNetwork", Recorded)
+    return networks
+
+
+@pytest.mark.parametrize("name", SPLIT)
+def test_only_the_last_layer_is_computed_in_float32(name, networks):
     method = create(name)
     w, h = method.input_wh
     options = InferenceOptions(engine="openvino", precision="auto")
@@ -83,3 +87,12 @@ def test_only_the_last_layer_is_computed_in_float32(name, tmp_path, monkeypatch)
         "simcc_r18_tiny": 3,
         "vitpose_tiny": 1,
     }.get(name)
+
+
+def test_only_the_middle_stages_of_rtmo_are_computed_in_bfloat16(networks):
+    method = create("rtmo_tiny")
+    options = InferenceOptions(engine="openvino", precision="auto")
+    with torch.inference_mode(), apply_speed_options(method, options):
+        method.run_network(255 * torch.rand(2, 3, 64, 96))
+    precisions = [{precision for _, precision in list_precisions(one)} for one in networks]
+    assert precisions == [{"f32"}, {"bf16"}, {"f32"}]

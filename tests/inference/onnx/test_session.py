@@ -118,17 +118,17 @@ def test_every_method_uses_the_network_it_was_given(name):
 def test_a_graph_is_kept_by_the_hash_of_its_weights(tmp_path, monkeypatch):
     method = create_method("simple_baseline_r18_tiny").move_to("cpu").eval()
     images = torch.randn(1, 3, 96, 64)
-    first = trace_network(method, images, method)
+    first = trace_network(method, [images], method)
     (path,) = tmp_path.glob("cache/graphs/*.graph")
     with monkeypatch.context() as patch:
         patch.setattr(torch.onnx, "export", None)  # a second conversion would fail
-        assert trace_network(method, images, method) == first
+        assert trace_network(method, [images], method) == first
     with torch.no_grad():
         method.head.final_layer.bias += 1
-    assert trace_network(method, images, method) != first
+    assert trace_network(method, [images], method) != first
     assert len(list(path.parent.iterdir())) == 2
     method.code = "method.py:Own"  # the code of a user's method may change
-    trace_network(method, images + 1, method)
+    trace_network(method, [images + 1], method)
     assert len(list(path.parent.iterdir())) == 2
 
 
@@ -136,11 +136,11 @@ def test_a_graph_is_kept_by_the_hash_of_its_weights(tmp_path, monkeypatch):
 def test_a_damaged_graph_of_the_cache_is_made_again(tmp_path, damage):
     method = create_method("simple_baseline_r18_tiny").move_to("cpu").eval()
     images = torch.zeros(1, 3, 32, 32)
-    first = trace_network(method, images, method)
+    first = trace_network(method, [images], method)
     (path,) = tmp_path.glob("cache/graphs/*.graph")
     kept = path.read_bytes()
     path.write_bytes(kept[:-1] if damage is None else damage)
-    assert trace_network(method, images, method) == first
+    assert trace_network(method, [images], method) == first
     assert path.read_bytes() == kept
 
 
@@ -148,17 +148,17 @@ def test_a_cache_that_cannot_be_written_keeps_nothing(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     method = create_method("simple_baseline_r18_tiny").move_to("cpu").eval()
     images = torch.zeros(1, 3, 32, 32)
-    first = trace_network(method, images, method)
+    first = trace_network(method, [images], method)
     for folder in (tmp_path / "file", "/proc/none"):
         monkeypatch.setenv("SMALLPOSE_CACHE", str(folder))
-        assert trace_network(method, images, method) == first
+        assert trace_network(method, [images], method) == first
 
 
 def test_only_the_graphs_used_last_are_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(traced_graph, "MAX_CACHED", 2)
     method = create_method("simple_baseline_r18_tiny").move_to("cpu").eval()
     for side in (32, 64, 96):
-        trace_network(method, torch.zeros(1, 3, side, side), method)
+        trace_network(method, [torch.zeros(1, 3, side, side)], method)
     assert len(list(tmp_path.glob("cache/graphs/*.graph"))) == 2
 
 

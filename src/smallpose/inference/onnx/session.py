@@ -23,7 +23,7 @@ from smallpose.methods.base import PoseMethod
 from smallpose.system.packages import explain_import_error
 
 Arrays = NDArray[np.float32]
-Session = Callable[[Arrays], Sequence[Arrays]]
+Session = Callable[[list[Arrays]], Sequence[Arrays]]
 
 _REMEDY = (
     "leave --engine out; of a method of your own, compute no shape in Python, as in "
@@ -33,7 +33,7 @@ MAX_SIZES = 8  # of images whose sessions are kept, each with a copy of the weig
 
 
 class EngineNetwork(ABC):
-    """A replacement for the network of a method (`PoseMethod.network`), or for its first layers.
+    """A replacement for the network of a method (`PoseMethod.network`), or for some of its layers.
 
     Args:
         method: in eval mode, on a CPU; its weights must not change afterwards.
@@ -47,14 +47,15 @@ class EngineNetwork(ABC):
     def __init__(self, method: PoseMethod, network: nn.Module | None = None) -> None:
         if method.device.type != "cpu":
             raise InputError(self.option, "runs on CPUs only", "leave it out, or add --device cpu")
-        self.method, self.network = method, method if network is None else network
+        self.method = method
+        self.network = method.fold_network() if network is None else network
         self.sessions: OrderedDict[tuple[int, ...], tuple[Session, TracedGraph]] = OrderedDict()
 
-    def __call__(self, images: Tensor) -> Any:
-        """Map (b, 3, h, w) to the outputs of the network."""
-        size_hw = tuple(images.shape[2:])
+    def __call__(self, *inputs: Tensor) -> Any:
+        """Map (b, 3, h, w) images, or features of b images, to the outputs of the network."""
+        size_hw = tuple(inputs[0].shape[2:])
         if size_hw not in self.sessions:
-            graph = trace_network(self.network, images[:1], self.method)
+            graph = trace_network(self.network, inputs, self.method)
             with explain_runtime_errors(self.option, _REMEDY):
                 self.sessions[size_hw] = (self.create_session(graph.content), graph)
             if len(self.sessions) > MAX_SIZES:
@@ -62,12 +63,12 @@ class EngineNetwork(ABC):
         self.sessions.move_to_end(size_hw)
         session, graph = self.sessions[size_hw]
         with explain_runtime_errors(self.option, _REMEDY):
-            outputs = session(images.contiguous().numpy())
+            outputs = session([tensor.contiguous().numpy() for tensor in inputs])
         return graph.pack_outputs([torch.from_numpy(column) for column in outputs])
 
     @abstractmethod
     def create_session(self, graph: bytes) -> Session:
-        """Return a function from (b, 3, h, w) images to the outputs of an ONNX graph."""
+        """Return a function from the inputs to the outputs of an ONNX graph."""
 
 
 class OnnxNetwork(EngineNetwork):
@@ -92,8 +93,10 @@ class OnnxNetwork(EngineNetwork):
         options.log_severity_level = 4  # warnings are of no use to users, and errors are raised
         session = self.runtime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
-        def compute(images: Arrays) -> Sequence[Arrays]:
-            outputs: Sequence[Arrays] = session.run(None, {"images": images})
+        names = [column.name for column in session.get_inputs()]
+
+        def compute(inputs: list[Arrays]) -> Sequence[Arrays]:
+            outputs: Sequence[Arrays] = session.run(None, dict(zip(names, inputs, strict=True)))
             return outputs
 
         return compute
@@ -132,9 +135,9 @@ class OpenvinoNetwork(EngineNetwork):
         request = compiled.create_infer_request()
         count = len(compiled.outputs)
 
-        def compute(images: Arrays) -> Sequence[Arrays]:
+        def compute(inputs: list[Arrays]) -> Sequence[Arrays]:
             # Results are copied, because the next call writes into the same memory.
-            outputs = request.infer([images])
+            outputs = request.infer(inputs)
             return [np.array(outputs[index]) for index in range(count)]
 
         return compute

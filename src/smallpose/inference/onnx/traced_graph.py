@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import io
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -35,7 +36,7 @@ class TracedGraph:
     """A network for images of one size.
 
     Args:
-        content: of an ONNX file, with the input "images".
+        content: of an ONNX file, with the input "images", or the inputs "input0", "input1", ….
         output_type: of the network, Tensor or a tuple of some kind.
     """
 
@@ -50,19 +51,19 @@ class TracedGraph:
         return self.output_type(*columns) if is_named_tuple else self.output_type(columns)
 
 
-def trace_network(network: nn.Module, images: Tensor, method: PoseMethod) -> TracedGraph:
+def trace_network(network: nn.Module, inputs: Sequence[Tensor], method: PoseMethod) -> TracedGraph:
     """Convert a network for images of this size, any number of them.
 
     Args:
-        network: in eval mode, on a CPU; the method itself or its first layers.
-        images: (1, 3, h, w).
+        network: in eval mode, on a CPU; the method itself or layers of it.
+        inputs: (b, 3, h, w) images, or features of b images; the first is an example.
         method: whose network it is.
     """
-    example = torch.cat([images, images.flip(-1)]).contiguous()
+    pairs = [torch.cat([x[:1], x[:1].flip(-1)]).contiguous() for x in inputs]
     with torch.inference_mode(False), torch.no_grad():
         # A tensor made in inference mode cannot be traced.
-        example = example.clone()
-        outputs = network(example)
+        example = tuple(pair.clone() for pair in pairs)
+        outputs = network(*example)
         output_type = Tensor if isinstance(outputs, Tensor) else type(outputs)
         if method.code:  # a user's code may change while its weights do not
             return TracedGraph(_convert(network, example, outputs), output_type)
@@ -74,34 +75,38 @@ def trace_network(network: nn.Module, images: Tensor, method: PoseMethod) -> Tra
     return TracedGraph(content, output_type)
 
 
-def _convert(network: nn.Module, example: Tensor, outputs: Any) -> bytes:
+def _convert(network: nn.Module, example: tuple[Tensor, ...], outputs: Any) -> bytes:
     columns = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     names = [f"output{index}" for index in range(len(columns))]
+    input_names = ["images"]
+    if len(example) > 1:
+        input_names = [f"input{index}" for index in range(len(example))]
     # Some outputs are positions of cells, the same for any number of images.
-    per_image = [name for name, c in zip(names, columns, strict=True) if len(c) == len(example)]
+    count = len(example[0])
+    per_image = [name for name, c in zip(names, columns, strict=True) if len(c) == count]
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracer's, that sides are fixed: it is intended
         torch.onnx.export(
             network,
-            (example,),
+            example,
             buffer,  # type: ignore[arg-type]  # a file object works too
-            input_names=["images"],
+            input_names=input_names,
             output_names=names,
-            dynamic_axes={name: {0: "n"} for name in ("images", *per_image)},
+            dynamic_axes={name: {0: "n"} for name in (*input_names, *per_image)},
             opset_version=OPSET,
             dynamo=False,
         )
     return buffer.getvalue()
 
 
-def _name_graph(network: nn.Module, example: Tensor, method: PoseMethod) -> str:
+def _name_graph(network: nn.Module, example: tuple[Tensor, ...], method: PoseMethod) -> str:
     """Return a hash of all that a graph is made from."""
     parts = (
         method.name,
         repr(network),
         compute_weights_digest(network),
-        tuple(example.shape),
+        [tuple(tensor.shape) for tensor in example],
         OPSET,
         torch.__version__,
         _hash_code(),

@@ -4,6 +4,8 @@ The transformer layer on the coarsest level (AIFI) is global; two passes of conv
 FPN and a PAN) carry its output to finer levels and back. Weight names are MMPose's.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -177,7 +179,7 @@ class HybridEncoder(nn.Module):
     def fuse(self, levels: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
         """Return what `forward` does, after the fused (b, hidden, …) features at stride 8."""
         projected = [proj(x) for proj, x in zip(self.input_proj, levels, strict=True)]
-        projected[-1] = self._attend(projected[-1])
+        projected[-1] = self.attend(projected[-1])
 
         finer = projected[-1]
         laterals = []  # the coarser maps after their lateral convolutions
@@ -189,9 +191,21 @@ class HybridEncoder(nn.Module):
             upsampled = F.interpolate(coarse, scale_factor=2.0, mode="nearest")
             finer = block(torch.cat([upsampled, level], dim=1))
 
-        out = [finer]
+        return self.fuse_bottom_up(finer, laterals, self.pan_blocks)
+
+    def fuse_bottom_up(
+        self, finest: Tensor, laterals: Sequence[Tensor], blocks: nn.ModuleList
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Fuse the levels from the finest to the coarsest, and project the two coarser ones.
+
+        Args:
+            finest: of the pass from the coarsest level down.
+            laterals: that pass' coarser maps, the coarsest first.
+            blocks: `pan_blocks`, or layers that compute the same.
+        """
+        out = [finest]
         for down, block, coarse in zip(
-            self.downsample_convs, self.pan_blocks, reversed(laterals), strict=True
+            self.downsample_convs, blocks, reversed(laterals), strict=True
         ):
             out.append(block(torch.cat([down(out[-1]), coarse], dim=1)))
         stride16, stride32 = (
@@ -199,8 +213,8 @@ class HybridEncoder(nn.Module):
         )
         return out[0], stride16, stride32
 
-    def _attend(self, x: Tensor) -> Tensor:
-        """Apply the transformer layer to the coarsest level, (b, c, h, w)."""
+    def attend(self, x: Tensor) -> Tensor:
+        """Apply the transformer layer to the projected coarsest level, (b, hidden, h, w)."""
         b, c, h, w = x.shape
         tokens = x.flatten(2).transpose(1, 2)  # (b, h * w, c)
         positions = self.sincos_pos_enc.encode_grid(h, w)
