@@ -44,6 +44,9 @@ CALLS = {
     "benchmark --data empty --out run": "--data empty: has no empty/annotations/train.json",
     "resolution t.json --images photos --out r hrnet_w32": "hrnet_w32: has no weights of its own",
     "resolution t.json --images photos --out r gone": "gone: is neither the folder of a run nor",
+    "resolution t.json --images photos --out r thunder": "name a model such as movenet-thunder",
+    "resolution t.json movenet --heights 64 32 --images photos --out r": "heights have commas "
+    "between them, as in --heights 64,32",
     # Devices.
     "predict run21 good --device gpu --out f.json": "--device gpu: cannot be used (there is no",
     "train simple_baseline_r18_tiny --data set21 --out r --device gpu": "--device gpu: cannot be u",

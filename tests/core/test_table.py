@@ -132,3 +132,15 @@ def test_wrapped_text_keeps_addresses_whole_and_indents_what_continues():
     assert lines[:3] == ["short", "  weights:", f"    {url}"]
     assert all(line.startswith("    word") for line in lines[4:])
     assert max(len(line) for line in lines[3:]) <= 80
+
+
+def test_the_further_lines_of_a_wrapped_label_are_no_rows():
+    columns = (Column("run"), *(Column(f"metric {i}", "points") for i in range(4)))
+    rows = (("SimpleBaseline R18 tiny own", *[1.0] * 4), ("coffee own", *[2.0] * 4))
+    for width in (30, 26):
+        lines = Table("t", "Runs", columns, rows).to_text(width=width).splitlines()
+        assert max(map(len, lines)) <= width
+        first = next(i for i, line in enumerate(lines) if line.startswith("SimpleBaseline"))
+        end = next(i for i, line in enumerate(lines) if line.startswith("coffee"))
+        assert end > first + 1
+        assert all(line.startswith("  ") for line in lines[first + 1 : end])

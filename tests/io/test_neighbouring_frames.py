@@ -9,7 +9,7 @@ from tests.io.frame_simulation import Video, simulate
 import smallpose
 from smallpose.core.skeleton import COCO17
 from smallpose.evaluation.analysis.half_detected import has_doubt
-from smallpose.io.neighbouring_frames import convert_t_to_z, describe_better_neighbours
+from smallpose.io.neighbouring_frames import describe_better_neighbours
 
 LABELLED = range(3, 60, 6)
 NOTE = "fit the labels better than those of the same number"
@@ -100,13 +100,6 @@ def test_results_that_lag_are_named_as_a_cause_where_they_can_be_one(tmp_path):
     late, early = (read(tmp_path, make_truth(offset)).notes[-1] for offset in (1, -1))
     assert "unless the model lags, as smoothed tracks do" in late
     assert "lags" not in early
-
-
-def test_quantiles_of_t_are_those_of_the_table():
-    """Student's t exceeded in 1 of 1,000 tries; the normal deviate is 3.0902."""
-    for degrees, t in ((4, 7.1732), (9, 4.2968), (29, 3.3962)):
-        assert convert_t_to_z(t, degrees) == pytest.approx(3.0902, abs=0.06)
-        assert convert_t_to_z(-t, degrees) == -convert_t_to_z(t, degrees)
 
 
 def count_notes(count, video, seed=1):

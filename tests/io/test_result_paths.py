@@ -9,6 +9,7 @@ import pytest
 import smallpose
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17
+from smallpose.io.result_paths import find_label_path, find_result_path
 
 LABEL = "0 0.5 0.5 0.2 0.4 " + "0.5 0.5 0.9 " * 17 + "0.8\n"
 IMAGES = ("a", "b")
@@ -151,3 +152,14 @@ def test_lists_with_the_ids_of_images_are_told_from_those_of_one_image(
         return
     with pytest.raises(InputError, match=r"out: has results in 2 places; pass one of them: out/"):
         read("out")
+
+
+@pytest.mark.parametrize("name", ["found.images.json", "found.environment.json"])
+def test_what_predict_writes_beside_its_results_is_named_as_such(tmp_path, name):
+    (tmp_path / name).write_text('{"images": []}')
+    assert find_result_path(tmp_path / name) == tmp_path / name  # it may be anything
+    (tmp_path / "found.json").write_text("[]")
+    with pytest.raises(InputError, match=r"has no results; pass the results: .*found\.json"):
+        find_result_path(tmp_path / name)
+    with pytest.raises(InputError, match="has no labels; give the ground truth first"):
+        find_label_path(tmp_path / name)

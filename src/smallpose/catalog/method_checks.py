@@ -11,8 +11,15 @@ from smallpose.core.errors import InputError
 
 # Models that are none of the paper's methods and bring their weights.
 PUBLISHED = (
-    *("movenet", "movenet-thunder", "movenet-lightning", "posenet", "efficientpose"),
-    *("blazepose-heavy", "blazepose-full", "blazepose-lite", "openpose-thin"),
+    "movenet",
+    "movenet-thunder",
+    "movenet-lightning",
+    "posenet",
+    "efficientpose",
+    "blazepose-heavy",
+    "blazepose-full",
+    "blazepose-lite",
+    "openpose-thin",
 )
 EXPORTED = "network.onnx"  # in the folder of an export
 PUBLISHED_FULL_IMAGE = ("movenet", "posenet", "openpose-thin")  # which detect people themselves
@@ -51,6 +58,13 @@ def refuse_unknown_method(name: str, known: Collection[str] | None = None) -> No
         "results of other tools go to 'smallpose evaluate'"
     )
     raise InputError(f"method {name}", "no such method", remedy)
+
+
+def suggest_model(name: str) -> str:
+    """Return the published model or the method whose name is the nearest to a word."""
+    known = (*PUBLISHED, *read_catalog())
+    near = [other for other in known if name and name.lower() in other]
+    return (near or difflib.get_close_matches(name, known, n=1) or [PUBLISHED[0]])[0]
 
 
 def is_method_name(word: str, flag: str = "") -> bool:

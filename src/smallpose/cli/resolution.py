@@ -12,6 +12,7 @@ from smallpose.catalog.method_checks import (
     PUBLISHED,
     is_method_name,
     refuse_missing_weights,
+    suggest_model,
 )
 from smallpose.catalog.method_code import is_method_code
 from smallpose.catalog.methods import read_catalog
@@ -256,11 +257,11 @@ def _check_arguments(args: argparse.Namespace) -> None:
         elif Path(name).is_file():
             raise InputError(name, "is a file of results", _SEVERAL_HEIGHTS)
         elif not Path(name).exists():
-            raise InputError(
-                name,
-                "is neither the folder of a run nor a method",
-                f"check the path, or name a method such as {next(iter(read_catalog()))}",
-            )
+            remedy = f"check the path, or name a model such as {suggest_model(name)}"
+            if name.isdecimal():
+                heights = ",".join(map(str, args.heights or (32, 64)))
+                remedy = f"heights have commas between them, as in --heights {heights},{name}"
+            raise InputError(name, "is neither the folder of a run nor a method", remedy)
     for is_wrong, where, what, remedy in (
         (
             args.weights and len(methods) != 1,

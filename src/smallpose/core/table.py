@@ -191,7 +191,10 @@ class Table:
     ) -> str:
         """Render some of the columns between rules."""
         kept = [widths[c] for c in columns]
-        rows = [self._align([row[c] for c in columns], kept, columns) for row in cells]
+        rows = [
+            self._align([row[c] for c in columns], kept, columns, indent="  " if number else "")
+            for number, row in enumerate(cells)
+        ]
         rule = "─" * _measure_line(kept)
         head, body, foot = rows[:1], rows[1 : len(self.rows) + 1], rows[len(self.rows) + 1 :]
         parts = [*itertools.chain(*head), rule, *itertools.chain(*body), rule]
@@ -220,17 +223,24 @@ class Table:
         return [min(w, column.width) for w, column in zip(widths, self.columns, strict=True)]
 
     def _align(
-        self, cells: Sequence[str], widths: Sequence[int], columns: Sequence[int] = ()
+        self,
+        cells: Sequence[str],
+        widths: Sequence[int],
+        columns: Sequence[int] = (),
+        indent: str = "",
     ) -> list[str]:
         """Align the cells of a row; a cell wider than its column is wrapped.
 
         Args:
             columns: indices of the columns that the cells are of (default: the first ones).
+            indent: of the further lines of the first cell, which could pass for a row.
         """
         wrapped = [
             [cell] if len(cell) <= width else textwrap.wrap(cell, width)
             for cell, width in zip(cells, widths, strict=True)
         ]
+        if wrapped and len(wrapped[0]) > 1:
+            wrapped[0] = _wrap_with_indent(cells[0], widths[0], indent)
         lines = []
         for parts in itertools.zip_longest(*wrapped, fillvalue=""):
             kinds = [self.columns[c].kind for c in columns or range(len(widths))]
@@ -311,6 +321,12 @@ def build_text_table(
 def _measure_line(widths: Sequence[int]) -> int:
     """Return the width of a line, with two spaces between columns."""
     return sum(widths) + 2 * (len(widths) - 1)
+
+
+def _wrap_with_indent(text: str, width: int, indent: str) -> list[str]:
+    """Wrap a text with its further lines indented, unless that would break a word."""
+    lines = textwrap.wrap(text, width, subsequent_indent=indent, break_long_words=False)
+    return lines if max(map(len, lines)) <= width else textwrap.wrap(text, width)
 
 
 def _narrow_headings(cells: Sequence[Sequence[str]], widths: Sequence[int]) -> list[int]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
+from smallpose.core.student_t import compute_two_sided_p
 from smallpose.io.frame_numbering import NUMBERED
 from smallpose.io.label_faults import NO_RESULT
 from smallpose.io.pose_pairs import (
@@ -30,7 +31,7 @@ from smallpose.io.pose_pairs import (
 
 _MIN_IMAGES = 5
 _MIN_GAIN = 0.02  # of the mean fit, 0 to 1
-_MIN_Z = 2.8  # normal deviates, of both tests
+_MAX_P = 0.0025  # of both tests, one-sided
 
 
 def describe_better_neighbours(
@@ -91,7 +92,7 @@ def _is_better(image_rows: NDArray[np.intp], gain: Floats, other: Floats) -> boo
     contrast = _average_by_image(image_rows, gain - other)
     if len(means) < _MIN_IMAGES or means.mean() < _MIN_GAIN:
         return False
-    return min(_compute_z(means), _compute_z(contrast)) > _MIN_Z
+    return _is_above_zero(means) and _is_above_zero(contrast)
 
 
 def _average_by_image(image_rows: NDArray[np.intp], values: Floats) -> Floats:
@@ -102,20 +103,13 @@ def _average_by_image(image_rows: NDArray[np.intp], values: Floats) -> Floats:
     return np.asarray(totals[counts > 0] / counts[counts > 0])
 
 
-def _compute_z(values: Floats) -> float:
-    """Return how far the mean is above 0, as the normal deviate of a t-test."""
-    if len(values) < 2:
-        return 0.0
+def _is_above_zero(values: Floats) -> bool:
+    """Return whether the mean is above 0 by more than chance explains, by a t-test."""
+    if len(values) < _MIN_IMAGES or values.mean() <= 0:
+        return False
     deviation = max(float(values.std(ddof=1)), 1e-9)
-    return convert_t_to_z(
-        float(values.mean()) / deviation * math.sqrt(len(values)), len(values) - 1
-    )
-
-
-def convert_t_to_z(t: float, degrees: int) -> float:
-    """Return the normal deviate that is exceeded as often as `t`, within 0.06 (Wallace 1959)."""
-    z = (8 * degrees + 1) / (8 * degrees + 3) * math.sqrt(degrees * math.log1p(t * t / degrees))
-    return math.copysign(z, t)
+    t = float(values.mean()) / deviation * math.sqrt(len(values))
+    return compute_two_sided_p(t, len(values) - 1) < 2 * _MAX_P
 
 
 def _measure_fit(truth: Instances, predictions: Predictions) -> Floats:

@@ -13,6 +13,11 @@ _MAX_CANDIDATES = 6  # in a message
 LABELS = "labels"
 SUBFOLDER = "predictions"
 _RESULT_FILES = ("*.json", "*.jsonl", "*.json.gz")
+# What `predict` writes beside its results, by the ends of the names.
+_SIDE_FILES = {
+    ".images.json": "the list of images that 'predict' wrote beside its results",
+    ".environment.json": "what 'predict' noted of its environment",
+}
 
 
 def find_label_path(path: Path, split: str = "test") -> Path:
@@ -31,10 +36,25 @@ def find_label_path(path: Path, split: str = "test") -> Path:
         remedy = suggest_build(path)
         remedy = remedy or f"pass a file of annotations, or a built set, which has {_TEST}"
         raise InputError(str(path), "is a folder without labels", remedy)
+    side = _describe_side_file(path)
+    if side is not None:
+        raise InputError(str(path), f"is {side}, and has no labels", "give the ground truth first")
     if path.is_file() and _begins_with_results(path):
         what = "is a list of results and has no labels"
         raise InputError(str(path), what, "give the ground truth first, then the results")
     return path
+
+
+def _describe_side_file(path: Path) -> str | None:
+    """Say what a file is that `predict` wrote beside results that are still there."""
+    if not path.is_file() or not _find_owner(path).is_file():
+        return None
+    return next((what for end, what in _SIDE_FILES.items() if path.name.endswith(end)), None)
+
+
+def _find_owner(path: Path) -> Path:
+    """Return the results that a file of that name would be beside: found.json."""
+    return path.with_name(f"{path.name.rsplit('.', 2)[0]}.json")
 
 
 def suggest_build(folder: Path) -> str:
@@ -58,6 +78,10 @@ def find_result_path(path: Path) -> Path:
             "is the label file of one image",
             f"give the folder of all of them: {path.parent}",
         )
+    side = _describe_side_file(path)
+    if side is not None:
+        remedy = f"pass the results: {_find_owner(path)}"
+        raise InputError(str(path), f"is {side}, and has no results", remedy)
     if not path.is_dir():
         return path
     return find_results_in_folder(path) or _refuse_folder(path)

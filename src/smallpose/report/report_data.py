@@ -200,8 +200,11 @@ def _read_runs_of_set(runs: Sequence[Run], images: Path | None, sigmas: Path | N
 
 def _list_sigma_notes(scores: Iterable[RunScore]) -> list[str]:
     """Say which sigmas were not measured; runs of older versions did not record it."""
-    notes = [note for score in scores for note in select_sigma_notes(score.evaluation.notes)]
-    return list(dict.fromkeys(notes))
+    every = [note for score in scores for note in select_sigma_notes(score.evaluation.notes)]
+    notes = list(dict.fromkeys(every))
+    for note in notes:
+        print_status(f"note: {note}")
+    return notes
 
 
 def _list_run_notes(runs: Sequence[Run]) -> tuple[str, ...]:

@@ -7,7 +7,18 @@ from typing import get_args
 
 from smallpose.core.errors import InputError
 from smallpose.dataloading.image_cache import DEFAULT_MB
+from smallpose.dataloading.top_down.crop_options import INTERPOLATIONS
+from smallpose.models.codecs.heatmap_coding import DECODINGS, TARGETS
 from smallpose.training.settings import Setting
+
+TRAINING_PRECISIONS = ("float32", "bfloat16", "auto")
+# What fields may be; "" leaves the choice to the recipe or the method.
+_WORDS = {
+    "precision": ("", *TRAINING_PRECISIONS),
+    "crop_interpolation": INTERPOLATIONS,
+    "heatmap_targets": ("", *TARGETS),
+    "heatmap_decoding": ("", *DECODINGS),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +68,7 @@ class TrainingConfig:
 
     Paths may be given as text.
 
-    Raises: InputError for another setting.
+    Raises: InputError for another setting, and for words that a field does not know.
     """
 
     method: str
@@ -101,3 +112,9 @@ class TrainingConfig:
         if self.setting not in get_args(Setting):
             names = " or ".join(get_args(Setting))
             raise InputError(f"setting={self.setting!r}", "no such setting", f"use {names}")
+        for name, words in _WORDS.items():
+            value = getattr(self, name)
+            if value not in words:
+                listed = ", ".join(word for word in words if word)
+                what = "is unknown for training"
+                raise InputError(f"--{name.replace('_', '-')} {value}", what, f"use {listed}")

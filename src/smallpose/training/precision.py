@@ -9,13 +9,11 @@ from dataclasses import replace
 from typing import Any
 
 from smallpose.catalog.early_checks import refuse_two_precisions
-from smallpose.core.errors import InputError
 from smallpose.inference.computation import has_fast_bfloat16
 from smallpose.methods.base import PoseMethod, Recipe
 from smallpose.system.progress import print_status
 from smallpose.training.config import TrainingConfig
 
-TRAINING_PRECISIONS = ("float32", "bfloat16", "auto")
 # Methods whose AP is equal after training in bfloat16, in the mean of three seeds (bench/README.md,
 # train_speed). SimCC's was lower, and ViTPose's gradients are slower in bfloat16 on CPUs.
 MEASURED = ("simple_baseline_r18_tiny",)
@@ -34,14 +32,11 @@ def set_precision(
     Args:
         state: from which the run resumes; "auto" keeps its precision, whatever the device.
         silent: print nothing, as all processes but the first do.
-    Raises: InputError for an unknown precision, or one that contradicts `half`.
+    Raises: InputError for one that contradicts `half`.
     """
     precision = config.precision
     if not precision:
         return recipe
-    if precision not in TRAINING_PRECISIONS:
-        remedy = f"use {', '.join(TRAINING_PRECISIONS)}"
-        raise InputError(f"--precision {precision}", "is unknown for training", remedy)
     refuse_two_precisions(precision, dict(config.overrides).items())
     uses_bfloat16 = precision == "bfloat16"
     reason = ""

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from smallpose.catalog.method_code import MethodCode
 from smallpose.catalog.run_options import write_run_options
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
@@ -17,9 +18,10 @@ from smallpose.dataloading.top_down.crop_options import CropOptions
 from smallpose.inference.environment import describe_method_environment
 from smallpose.inference.notes import describe_unreadable, list_other_notes, list_unreadable
 from smallpose.io.coco_results import write_results
-from smallpose.methods import PoseMethod, create_method, find_skeleton, find_weights
+from smallpose.methods import METHODS, PoseMethod, create_method, find_skeleton, find_weights
 from smallpose.methods.base import Recipe
 from smallpose.methods.checkpoints.read import Weights, read_weights
+from smallpose.methods.custom import load_custom_method
 from smallpose.methods.full_image import FullImageMethod, FullImageRecipe
 from smallpose.models.codecs.heatmap_coding import HeatmapCoding
 from smallpose.system.files import write_atomically
@@ -92,6 +94,7 @@ def train(config: TrainingConfig) -> dict[str, Any]:
 
 def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) -> dict[str, Any]:
     state, num_incomplete = prepare_run_folder(config, distributed)
+    _refuse_wrong_code(config.method)
     data = read_setting_data(
         config.data,
         config.setting,
@@ -218,6 +221,13 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
     text = json.dumps(result, indent=1)
     write_atomically(config.out / RESULT, text + "\n")
     return dict(json.loads(text))
+
+
+def _refuse_wrong_code(method: str) -> None:
+    """Raise InputError for a user's file without the method, before faults of the data are."""
+    code = MethodCode.parse(method)
+    if code is not None:
+        load_custom_method(code, METHODS)
 
 
 def _refuse_missing_images(config: TrainingConfig, data: SettingData, reader: ImageReader) -> None:

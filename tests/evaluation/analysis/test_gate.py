@@ -161,6 +161,24 @@ def test_perfect_results_and_those_that_find_nobody_have_not_dropped(error):
     assert (check.verdict, check.low, check.high) == ("passed", 0, 0)
 
 
+def test_check_drops_speaks_of_what_was_passed():
+    """It has no options: a line that names --max-drop would be of another tool."""
+    rng = np.random.default_rng(0)
+    truth = make_truth(rng)
+    comparison = compare(truth, {"a": predict(truth, rng), "b": predict(truth, rng, 30.0)})
+    for name, drop, words in (
+        ("AP_XS", 0.01, "check_drops, 'AP_XS': no such metric; use one of AP, "),
+        ("other:AP", 0.01, "check_drops, 'other:AP': no such metric; use one of AP, "),
+        ("AP", 1, "check_drops, 'AP': 1: is not a share from 0 to 1; use 0.01 for one AP point"),
+        ("AP", "1%", "check_drops, 'AP': '1%': is not a share"),
+    ):
+        with pytest.raises(InputError) as caught:
+            check_drops(comparison, {name: drop})
+        assert str(caught.value).startswith(words)
+    text = str(check_drops(comparison, {"AP": np.float32(0.01)}))
+    assert "the allowed .010" in text and "--" not in text
+
+
 def test_several_checks_share_the_false_alarms():
     rng = np.random.default_rng(2)
     truth = make_truth(rng)

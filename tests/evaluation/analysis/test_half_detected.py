@@ -156,7 +156,7 @@ def test_too_few_people_or_images_name_no_height():
     crowd = locate_half(*make_detected(np.linspace(30, 300, 90), np.arange(90) > 5, per_image=30))
     empty = locate_half(*make_detected([], []))
     for half in (few, crowd, empty):
-        assert not half.is_named and half.reason.startswith("only ")
+        assert not half.is_named and "needed" in half.reason
     assert "only 12 people in 12 images" in few.describe()
 
 
@@ -247,6 +247,18 @@ def test_detections_of_nobody_are_told_where_they_are_most(files, protocols):
         assert half.height == evaluate(truth, predictions).half_detected.height
         words = f"; {copies * n:,} of {(1 + copies) * n:,} detections belong to nobody, which this "
         assert (words in half.describe()) == (is_told and protocols != ("recall",))
+
+
+@pytest.mark.parametrize(
+    ("people", "per_image", "words"),
+    [
+        (40, 40, "the 40 people who are counted are in 1 image (or video), and 10 are needed"),
+        (12, 1, "only 12 people in 12 images (or videos) are counted, and 20 people in 10 images"),
+    ],
+)
+def test_what_there_is_too_little_of_is_named(people, per_image, words):
+    half = locate_half(*make_detected(np.arange(20, 20 + people), [True] * people, per_image))
+    assert words in half.reason
 
 
 def test_compare_names_the_height_of_each_result(files, capsys):

@@ -6,9 +6,11 @@ drop is smaller than allowed. *Cannot be told*: these images are too few for eit
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from xml.etree import ElementTree
+
+import numpy as np
 
 from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
@@ -43,11 +45,13 @@ class Condition:
         protocol: such as `coco`.
         metric: such as `AP_S`.
         max_drop: share from 0 to 1 by which it may be lower than in the first result.
+        label: of `max_drop` in sentences.
     """
 
     protocol: str
     metric: str
     max_drop: float
+    label: str = field(default="--max-drop", repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -243,8 +247,32 @@ def check_drops(comparison: Comparison, max_drops: Mapping[str, float]) -> Gate:
             'pass smallpose.compare(truth, {"A": a, "B": b}) and {"AP_S": 0.01}',
         )
     protocols = list(next(iter(comparison.evaluations.values())).protocols)
-    text = ",".join(f"{name}={drop}" for name, drop in max_drops.items())
-    return check_max_drop(comparison, parse_max_drops(text, protocols))
+    conditions = [_make_condition(name, drop, protocols) for name, drop in max_drops.items()]
+    return check_max_drop(comparison, conditions)
+
+
+def _make_condition(name: object, drop: object, protocols: Sequence[str]) -> Condition:
+    """Make a condition of what `check_drops` takes.
+
+    Raises: InputError for an unknown metric, and for what is no share.
+    """
+    protocol, _, metric = str(name).rpartition(":")
+    protocol = protocol or protocols[0]
+    if metric not in AP_NAMES or protocol not in protocols:
+        raise InputError(
+            f"check_drops, {name!r}",
+            "no such metric",
+            f"use one of {', '.join(AP_NAMES)}, or {protocols[-1]}:AP with a protocol that was "
+            f"compared: {', '.join(protocols)}",
+        )
+    is_number = isinstance(drop, int | float | np.number) and not isinstance(drop, bool)
+    if not is_number or not 0 <= float(drop) < 1:
+        raise InputError(
+            f"check_drops, {name!r}: {drop!r}",
+            "is not a share from 0 to 1",
+            "use 0.01 for one AP point",
+        )
+    return Condition(protocol, metric, float(drop), label="the allowed")
 
 
 def _check_difference(one: Difference, condition: Condition, num_checks: int) -> Check:
@@ -254,7 +282,7 @@ def _check_difference(one: Difference, condition: Condition, num_checks: int) ->
         num_checks: that share the false alarms.
     """
     name = f"{condition.protocol} {condition.metric} of {one.other}"
-    allowed = f"--max-drop {format_number(condition.max_drop, 3)}"
+    allowed = f"{condition.label} {format_number(condition.max_drop, 3)}"
 
     def decide(verdict: str, reason: str, limits: tuple[float, float, float] | None) -> Check:
         low, high, detectable = limits or (None, None, None)

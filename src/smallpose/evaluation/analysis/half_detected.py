@@ -124,11 +124,7 @@ class HalfDetected:
         if self.doubt:
             return self.doubt
         if self.people < MIN_PEOPLE or self.clusters < MIN_CLUSTERS:
-            return (
-                f"only {format_count(self.people, 'person', 'people')} in "
-                f"{format_count(self.clusters, 'image (or video)', 'images (or videos)')} are "
-                f"counted, and {MIN_PEOPLE} people in {MIN_CLUSTERS} images are needed"
-            )
+            return self._describe_lack()
         if self.fall is not None:
             return (
                 f"the share detected falls again: {self.fall.share:.0%} from "
@@ -143,6 +139,17 @@ class HalfDetected:
             )
         return ""
 
+    def _describe_lack(self) -> str:
+        """Say of what there are too few: people, or images with people."""
+        people = format_count(self.people, "person", "people")
+        places = format_count(self.clusters, "image (or video)", "images (or videos)")
+        if self.people < MIN_PEOPLE:
+            return (
+                f"only {people} in {places} are counted, and {MIN_PEOPLE} people in "
+                f"{MIN_CLUSTERS} images are needed"
+            )
+        return f"the {people} who are counted are in {places}, and {MIN_CLUSTERS} are needed"
+
     @property
     def short_reason(self) -> str:
         """Say in few words why the limit cannot be told; "" where it can."""
@@ -151,7 +158,7 @@ class HalfDetected:
         if self.doubt:
             return "see the notes"
         if np.isnan(self.height):
-            return "too few people"
+            return "too few people" if self.people < MIN_PEOPLE else "too few images"
         return "the share falls again" if self.fall is not None else f"too wide: {self.ends}"
 
     @property

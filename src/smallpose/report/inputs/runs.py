@@ -245,8 +245,8 @@ def describe_own_sets(runs: Sequence[Run]) -> str:
         return ""
     names = ", ".join(f"{run.title} ({run.own_set})" for run in own)
     return (
-        f"not in the paper's tables, and no evidence for its claims: {names}; its settings are "
-        "those of a set that 'smallpose build' made, with its joints"
+        f"not in the paper's tables, and no evidence for its claims: {names}; both are about sets "
+        "that 'smallpose build' made, and about their joints"
     )
 
 
