@@ -317,13 +317,22 @@ HALPE26 = replace(
     ),
     custom_sigmas=(
         *(SIGMAS[joint] for joint in COCO17.joints),
-        *(0.026, 0.026, 0.066),
+        0.026,
+        0.026,
+        0.066,
         *(0.079,) * 6,
     ),
     file_joints=(
         *COCO17.joints,
-        *("head", "neck", "hip", "left_big_toe", "right_big_toe"),
-        *("left_small_toe", "right_small_toe", "left_heel", "right_heel"),
+        "head",
+        "neck",
+        "hip",
+        "left_big_toe",
+        "right_big_toe",
+        "left_small_toe",
+        "right_small_toe",
+        "left_heel",
+        "right_heel",
     ),
 )
 

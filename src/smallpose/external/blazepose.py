@@ -29,18 +29,44 @@ SHA256: dict[Size, str] = {
 }
 # The network's landmarks; six auxiliary ones, which MediaPipe uses to follow a person, come after.
 LANDMARKS = (
-    *("nose", "left_eye_inner", "left_eye", "left_eye_outer"),
-    *("right_eye_inner", "right_eye", "right_eye_outer", "left_ear", "right_ear"),
-    *("mouth_left", "mouth_right", "left_shoulder", "right_shoulder"),
-    *("left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_pinky", "right_pinky"),
-    *("left_index", "right_index", "left_thumb", "right_thumb", "left_hip", "right_hip"),
-    *("left_knee", "right_knee", "left_ankle", "right_ankle", "left_heel", "right_heel"),
-    *("left_foot_index", "right_foot_index"),
+    "nose",
+    "left_eye_inner",
+    "left_eye",
+    "left_eye_outer",
+    "right_eye_inner",
+    "right_eye",
+    "right_eye_outer",
+    "left_ear",
+    "right_ear",
+    "mouth_left",
+    "mouth_right",
+    "left_shoulder",
+    "right_shoulder",
+    "left_elbow",
+    "right_elbow",
+    "left_wrist",
+    "right_wrist",
+    "left_pinky",
+    "right_pinky",
+    "left_index",
+    "right_index",
+    "left_thumb",
+    "right_thumb",
+    "left_hip",
+    "right_hip",
+    "left_knee",
+    "right_knee",
+    "left_ankle",
+    "right_ankle",
+    "left_heel",
+    "right_heel",
+    "left_foot_index",
+    "right_foot_index",
 )
 NUM_LANDMARKS = 39  # with the auxiliary ones; each has x, y, z, visibility and presence
 INPUT_WH = (256, 256)
 # MediaPipe's crop is 1.25 times the circle around the hips that encloses the body: about 1.4 times
-# the longer side of the box of somebody who stands. On people of COCO, 1.4 and 1.5 have a higher
+# the longer side of the box of a person who stands. On people of COCO, 1.4 and 1.5 have a higher
 # OKS than 1.25, and 1.0 and 2.0 a lower one (docs/external-models.md).
 BOX_PADDING = 1.4
 

@@ -46,9 +46,24 @@ WEIGHTS = PackageWeights(
 # The joints of its heatmaps, followed by the background. The neck is the middle of the shoulders;
 # it is needed to group joints and no joint of the results.
 JOINTS = (
-    *("nose", "neck", "right_shoulder", "right_elbow", "right_wrist"),
-    *("left_shoulder", "left_elbow", "left_wrist", "right_hip", "right_knee", "right_ankle"),
-    *("left_hip", "left_knee", "left_ankle", "right_eye", "left_eye", "right_ear", "left_ear"),
+    "nose",
+    "neck",
+    "right_shoulder",
+    "right_elbow",
+    "right_wrist",
+    "left_shoulder",
+    "left_elbow",
+    "left_wrist",
+    "right_hip",
+    "right_knee",
+    "right_ankle",
+    "left_hip",
+    "left_knee",
+    "left_ankle",
+    "right_eye",
+    "left_eye",
+    "right_ear",
+    "left_ear",
 )
 # First joint, second joint, and the channel of the field's x (y follows) after the heatmaps. The
 # last two lie along the side of the head and start no person.

@@ -123,9 +123,9 @@ class ImageLookup:
         """Return whether records number images their own way: one id and one name for each."""
         numbers = {number for number, _ in self._ids}
         names = {name for _, name in self._ids}
-        found = set(self._ids.values())
-        is_whole = None not in numbers | names | found
-        return is_whole and len(numbers) == len(names) == len(found) == len(self._ids) > 1
+        ids = set(self._ids.values())
+        is_whole = None not in numbers | names | ids
+        return is_whole and len(numbers) == len(names) == len(ids) == len(self._ids) > 1
 
     def refuse_mixture(self) -> None:
         """Raise InputError where some numbers can only be ids and others only names of files.

@@ -102,10 +102,10 @@ def check_predicted_images(
         image_list = _read_list(path)
         names = image_list.names
         lookup = ImageLookup(truth.images, goes_by_names=True)
-        found = {lookup.find_id_if_known(None, name, str(path)) for name in names}
+        known_ids = {lookup.find_id_if_known(None, name, str(path)) for name in names}
     except (InputError, msgspec.MsgspecError):
         return PredictedImages()
-    predicted = np.array(sorted(one for one in found if one is not None), dtype=np.int64)
+    predicted = np.array(sorted(one for one in known_ids if one is not None), dtype=np.int64)
     if not is_member(np.unique(image_ids), predicted).all():
         return PredictedImages()
     notes = _describe_other_joints(Path(results), image_list.joints, joints)

@@ -93,8 +93,12 @@ def _make_forward(
     plain_forward = layer.forward
     is_transposed = isinstance(layer, nn.ConvTranspose2d)
     options = (
-        *(list(layer.stride), list(layer.padding), list(layer.dilation)),
-        *(is_transposed, list(layer.output_padding), layer.groups),
+        list(layer.stride),
+        list(layer.padding),
+        list(layer.dilation),
+        is_transposed,
+        list(layer.output_padding),
+        layer.groups,
     )
 
     def forward(x: Tensor) -> Tensor:

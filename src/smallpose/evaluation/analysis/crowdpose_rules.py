@@ -18,13 +18,8 @@ from smallpose.evaluation.console_table import format_number, format_table
 from smallpose.evaluation.evaluate import Evaluation
 
 # Of left shoulder, right shoulder, elbows, wrists, hips, knees, ankles, head and neck.
-CROWDPOSE_SIGMAS = tuple(
-    tenths / 10
-    for tenths in (
-        *(0.79, 0.79, 0.72, 0.72, 0.62, 0.62, 1.07, 1.07),
-        *(0.87, 0.87, 0.89, 0.89, 0.79, 0.79),
-    )
-)
+_PAIRS_IN_TENTHS = (0.79, 0.72, 0.62, 1.07, 0.87, 0.89, 0.79)
+CROWDPOSE_SIGMAS = tuple(tenths / 10 for tenths in _PAIRS_IN_TENTHS for _ in range(2))
 _OTHER_ORDERS = ("aic14", "hieve14")
 
 
