@@ -14,6 +14,7 @@ SHOW = """
 import os, sys
 print(sys.argv, __name__, sys.path[0], os.getcwd(), os.environ["ONE"], len(os.environ))
 print(sys.stdin.read(), file=sys.stderr)
+print([p for p in sys.path if p.endswith("/more")], "" in sys.path, sys.path.index("/more"))
 print(sys.stdout.isatty(), sys.stdout.seekable(), sys.stderr.isatty(), sys.flags.optimize)
 raise SystemExit(3)
 """
@@ -25,19 +26,27 @@ def start(python: object, *words: str, **options: object) -> "subprocess.Complet
     )
 
 
-@pytest.mark.parametrize("words", [["-c", SHOW], ["show.py"], ["-m", "show"], ["-u", "-m", "show"]])
+@pytest.mark.parametrize(
+    "words",
+    [["-c", SHOW], ["show.py"], ["-m", "show"], ["-u", "-m", "show"], ["-P", "-u", "-c", SHOW]],
+)
 def test_arguments_streams_folder_and_environment_are_those_of_the_call(
     warm_python, tmp_path, words
 ):
     (tmp_path / "show.py").write_text(SHOW)
-    environment = {"ONE": "1", "PATH": os.environ["PATH"], "LC_CTYPE": "C.UTF-8"}
+    environment = {
+        "ONE": "1",
+        "PYTHONPATH": "/other/more:/more",
+        "PATH": os.environ["PATH"],
+        "LC_CTYPE": "C.UTF-8",
+    }
     warm, cold = (
         start(p, *words, "a", "b c", cwd=tmp_path, env=environment, input="typed")
         for p in (warm_python, sys.executable)
     )
     assert cold.returncode == 3
     # A shell is between, which sets PWD.
-    expected = cold.stdout.replace(" 1 3\n", " 1 4\n")
+    expected = cold.stdout.replace(" 1 4\n", " 1 5\n")
     assert (warm.returncode, warm.stdout, warm.stderr) == (3, expected, cold.stderr)
 
 

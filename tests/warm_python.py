@@ -7,7 +7,7 @@ variables that count when a library is loaded (the threads of NumPy, one), and i
 command forgot. Tests of starting, memory and imports use `sys.executable`.
 
     warm_python.py serve SOCKET EXECUTABLE
-    warm_python.py call SOCKET PYTHON [-u] (-m MODULE | -c CODE | FILE) [ARGUMENT …]
+    warm_python.py call SOCKET PYTHON [-u] [-P] (-m MODULE | -c CODE | FILE) [ARGUMENT …]
 
 The second is what the executable runs, which tests call; with other options it is PYTHON itself.
 """
@@ -48,7 +48,9 @@ def start_server(folder: Path) -> Iterator[Path]:
     Args:
         folder: the same for all processes that share the server. It ends with the last of them.
     """
-    if not hasattr(os, "pidfd_open"):  # not Linux
+    import importlib.util  # not in each call
+
+    if not hasattr(os, "pidfd_open") or importlib.util.find_spec("torch") is None:  # not Linux
         yield Path(sys.executable)
         return
     import fcntl  # not on Windows
@@ -141,11 +143,15 @@ def _receive_number(connection: socket.socket) -> int:
 
 def call(address: str, python: str, words: list[str]) -> int:
     """Have a process forked, forward signals to it and end as it ends."""
-    arguments = words[1:] if words[:1] == ["-u"] else words
+    arguments = list(words)
+    flags = []
+    while arguments[:1] in (["-u"], ["-P"]):
+        flags.append(arguments.pop(0))
     is_known = arguments[:1] in (["-m"], ["-c"]) or not "".join(arguments[:1]).startswith("-")
     if not arguments or not is_known:
         os.execv(python, [python, *words])
-    request = {"words": arguments, "folder": str(Path.cwd()), "environment": dict(os.environ)}
+    request = {"words": arguments, "is_path_safe": "-P" in flags}
+    request |= {"folder": str(Path.cwd()), "environment": dict(os.environ)}
     data = json.dumps(request).encode()
     with socket.socket(socket.AF_UNIX) as server:
         server.connect(address)
@@ -272,21 +278,27 @@ def _import_libraries() -> None:
     gc.freeze()
 
 
-def run_request(words: list[str]) -> None:
-    """Run what Python's arguments name as its main module."""
+def run_request(words: list[str], is_path_safe: bool) -> None:
+    """Run what Python's arguments name as its main module.
+
+    Args:
+        is_path_safe: modules are not looked for in the folder of the main module (-P).
+    """
     import runpy
 
     option = words[0] if words[0] in ("-m", "-c") else ""
     target, *arguments = words[1:] if option else words
+    folder = {"-m": str(Path.cwd()), "-c": ""}.get(option, str(Path(target).resolve().parent))
+    variable = os.environ.get("PYTHONPATH", "")
+    before = [] if is_path_safe else [folder]
+    sys.path[:1] = [*before, *filter(None, variable.split(os.pathsep))]
     if option == "-m":
         sys.argv = [target, *arguments]
-        sys.path[0] = str(Path.cwd())
         if target in LIBRARIES:
             del sys.modules[target]  # as its main module, it is another one
         runpy.run_module(target, run_name="__main__", alter_sys=True)
         return
     sys.argv = [option or target, *arguments]
-    sys.path[0] = "" if option else str(Path(target).resolve().parent)
     if not option:
         runpy.run_path(target, run_name="__main__")
         return
@@ -295,7 +307,7 @@ def run_request(words: list[str]) -> None:
     exec(compile(target, "<string>", "exec"), main.__dict__)
 
 
-def _run_to_the_end(words: list[str]) -> None:
+def _run_to_the_end(words: list[str], is_path_safe: bool) -> None:
     """Run the request and end this process as Python does, but for freeing all memory.
 
     That alone takes 0.3 s where each page is shared with the server.
@@ -306,7 +318,7 @@ def _run_to_the_end(words: list[str]) -> None:
 
     code: object = 0
     try:
-        run_request(words)
+        run_request(words, is_path_safe)
     except SystemExit as error:
         code = error.code
     except KeyboardInterrupt:
@@ -330,7 +342,7 @@ if __name__ == "__main__":
     if sys.argv[1] == "call":
         sys.exit(call(sys.argv[2], sys.argv[3], sys.argv[4:]))
     executable = sys.argv[3]
-    words = serve(sys.argv[2])["words"]
+    request = serve(sys.argv[2])
     # What it starts with `sys.executable` is forked, too.
     sys.executable = executable
-    _run_to_the_end(words)
+    _run_to_the_end(request["words"], request["is_path_safe"])

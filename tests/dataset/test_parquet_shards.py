@@ -20,6 +20,9 @@ from smallpose.dataset.parquet_shards import count_shards, group_shards, select_
 from smallpose.io.coco_annotations import read_coco, write_coco
 from smallpose.stats.dataset_counts import count_dataset
 
+# Each start of a process is a fork.
+pytestmark = pytest.mark.usefixtures("warm_executable")
+
 pytest.importorskip("pyarrow", reason="pyarrow is optional: pip install '.[parquet]'")
 BACKENDS = [
     pytest.param(

@@ -11,6 +11,9 @@ from smallpose.core.instances import SOURCES
 from smallpose.dataset.builder.build import BuildOptions, build_dataset
 from smallpose.dataset.verify import check_set
 
+# Each start of a process is a fork.
+pytestmark = pytest.mark.usefixtures("warm_executable")
+
 
 @pytest.fixture
 def roots(real, tmp_path):

@@ -14,6 +14,9 @@ from smallpose.dataset.export.parquet import METADATA_KEY
 from smallpose.dataset.export.read_parquet import read_shards
 from smallpose.io.coco_annotations import write_coco
 
+# Each start of a process is a fork.
+pytestmark = pytest.mark.usefixtures("warm_executable")
+
 pa = pytest.importorskip("pyarrow", reason="pyarrow is optional: pip install '.[parquet]'")
 pq = pytest.importorskip("pyarrow.parquet")
 SMALL, LARGE = 25, 2000

@@ -11,7 +11,7 @@ from smallpose.dataset.builder.build import build_dataset
 from smallpose.dataset.options import BuildOptions
 from smallpose.dataset.verify import check_set
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_executable")]
 SOURCES = ("coco", "mpii", "aic", "hieve", "posetrack")
 FILES = ("annotations/train.json", "annotations/test.json")
 

@@ -16,6 +16,9 @@ from smallpose.core.instances import (
 from smallpose.core.skeleton import SMALLPOSE
 from smallpose.dataset.label_audit.source_bias import compute_source_bias
 
+# Each start of a process is a fork.
+pytestmark = pytest.mark.usefixtures("warm_executable")
+
 J = {name: n for n, name in enumerate(SMALLPOSE.joints)}
 MPII, AIC = SOURCES.index("mpii"), SOURCES.index("aic")
 
