@@ -414,6 +414,27 @@ def test_a_board_of_own_joints_has_the_sigmas_of_its_first_row(
     assert "are their labels" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("of_run", [True, False])
+def test_a_board_says_which_of_its_sigmas_nobody_measured(
+    own_joints: Path, tmp_path: Path, of_run: bool
+):
+    joints = [f"corner_{i}" for i in range(17)]
+    borrowed = {"corner_3": "that of corner_4, its neighbour"}
+    content = {"joints": joints, "sigmas": [0.05] * 17, "not_measured": borrowed}
+    (own_joints / "borrowed.json").write_text(json.dumps(content))
+    run = own_joints / "of borrowed"
+    run.mkdir(exist_ok=True)
+    (run / "found.json").write_text((own_joints / "fine.json").read_text())
+    (run / "model.json").write_text(json.dumps({"skeleton": content}))
+    given = () if of_run else ("--sigmas", str(own_joints / "borrowed.json"))
+    board = tmp_path / "board"
+    file = "of borrowed/found.json" if of_run else "fine.json"
+    assert add(board, own_joints, "fine", *given, file=file) == 0
+    assert add(board, own_joints, "coarse") == 0
+    assert json.loads((board / "board.json").read_text())["rules"]["not_measured"] == borrowed
+    assert "not measured, but borrowed: corner_3" in (board / "index.html").read_text()
+
+
 def test_the_first_row_of_a_run_brings_the_sigmas_it_was_trained_with(
     own_joints: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

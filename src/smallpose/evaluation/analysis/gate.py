@@ -251,7 +251,7 @@ def check_drops(comparison: Comparison, max_drops: Mapping[str, float]) -> Gate:
     return check_max_drop(comparison, conditions)
 
 
-def _make_condition(name: object, drop: object, protocols: Sequence[str]) -> Condition:
+def _make_condition(name: str, drop: Any, protocols: Sequence[str]) -> Condition:
     """Make a condition of what `check_drops` takes.
 
     Raises: InputError for an unknown metric, and for what is no share.
