@@ -317,9 +317,9 @@ def test_an_engine_compiles_a_network_once_for_all_heights(
     sizes = []
     trace = session.trace_network
 
-    def count_traces(network, images, method):
-        sizes.append(tuple(images.shape))
-        return trace(network, images, method)
+    def count_traces(network, inputs, method):
+        sizes.append(tuple(inputs[0].shape))
+        return trace(network, inputs, method)
 
     monkeypatch.setattr(session, "trace_network", count_traces)
     words = (weights / "simple_baseline_r18_tiny", "--people", 3, "--heights", "16,24,48")
