@@ -9,6 +9,7 @@ from test_study import run
 
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17, SMALLPOSE
+from smallpose.evaluation.sigma_file import format_sigma_file
 from smallpose.resolution.common_joints import describe_common_joints, find_common_joints
 
 # All joints at their label, but for the joints of the head, which lie at the corner of the image.
@@ -69,6 +70,20 @@ def test_a_model_without_a_head_gains_nothing_by_that(scenes, tmp_path, make_com
         one["models"]["whole"]["clean"]["heights"][1]["OKS"]["value"] for one in (alone, content)
     ]
     assert oks[0] < oks[1] - 0.1
+
+
+def test_borrowed_sigmas_are_told_of_the_scored_joints(scenes, tmp_path, make_command):
+    names = json.loads(scenes.truth_path.read_text())["categories"][0]["keypoints"]
+    borrowed = dict.fromkeys(("nose", "left_wrist"), "COCO's")
+    text = format_sigma_file([0.05] * len(names), names, borrowed)
+    (tmp_path / "sigmas.json").write_text(text)
+    words = ("--people", 12, "--heights", 64, "--sensor", "clean", "--sigmas")
+    body = make_command("body", BODY)
+    out = tmp_path / "out"
+    assert run(scenes, out, *words, tmp_path / "sigmas.json", "--command", body) == 0
+    notes = json.loads((out / "curve.json").read_text())["notes"]
+    (note,) = [one for one in notes if "borrowed" in one]
+    assert note.startswith("1 of 12 sigmas was not measured but borrowed (left_wrist); ")
 
 
 def test_without_a_common_joint_models_are_refused():
