@@ -1,7 +1,5 @@
 """`python -m smallpose` is `smallpose`."""
 
-import sys
+from smallpose.cli.main import run_program
 
-from smallpose.cli.main import main
-
-sys.exit(main())
+run_program()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from smallpose.core.packed_keypoints import PackedKeypoints
-from smallpose.io import coco_annotations_fast, json_text
+from smallpose.io import annotation_scan, coco_annotations_fast, json_text
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.coco_annotations_slow import read_coco_slow
 
@@ -95,7 +95,7 @@ def test_what_is_no_visibility_is_left_to_the_slow_reader(v, tmp_path):
 @pytest.mark.parametrize("packed", [True, False])
 def test_more_records_than_guessed_are_counted(packed, tmp_path, monkeypatch, assert_same_table):
     """The first records are long and fill the sample."""
-    monkeypatch.setattr(coco_annotations_fast, "_SAMPLED_BYTES", 4000)
+    monkeypatch.setattr(annotation_scan, "_SAMPLED_BYTES", 4000)
     content = make_file([[1, 2, 2, 3, 4, 1, 5, 6, 0]] * 200)
     for person in content["annotations"][:3]:
         person["note"] = "x" * 2000

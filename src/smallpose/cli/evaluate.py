@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from smallpose.evaluation.evaluate import Evaluation
     from smallpose.evaluation.measures.definition import Measure
     from smallpose.evaluation.slices.slice_matching import SliceMatching
+    from smallpose.io.annotation_scan import ScanAhead
 
 # Parts of COCO-WholeBody, under xtcocotools' names.
 PARTS = ("body", "foot", "face", "lefthand", "righthand", "wholebody")
@@ -187,16 +188,21 @@ _Section = tuple[Any, str]
 
 def run_command(args: argparse.Namespace) -> None:
     """Evaluate, write the files that were asked for and print the table, or the JSON."""
+    from smallpose.io.annotation_scan import ScanAhead
     from smallpose.system.memory import exempt_imports
+    from smallpose.system.threads import import_numpy_single_threaded
 
+    args.truth, args.predictions = find_label_path(args.truth), find_result_path(args.predictions)
+    _check_arguments(args)
+    is_packed = _is_plain(args) and args.keypoints not in PARTS
+    ahead = ScanAhead.begin(args.truth) if is_packed else None
     with exempt_imports():  # searching them for garbage takes a sixth of a small evaluation
+        import_numpy_single_threaded()
         from smallpose.evaluation.file_evaluator import evaluate_file
         from smallpose.io.coco_results import read_results
         from smallpose.system.progress import print_written
 
-    args.truth, args.predictions = find_label_path(args.truth), find_result_path(args.predictions)
-    _check_arguments(args)
-    inputs = _read_inputs(args)
+    inputs = _read_inputs(args, ahead)
     needs_predictions = bool(args.diagnose or args.breakdown or args.people or inputs.measures)
     needs_predictions |= args.video
     scored = evaluate_file(
@@ -261,8 +267,8 @@ def _check_arguments(args: argparse.Namespace) -> None:
         check_people_path(args.people)
 
 
-def _read_inputs(args: argparse.Namespace) -> _Inputs:
-    truth, predictions, options = _read_by_rules(args, read_scoring_options(args))
+def _read_inputs(args: argparse.Namespace, ahead: "ScanAhead | None") -> _Inputs:
+    truth, predictions, options = _read_by_rules(args, read_scoring_options(args), ahead)
     use_run_sigmas(options, truth, [args.predictions])
     truth = _group_frames(args, truth)
     if args.swap is not None:
@@ -377,7 +383,7 @@ def _is_plain(args: argparse.Namespace) -> bool:
 
 
 def _read_by_rules(
-    args: argparse.Namespace, options: dict[str, Any]
+    args: argparse.Namespace, options: dict[str, Any], ahead: "ScanAhead | None"
 ) -> "tuple[Instances, Predictions | None, dict[str, Any]]":
     """Read the ground truth, and the results where the rules change them; return the options, too.
 
@@ -398,7 +404,7 @@ def _read_by_rules(
         )
         sigmas = part.sigmas if options["sigmas"] is None else options["sigmas"]
         return part.truth, part.predictions, options | {"keypoints": None, "sigmas": sigmas}
-    truth = read_coco(args.truth, category=args.category, packed=_is_plain(args))
+    truth = read_coco(args.truth, category=args.category, packed=_is_plain(args), ahead=ahead)
     if args.rules == "coco":
         return truth, None, options
     from smallpose.evaluation.analysis.crowdpose_rules import (

@@ -14,6 +14,7 @@ import textwrap
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import NoReturn
 
 from smallpose._version import __version__
 from smallpose.cli.options import add_link_root_option, add_max_pixels_option
@@ -34,6 +35,7 @@ from smallpose.system.files import describe_os_error
 from smallpose.system.image_limits import allow_pixels
 from smallpose.system.link_roots import allow_link_roots
 from smallpose.system.packages import explain_import_error, require_packages
+from smallpose.system.process_end import end_process
 from smallpose.system.threads import import_numpy_single_threaded
 
 # Grouped by what a user wants to do; `smallpose --help` prints the sentence of each verb.
@@ -90,8 +92,11 @@ READS_LINKS = (
     "split",
     "train",
 )
-# Verbs without large matrix products, which start faster without threads for them.
-_SINGLE_THREADED = ("check", "compare", "evaluate", "report")
+# Verbs without large matrix products, which start faster without threads for them. `evaluate` is
+# one, too, and imports NumPy itself when its labels are being read.
+_SINGLE_THREADED = ("check", "compare", "report")
+# Verbs that leave nothing to be done when they return.
+_ENDS_AT_ONCE = ("evaluate",)
 # What verbs are called elsewhere; the nearest spelling of `score` is `compare`.
 _OTHER_WORDS = {
     **dict.fromkeys(("score", "eval", "metrics", "test", "ap"), "evaluate"),
@@ -111,6 +116,14 @@ _ALL_VERBS = {verb: text for group in VERBS.values() for verb, text in group.ite
 _PACKAGE = Path(__file__).parents[1]
 _MISSING = "the following arguments are required: "
 _UNRECOGNIZED = "unrecognized arguments: "
+
+
+def run_program() -> NoReturn:
+    """Run the command of this process, and end it with the command's exit code."""
+    code = main()
+    if sys.argv[1:] and sys.argv[1] in _ENDS_AT_ONCE:
+        end_process(code)
+    sys.exit(code)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -266,6 +279,21 @@ def create_parser(name: str) -> argparse.ArgumentParser:
 class _OneLineParser(argparse.ArgumentParser):
     """An argument parser whose errors are one line that names the remedy."""
 
+    _line_width: int | None = 80
+
+    def _get_formatter(self) -> argparse.HelpFormatter:
+        # Each argument that is added asks for one, which measures the terminal unless a width is
+        # given.
+        return self.formatter_class(prog=self.prog, width=self._line_width)  # type: ignore[call-arg]
+
+    def format_help(self) -> str:
+        self._line_width = None
+        return super().format_help()
+
+    def format_usage(self) -> str:
+        self._line_width = None
+        return super().format_usage()
+
     def error(self, message: str) -> None:  # type: ignore[override]
         remedy = f"see '{self.prog} --help'"
         if message.startswith(_MISSING):
@@ -309,4 +337,4 @@ def _format_overview() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program()

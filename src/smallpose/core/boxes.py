@@ -5,10 +5,11 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core import record_words
+
 Array = NDArray[np.float64]
 
-# How a box was made; stored with every annotation, because size classes depend on it.
-BOX_RULES = ("", "mask", "drawn", "extent130", "extent_head130")
+BOX_RULES = record_words.BOX_RULES
 
 # Files may have numbers up to 1e308, whose sums and products are infinite.
 _ALLOW_INFINITE = np.errstate(over="ignore", invalid="ignore")

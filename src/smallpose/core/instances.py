@@ -12,6 +12,7 @@ from typing import Any, TypedDict, Unpack, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core import record_words
 from smallpose.core.argument_checks import make_column, refuse_other_skeletons
 from smallpose.core.boxes import box_area
 from smallpose.core.counts import format_count
@@ -34,11 +35,9 @@ Ints = NDArray[np.int64]
 Codes = NDArray[np.int8]
 Mask = NDArray[np.bool_]
 
-# Index 0 is an unknown source, as in any COCO file. `own14` is a custom source whose people were
-# labelled with 14 joints, which is K of Eq. 3.
-CUSTOM_SOURCE_JOINTS = tuple(range(1, 65))
-CUSTOM_SOURCES = tuple(f"own{k}" for k in CUSTOM_SOURCE_JOINTS)
-SOURCES = ("", "coco", "mpii", "aic", "hieve", "posetrack", *CUSTOM_SOURCES)
+CUSTOM_SOURCE_JOINTS = record_words.CUSTOM_SOURCE_JOINTS
+CUSTOM_SOURCES = record_words.CUSTOM_SOURCES
+SOURCES = record_words.SOURCES
 SOURCE_SKELETONS = ("", "coco17", "mpii16", "aic14", "hieve14", "posetrack17")
 
 

@@ -4,7 +4,7 @@ What is kept of a detection is its score, its box and its candidate people, abou
 keypoints.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -87,6 +87,7 @@ class Evaluator:
         )
         self._pieces: list[Piece] = []
         self._notes: dict[str, None] = {}
+        self._later_notes: list[Callable[[], Iterable[str]]] = []
         self._skeleton: Skeleton | None = None
         self._scored: ScoredPoses | None = None
         self._has_boxes = False
@@ -151,6 +152,10 @@ class Evaluator:
         """Add notes on the predictions."""
         self._notes |= dict.fromkeys(notes)
 
+    def add_later_notes(self, get_notes: Callable[[], Iterable[str]]) -> None:
+        """Add notes that need not be known before the matching is done."""
+        self._later_notes.append(get_notes)
+
     def merge(self, other: "Evaluator") -> None:
         """Add what another evaluator of the same truth was given."""
         if not other._pieces:
@@ -168,6 +173,7 @@ class Evaluator:
             )
         self._pieces += other._pieces
         self._notes |= other._notes
+        self._later_notes += other._later_notes
         self.covers_images |= other.covers_images
 
     def result(self, intervals: int = 0, seed: int = 0) -> Evaluation:
@@ -199,6 +205,8 @@ class Evaluator:
         )
         del total
         counts = count_matches(scored, groups, matches, boxes, scores, self.config)
+        while self._later_notes:
+            self.add_notes(self._later_notes.pop(0)())
         notes = [
             *collect_notes(scored, self._notes, self.config, boxes),
             *describe_unlabelled_images(counts, self.truth, self.config),

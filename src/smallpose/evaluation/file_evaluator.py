@@ -28,6 +28,7 @@ from smallpose.io.mismatch import add_mismatch_note
 from smallpose.io.pose_pairs import list_sampled_images, list_sampled_rows
 from smallpose.io.predicted_images import check_predicted_images, get_image_list_path
 from smallpose.io.unknown_images import UnknownImages
+from smallpose.system.threads import begin
 
 if TYPE_CHECKING:
     from smallpose.evaluation.slices.slice_matching import SliceMatching
@@ -147,11 +148,12 @@ def _score_chunks(
     for chunk in results.values:
         evaluator.add_piece(chunk.piece)
     sampled = replace(_concat([chunk.sampled for chunk in results.values]), notes=())
-    mismatch = add_mismatch_note(truth, sampled).notes
+    mismatch = begin(lambda: add_mismatch_note(truth, sampled).notes)
     detected_ids = np.concatenate([chunk.image_ids for chunk in results.values])
     images = check_predicted_images(path, truth, detected_ids, sampled.skeleton.joints)
     evaluator.covers_images = images.covers_images
-    evaluator.add_notes([*results.notes, *images.notes, *mismatch])
+    evaluator.add_notes([*results.notes, *images.notes])
+    evaluator.add_later_notes(mismatch)
     num_detections = sum(len(chunk.piece.scores) for chunk in results.values)
     is_whole = all(chunk.is_whole for chunk in results.values)
     return evaluator, is_whole and num_detections >= MIN_DETECTIONS

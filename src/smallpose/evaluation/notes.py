@@ -262,7 +262,9 @@ def describe_unlabelled_images(
     scores = counts.scores[(counts.true_positives[0] & 1) > 0]
     if not len(scores):
         return []
-    has_label = is_member(counts.image_ids, truth.images.ids[truth.image_rows])
+    is_labelled = np.zeros(len(truth.images), dtype=bool)
+    is_labelled[truth.image_rows] = True
+    has_label = is_member(counts.image_ids, truth.images.ids[is_labelled])
     is_confident = (counts.scores >= np.sort(scores)[len(scores) // 4]) & ~has_label[counts.image]
     num_images = int(np.count_nonzero(np.bincount(counts.image[is_confident])))
     total = len(counts.image_ids)

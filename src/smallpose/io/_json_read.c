@@ -936,7 +936,7 @@ static inline int read_record(Text *s, Field field, void *to, Py_ssize_t row, in
 
 typedef struct {
     int64_t *image_ids, *category_ids;
-    double *scores, *keypoints, *boxes;
+    double *scores, *keypoints, *boxes; /* boxes are NaN where there is none */
     uint8_t *has_box;
     Py_ssize_t num_values; /* per pose */
     int positions_only;    /* the third value of each joint is not needed */
@@ -963,6 +963,7 @@ static int read_result_field(Text *s, void *results, Py_ssize_t row, const char 
 static int read_result(Text *s, Results *to, Py_ssize_t row) {
     to->category_ids[row] = 1;
     to->has_box[row] = 0;
+    for (int i = 0; i < 4; i++) to->boxes[4 * row + i] = Py_NAN;
     return read_record(s, read_result_field, to, row, 1 | 2 | 4); /* keypoints, score, image_id */
 }
 

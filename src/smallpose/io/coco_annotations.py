@@ -16,6 +16,7 @@ from smallpose.core.instances import SOURCES, Images, Instances
 from smallpose.core.mapped_keypoints import MappedKeypoints
 from smallpose.core.packed_keypoints import PackedKeypoints
 from smallpose.io import json_text
+from smallpose.io.annotation_scan import ScanAhead
 from smallpose.io.coco_annotations_fast import read_coco_fast
 from smallpose.io.coco_annotations_slow import read_coco_slow
 from smallpose.io.result_paths import find_label_path
@@ -32,6 +33,7 @@ def read_coco(
     keypoints_required: bool = True,
     data: bytes | None = None,
     packed: bool = False,
+    ahead: ScanAhead | None = None,
 ) -> Instances:
     """Read a COCO keypoint file as `Instances`, with the skeleton of its category.
 
@@ -47,6 +49,7 @@ def read_coco(
         keypoints_required: False to read a file of boxes, too; its skeleton has no joints.
         data: the content of the file, where it was read already; then `path` is for messages.
         packed: give the keypoints as `PackedKeypoints` where they can be, for less memory.
+        ahead: a scan of the file that was begun before, for `packed`.
 
     Raises: InputError naming the record that is broken, or two records with one id that differ, or
         where no annotation has keypoints.
@@ -57,7 +60,7 @@ def read_coco(
     if data is None:
         path = find_label_path(Path(path)) if Path(path).is_dir() else Path(path)
         data = read_if_gzip(path)
-    people = None if derived else read_coco_fast(path, data, wanted, packed)
+    people = None if derived else read_coco_fast(path, data, wanted, packed, ahead)
     if people is not None:
         return people
     return read_coco_slow(

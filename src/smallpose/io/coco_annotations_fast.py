@@ -5,6 +5,7 @@ Only plain files are read here. Anything unusual, and every mistake, is left to
 how long reading takes, never what is read.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -13,29 +14,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from smallpose.core.boxes import BOX_RULES
 from smallpose.core.distinct import has_duplicates
 from smallpose.core.errors import InputError
-from smallpose.core.instances import SOURCES, Instances
+from smallpose.core.instances import Instances
 from smallpose.core.packed_keypoints import PackedKeypoints
-from smallpose.io import json_text
+from smallpose.io.annotation_scan import AnnotationScan, Column, ScanAhead, scan_annotations
 from smallpose.io.categories import Category, choose_categories
 from smallpose.io.coco_annotations_slow import ImageRecord, build_images
+from smallpose.io.id_rows import find_rows, list_unique
 from smallpose.io.json_blocks import guess_skeleton
-from smallpose.io.json_text import JsonText, UnsupportedJson, open_text
-from smallpose.io.repeated_fields import list_fields
-
-_Members = dict[str, tuple[int, int]]  # where the value of each key of the file starts and ends
-_RECORDS_PER_SCAN = 1 << 14  # then the pages of the text that was read are released
-_COUNTED_BYTES = 1 << 24  # of the text in which records are counted, likewise
-_SAMPLED_BYTES = 1 << 20  # of the text in which they are counted to guess how many there are
-_MORE_RECORDS = 1.25  # times as many rows as guessed; rows that are not filled take no memory
-_SHORTEST_RECORD = b'{"keypoints":[],"bbox":[0,0,0,0],"id":0,"image_id":0,"num_keypoints":0}'
-# Of these lists, the fields that are read: none may occur twice in a record.
-_RECORD_FIELDS = {
-    "images": json_text.encode_words(list_fields(ImageRecord)),
-    "categories": json_text.encode_words(list_fields(Category)),
-}
+from smallpose.io.json_text import UnsupportedJson, open_text
 
 
 def read_coco_fast(
@@ -43,6 +31,7 @@ def read_coco_fast(
     data: bytes | None = None,
     category: Sequence[str] = (),
     packed: bool = False,
+    ahead: ScanAhead | None = None,
 ) -> Instances | None:
     """Read plain annotations; None when they have to be read by `read_coco_slow`.
 
@@ -50,12 +39,14 @@ def read_coco_fast(
         data: the content of the file, where it was read already.
         packed: give the keypoints as `PackedKeypoints`, unless their coordinates have too many
             decimals.
+        ahead: a scan that was begun before, for `packed`; used where it is of this file.
     """
     try:
-        with open_text(path, data) as text:
-            members, columns = _scan_file(text, packed)
-            decoded = {key: text.read(*members[key]) for key in _RECORD_FIELDS if key in members}
-        return _build_instances(path, decoded, columns, category)
+        scan = ahead.finish(path) if ahead and packed and data is None else None
+        if scan is None:
+            with open_text(path, data) as text:
+                scan = scan_annotations(text, packed=packed)
+        return _build_instances(path, scan.records, _view_columns(scan), category)
     except UnsupportedJson:
         return None
 
@@ -81,130 +72,33 @@ class _AnnotationColumns(NamedTuple):
     box_rule: NDArray[np.int8]
 
 
-def _scan_file(text: JsonText, packed: bool) -> tuple[_Members, _AnnotationColumns]:
-    """Find the members of the file's object and scan its annotations."""
-    text.check_brackets(b"{}")
-    members: _Members = {}
-    columns: _AnnotationColumns | None = None
-    position = text.start + 1
-    while True:
-        member = json_text.EXTENSION.read_key(text.buffer, position)
-        if member is None:
-            raise UnsupportedJson
-        key, start = member[0].decode(), member[1]
-        if key in members:
-            raise UnsupportedJson
-        if key == "annotations":
-            columns, end = _scan_annotations(text, start, packed)
-        elif key in _RECORD_FIELDS:
-            end = json_text.EXTENSION.skip_records(text.buffer, start, _RECORD_FIELDS[key])
-        else:
-            end = json_text.EXTENSION.skip_value(text.buffer, start)
-        if not 0 <= end < text.stop:
-            raise UnsupportedJson
-        members[key] = (start, end)
-        if text[end] == ord("}") and end == text.stop - 1:
-            break
-        if text[end] != ord(","):
-            raise UnsupportedJson
-        position = end + 1
-    if columns is None or "images" not in members:
-        raise UnsupportedJson
-    return members, columns
+def _view_columns(scan: AnnotationScan) -> _AnnotationColumns:
+    """Return the columns of a scan as arrays, without copying them."""
+    n, k = scan.num_records, scan.k
+    raw = scan.columns
 
+    def view(column: Column, kind: type[np.generic], *shape: int) -> NDArray[Any]:
+        return np.frombuffer(column, kind, math.prod((n, *shape))).reshape(n, *shape)
 
-def _scan_annotations(text: JsonText, start: int, packed: bool) -> tuple[_AnnotationColumns, int]:
-    """Scan the list that begins at `start`; return its columns and where it ends."""
-    num_values = json_text.count_keypoint_values(text, start)
-    if num_values % 3:
-        raise UnsupportedJson
-    if packed:
-        try:
-            return _scan_columns(text, start, num_values // 3, packed=True)
-        except UnsupportedJson:  # a coordinate may have more decimals than are packed
-            pass
-    return _scan_columns(text, start, num_values // 3, packed=False)
-
-
-def _scan_columns(
-    text: JsonText, start: int, k: int, *, packed: bool
-) -> tuple[_AnnotationColumns, int]:
-    # No more records than braces, or than have room for their values: the text alone does not
-    # decide how much memory is asked for.
-    max_records = (text.stop - start) // (len(_SHORTEST_RECORD) + 6 * k - 1)
-    # Counting takes a tenth of the time of reading: guess, and count where that was too low.
-    for count in (_guess_records, _count_braces):
-        n = min(count(text, start, text.stop), max_records)
-        try:
-            return _fill_columns(text, start, _create_columns(n, k, packed=packed))
-        except _TooManyRecords:
-            continue
-    raise UnsupportedJson
-
-
-class _TooManyRecords(Exception):
-    """Raised where columns have not enough rows."""
-
-
-def _guess_records(text: JsonText, start: int, stop: int) -> int:
-    """Return a number of records that is rarely exceeded; it is exact in a small text."""
-    end = min(start + _SAMPLED_BYTES, stop)
-    count = int(json_text.EXTENSION.count_braces(text.buffer, start, end))
-    return count if end == stop else int(count * (stop - start) / (end - start) * _MORE_RECORDS)
-
-
-def _count_braces(text: JsonText, start: int, stop: int) -> int:
-    """Count opening braces, without having all pages of a mapped text in memory at once."""
-    count = 0
-    for first in range(start, stop, _COUNTED_BYTES):
-        last = min(first + _COUNTED_BYTES, stop)
-        count += json_text.EXTENSION.count_braces(text.buffer, first, last)
-        text.release_pages(first, last)
-    return count
-
-
-def _create_columns(n: int, k: int, *, packed: bool) -> _AnnotationColumns:
-    """Create columns for at most n records of k joints."""
+    has_visibility = scan.is_packed
     return _AnnotationColumns(
-        visibility=np.empty((n, k) if packed else (0, k), np.uint8),
-        ids=np.empty(n, np.int64),
-        image_ids=np.empty(n, np.int64),
-        category_ids=np.empty(n, np.int64),
-        num_keypoints=np.empty(n, np.int64),
-        iscrowd=np.empty(n, np.bool_),
-        file_area=np.empty(n),
-        boxes_xywh=np.empty((n, 4)),
-        keypoints=np.empty((n, k, 2), np.int32) if packed else np.empty((n, k, 3)),
-        segmentation_area=np.empty(n),
-        source=np.empty(n, np.int8),
-        box_rule=np.empty(n, np.int8),
+        visibility=view(raw.visibility, np.uint8, k)
+        if has_visibility
+        else np.zeros((0, k), np.uint8),
+        ids=view(raw.ids, np.int64),
+        image_ids=view(raw.image_ids, np.int64),
+        category_ids=view(raw.category_ids, np.int64),
+        num_keypoints=view(raw.num_keypoints, np.int64),
+        iscrowd=view(raw.iscrowd, np.bool_),
+        file_area=view(raw.file_area, np.float64),
+        boxes_xywh=view(raw.boxes_xywh, np.float64, 4),
+        keypoints=view(raw.keypoints, np.int32, k, 2)
+        if scan.is_packed
+        else view(raw.keypoints, np.float64, k, 3),
+        segmentation_area=view(raw.segmentation_area, np.float64),
+        source=view(raw.source, np.int8),
+        box_rule=view(raw.box_rule, np.int8),
     )
-
-
-def _fill_columns(
-    text: JsonText, start: int, columns: _AnnotationColumns
-) -> tuple[_AnnotationColumns, int]:
-    """Scan the list that begins at `start` into columns; return these and where it ends."""
-    stop = text.stop
-    n, k = columns.keypoints.shape[:2]
-    words = [json_text.encode_words(known) for known in (SOURCES, BOX_RULES)]
-    reciprocals = json_text.compute_reciprocals()
-    num_records = 0
-    is_open = True
-    while is_open:
-        if num_records == n:
-            raise _TooManyRecords
-        last = min(num_records + _RECORDS_PER_SCAN, n)
-        num_read, end, is_open = json_text.EXTENSION.scan_annotations(
-            text.buffer, start, stop, num_records, last, 3 * k, reciprocals, *words, *columns
-        )
-        if num_read <= 0:
-            raise UnsupportedJson
-        text.release_pages(start, end)
-        num_records += num_read
-        start = end
-    filled: list[Any] = [column[:num_records] for column in columns]
-    return _AnnotationColumns(*filled), end
 
 
 def _build_instances(
@@ -220,7 +114,7 @@ def _build_instances(
     """
     notes: list[str] = []
     k = columns.keypoints.shape[1]
-    unique_categories = json_text.list_unique(columns.category_ids)
+    unique_categories = list_unique(columns.category_ids)
     try:
         categories = msgspec.json.decode(members.get("categories", b"[]"), type=list[Category])
         chosen = choose_categories(path, categories, category, lambda: unique_categories)
@@ -248,7 +142,7 @@ def _build_instances(
     return Instances(
         skeleton=skeleton,
         images=images,
-        image_rows=json_text.find_rows(images.ids, columns.image_ids),
+        image_rows=find_rows(images.ids, columns.image_ids),
         ids=columns.ids,
         boxes_xywh=columns.boxes_xywh,
         keypoints=keypoints,

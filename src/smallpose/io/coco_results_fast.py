@@ -20,6 +20,7 @@ from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import Skeleton
 from smallpose.io import coco_results_slow, json_text
+from smallpose.io.id_rows import find_rows, list_unique
 from smallpose.io.image_lookup import describe_doubtful_ids, list_stem_numbers
 from smallpose.io.json_text import (
     WHITESPACE,
@@ -27,7 +28,6 @@ from smallpose.io.json_text import (
     UnsupportedJson,
     compute_reciprocals,
     count_keypoint_values,
-    find_rows,
     open_text,
 )
 from smallpose.io.unknown_images import UnknownImages, describe_left_out
@@ -307,11 +307,10 @@ def _build_predictions(
     columns: _ResultColumns, skeleton: Skeleton, truth: Instances
 ) -> Predictions:
     """Build the table of all records that were filled in."""
-    unique_categories = json_text.list_unique(columns.category_ids)
+    unique_categories = list_unique(columns.category_ids)
     is_known = set(unique_categories) <= set(truth.category_ids)
     if not is_known or not np.isfinite(columns.scores).all():
         raise UnsupportedJson
-    columns.boxes[~columns.has_box] = np.nan
     return Predictions(
         skeleton=skeleton,
         image_ids=columns.image_ids,

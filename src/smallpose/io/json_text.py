@@ -3,20 +3,19 @@
 `EXTENSION` is None where they were not built; then everything works and is slower. Both ways give
 the same tables and the same bytes.
 
-Python never looks into a mapped file: one that is cut short would end the process.
+Python never looks into a mapped file: one that is cut short would end the process. Nothing here
+needs NumPy, so that a file can be scanned while NumPy is being imported.
 """
 
 import mmap
 import os
 import stat
+import sys
 import threading
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
-
-import numpy as np
-from numpy.typing import NDArray
 
 from smallpose.system.extension import load_extension
 from smallpose.system.files import describe_change, describe_read_error, refuse_change
@@ -25,8 +24,8 @@ MAX_DECIMALS = 60  # of a number that the compiled reader accepts
 WHITESPACE = b" \t\r\n"
 _WINDOW = 1 << 16  # bytes that are looked at together
 _MAX_LIST_BYTES = 1 << 16  # of a list of keypoints
-_MAX_SPREAD = 4  # of ids, for each one that is looked up, where all numbers have a row in a table
 _PAGES_BYTES = 1 << 21  # of pages that are released together
+_MAPPED_BYTES = 1 << 16  # of memory from which on it comes from the system, page by page
 
 
 class UnsupportedJson(Exception):
@@ -37,14 +36,27 @@ EXTENSION: Any = load_extension("smallpose.io._json")
 
 
 @cache
-def compute_reciprocals(num_powers: int = MAX_DECIMALS) -> NDArray[np.uint64]:
-    """Return (n, 2) upper and lower half of floor(2^(127 + bits of 5^k) / 5^k), k = 1 … n."""
+def compute_reciprocals(num_powers: int = MAX_DECIMALS) -> bytes:
+    """Return the halves of floor(2^(127 + bits of 5^k) / 5^k), k = 1 … n: 8 bytes, upper first."""
     halves = []
     for k in range(1, num_powers + 1):
         power = 5**k
         reciprocal = (1 << (127 + power.bit_length())) // power
-        halves.append((reciprocal >> 64, reciprocal & (2**64 - 1)))
-    return np.array(halves, dtype=np.uint64)
+        halves += [reciprocal >> 64, reciprocal & (2**64 - 1)]
+    return b"".join(half.to_bytes(8, sys.byteorder) for half in halves)
+
+
+def allocate(num_bytes: int) -> bytearray | mmap.mmap:
+    """Return memory for a column; what is not filled in of a large one takes none.
+
+    Raises: MemoryError.
+    """
+    if num_bytes < _MAPPED_BYTES or not hasattr(mmap, "MAP_PRIVATE"):
+        return bytearray(num_bytes)
+    try:
+        return mmap.mmap(-1, num_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError:
+        raise MemoryError from None
 
 
 def encode_words(words: Iterable[str]) -> bytes:
@@ -206,44 +218,3 @@ def count_keypoint_values(text: JsonText, start: int) -> int:
     if not 0 <= first < last:
         raise UnsupportedJson
     return window.count(b",", first, last) + 1
-
-
-def list_unique(values: NDArray[np.int64]) -> list[int]:
-    """Return the values that occur; fast where all are the same, as those of categories."""
-    if len(values) and (values == values[0]).all():
-        return [int(values[0])]
-    unique: list[int] = np.unique(values).tolist()
-    return unique
-
-
-def find_rows(ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.intp]:
-    """Return the row of each wanted image.
-
-    Args:
-        ids: (m,) unique numbers of the images.
-        wanted: (n,) numbers to look up.
-    Raises: UnsupportedJson when one is missing.
-    """
-    if len(ids) and 0 <= int(ids.max()) - int(ids.min()) < _MAX_SPREAD * len(wanted):
-        return _find_rows_by_number(ids, wanted)
-    order = np.argsort(ids, kind="stable")
-    position = np.searchsorted(ids[order], wanted)
-    if len(wanted) and (len(ids) == 0 or position.max() >= len(ids)):
-        raise UnsupportedJson
-    rows = order[position]
-    if (ids[rows] != wanted).any():
-        raise UnsupportedJson
-    return rows
-
-
-def _find_rows_by_number(ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.intp]:
-    """Return the row of each wanted image from a table of all numbers between their ends."""
-    first, last = int(ids.min()), int(ids.max())
-    row_of = np.full(last - first + 1, -1, np.intp)
-    row_of[ids - first] = np.arange(len(ids))
-    if wanted.min() < first or wanted.max() > last:
-        raise UnsupportedJson
-    rows = row_of[wanted - first]
-    if (rows < 0).any():
-        raise UnsupportedJson
-    return rows

@@ -1,16 +1,19 @@
 """The compiled loops and their NumPy fallbacks give the same numbers to the last bit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from smallpose import evaluate
 from smallpose.core.instances import make_images, make_instances
+from smallpose.core.packed_keypoints import pack_keypoints
 from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17
 from smallpose.evaluation.areas import get_detection_boxes
 from smallpose.evaluation.config import ScoringConfig
 from smallpose.evaluation.matching import native, native_matching
-from smallpose.evaluation.matching.arrays import Candidates, RankedCandidates
+from smallpose.evaluation.matching.arrays import Candidates, Poses, RankedCandidates
 from smallpose.evaluation.matching.greedy import (
     find_ranked_candidates,
     match_candidates,
@@ -19,6 +22,7 @@ from smallpose.evaluation.matching.greedy import (
 )
 from smallpose.evaluation.matching.image_groups import group_by_image, group_rows
 from smallpose.evaluation.matching.keypoint_selection import select_keypoints
+from smallpose.evaluation.scoring.detected_people import measure_share_outside
 from smallpose.evaluation.scoring.precision_recall import THRESHOLDS
 
 needs_core = pytest.mark.skipif(native.CORE is None, reason="no compiler built the core")
@@ -182,3 +186,55 @@ def test_joints_without_a_label_are_never_too_far(far, is_label, without_core):
     without_core()
     assert fast["coco"]["AP"] == pytest.approx(1)
     assert evaluate(truth, predictions).to_json() == fast.to_json()
+
+
+@needs_core
+def test_shares_outside_are_those_of_the_fallback_where_joints_are_on_the_edges_of_boxes():
+    rng = np.random.default_rng(0)
+    n, k = 3000, 9
+    # Few places, so that many joints lie on an edge, a ten-thousandth beside it or in a corner.
+    places = np.array([0, 0.0001, 0.1, 0.3, 0.7, 4.35, 10, 10.0001, 214748.3647, -0.3])
+    keypoints = np.zeros((n, k, 3))
+    keypoints[:, :, :2] = rng.choice(places, (n, k, 2))
+    keypoints[:, :, 2] = rng.integers(0, 3, (n, k))
+    boxes = rng.choice(places, (n, 4))
+    boxes[:60:4] = [[-np.inf, 0, np.inf, 1], [1e300, 0, 1e300, 1], [np.nan, 0, 1, 1]] * 5
+    packed = pack_keypoints(keypoints)
+    assert packed is not None
+    with np.errstate(invalid="ignore"):
+        expected = measure_share_outside.__wrapped__(boxes, keypoints)
+    assert 0 < expected.mean() < 1
+    for poses in (packed, keypoints):
+        assert measure_share_outside(boxes, poses).tolist() == expected.tolist()
+
+
+@needs_core
+def test_packed_people_have_the_candidates_of_the_fallback():
+    rng = np.random.default_rng(1)
+    num_images, people_each, k = 30, 12, 19  # not a multiple of the joints compared together
+    n = num_images * people_each
+    keypoints = np.round(rng.normal(50, 12, (n, k, 3)), 3)
+    keypoints[:, :, 2] = rng.integers(0, 3, (n, k))
+    keypoints[::7, :, 2] = 0  # compared by their boxes
+    packed = pack_keypoints(keypoints)
+    boxes = np.column_stack([keypoints[:, 0, :2], rng.uniform(5, 40, (n, 2))])
+    images = np.arange(num_images)
+    groups = group_rows(
+        images, rng.permutation(n) % num_images, rng.integers(0, num_images, 400), rng.random(400)
+    )
+    poses = Poses(
+        detections=rng.normal(50, 12, (400, k, 3)),
+        keypoints=packed,
+        boxes_xywh=boxes,
+        area=rng.uniform(200, 9000, n),
+        is_crowd=np.zeros(n, bool),
+        sigmas=rng.uniform(0.02, 0.2, k),
+    )
+    thresholds = np.linspace(0.1, 0.9, 9)
+    compiled = find_ranked_candidates(groups, poses, thresholds)
+    fallback = find_ranked_candidates.__wrapped__(
+        groups, replace(poses, keypoints=keypoints), thresholds
+    )
+    assert len(compiled.people) > 100
+    for name in ("counts", "people", "levels"):
+        assert getattr(compiled, name).tolist() == getattr(fallback, name).tolist(), name

@@ -66,13 +66,7 @@ typedef struct {
 } Keypoints;
 
 #define UNITS_PER_PIXEL 10000.0
-#define PREFETCHED 4 /* people ahead, whose rows are anywhere in memory */
-
-#ifdef __GNUC__
-#define PREFETCH(address) __builtin_prefetch(address)
-#else
-#define PREFETCH(address) ((void)(address))
-#endif
+#define LINE_BYTES 64 /* of memory that are read together */
 
 /* Take a buffer that is doubles, or integers where there is a buffer of v. */
 static Keypoints take_keypoints(const Py_buffer *points, const Py_buffer *visibility) {
@@ -92,15 +86,21 @@ static inline int read_joint(const Keypoints *keypoints, Py_ssize_t j, double *x
     return keypoints->points[3 * j + 2] > 0;
 }
 
-/* Fetch what `pack_people` reads of a person. */
-static void prefetch_person(const Keypoints *keypoints, const double *boxes, const double *area,
-                            Py_ssize_t row, Py_ssize_t k) {
+/* Read a byte of each line of memory that `pack_people` reads of some people, who are anywhere in
+ * it: these reads do not wait for each other, as those of packing would. */
+static uint8_t touch_people(const Keypoints *keypoints, const double *area, const Py_ssize_t *rows,
+                            Py_ssize_t g, Py_ssize_t k) {
     Py_ssize_t size = k * (Py_ssize_t)(keypoints->visibility ? 2 * sizeof(int32_t) : 3 * sizeof(double));
-    const char *first = (const char *)keypoints->points + row * size;
-    for (Py_ssize_t at = 0; at < size; at += 64) PREFETCH(first + at);
-    if (keypoints->visibility) PREFETCH(keypoints->visibility + row * k);
-    PREFETCH(area + row);
-    PREFETCH(boxes + 4 * row);
+    uint8_t sum = 0;
+    for (Py_ssize_t i = 0; i < g && size; i++) {
+        const uint8_t *first = (const uint8_t *)keypoints->points + rows[i] * size;
+        for (Py_ssize_t at = 0; at < size; at += LINE_BYTES) sum += first[at];
+        sum += first[size - 1];
+        if (keypoints->visibility)
+            sum += keypoints->visibility[rows[i] * k] + keypoints->visibility[rows[i] * k + k - 1];
+        sum += *(const uint8_t *)(area + rows[i]);
+    }
+    return sum;
 }
 
 #define WIDTH 8 /* joints that are compared side by side */
@@ -115,13 +115,15 @@ typedef struct {
     double *pose_x, *pose_y;                /* (width,) the detection */
     double *positions;                      /* (2 width,) room */
     int64_t *is_far;                        /* (g,) too far from the detection for any joint */
-    int *count, *joint; /* (g,) labelled joints, (g, k) which ones */
+    int *count;                             /* (g,) labelled joints */
+    uint8_t *is_labelled;                   /* (g, width) which ones */
 } People;
 
 static void free_people(People *s) {
     free(s->x);
     free(s->is_far);
     free(s->count);
+    free(s->is_labelled);
 }
 
 /* Make room for g people of k joints; return -1 without memory. */
@@ -131,8 +133,9 @@ static int reserve_people(People *s, Py_ssize_t g, Py_ssize_t k, const double *v
     size_t n = (size_t)g, width = ((size_t)k + WIDTH - 1) / WIDTH * WIDTH, block = n * width;
     s->x = malloc((3 * block + 6 * n + 6 * width) * sizeof(double));
     s->is_far = malloc(n * sizeof(int64_t));
-    s->count = malloc(n * (1 + (size_t)k) * sizeof(int));
-    if (!s->x || !s->is_far || !s->count) return -1;
+    s->count = malloc(n * sizeof(int));
+    s->is_labelled = malloc(block);
+    if (!s->x || !s->is_far || !s->count || !s->is_labelled) return -1;
     s->capacity = g;
     s->k = k;
     s->width = (Py_ssize_t)width;
@@ -149,7 +152,6 @@ static int reserve_people(People *s, Py_ssize_t g, Py_ssize_t k, const double *v
     s->pose_x = s->inverse + width;
     s->pose_y = s->pose_x + width;
     s->positions = s->pose_y + width;
-    s->joint = s->count + n;
     for (size_t j = 0; j < width; j++) {
         s->variance[j] = j < (size_t)k ? variances[j] : 1.0;
         s->inverse[j] = 1.0 / s->variance[j];
@@ -162,52 +164,83 @@ typedef struct {
     double low_x, low_y, high_x, high_y;
 } Extent;
 
-FOR_EACH_PROCESSOR
-static void unpack_positions(const int32_t *positions, Py_ssize_t n, double *out) {
-    INDEPENDENT
-    for (Py_ssize_t i = 0; i < n; i++) out[i] = positions[i] / UNITS_PER_PIXEL;
-}
-
-/* Write the joints of person i; return where the labelled ones are. */
-static Extent pack_joints(People *s, Py_ssize_t i, const Keypoints *keypoints, Py_ssize_t row) {
+/* Write the joints of person i, of doubles; return where the labelled ones are. */
+static Extent pack_doubles(People *s, Py_ssize_t i, const double *points) {
     double *x = s->x + i * s->width, *y = s->y + i * s->width, *factor = s->factor + i * s->width;
     double inverse_scale = 0.5 / s->scale[i];
+    uint8_t *is_labelled = s->is_labelled + i * s->width;
     Extent e = {INFINITY, INFINITY, -INFINITY, -INFINITY};
-    int n = 0, *joint = s->joint + i * s->k;
-    Py_ssize_t k = s->k, first = row * k;
-    if (keypoints->visibility)
-        unpack_positions(keypoints->positions + 2 * first, 2 * k, s->positions);
-    for (Py_ssize_t j = 0; j < k; j++) {
-        int is_labelled;
-        if (keypoints->visibility) {
-            x[j] = s->positions[2 * j];
-            y[j] = s->positions[2 * j + 1];
-            is_labelled = keypoints->visibility[first + j] > 0;
-        } else {
-            is_labelled = read_joint(keypoints, first + j, x + j, y + j);
-        }
-        factor[j] = is_labelled ? s->inverse[j] * inverse_scale : 0.0;
-        joint[n] = (int)j;
-        n += is_labelled;
-        double lx = is_labelled ? x[j] : INFINITY, ly = is_labelled ? y[j] : INFINITY;
-        double hx = is_labelled ? x[j] : -INFINITY, hy = is_labelled ? y[j] : -INFINITY;
-        e.low_x = lx < e.low_x ? lx : e.low_x;
-        e.low_y = ly < e.low_y ? ly : e.low_y;
-        e.high_x = hx > e.high_x ? hx : e.high_x;
-        e.high_y = hy > e.high_y ? hy : e.high_y;
+    int n = 0;
+    for (Py_ssize_t j = 0; j < s->k; j++, points += 3) {
+        x[j] = points[0];
+        y[j] = points[1];
+        is_labelled[j] = points[2] > 0;
+        factor[j] = is_labelled[j] ? s->inverse[j] * inverse_scale : 0.0;
+        n += is_labelled[j];
+        if (!is_labelled[j]) continue;
+        e.low_x = x[j] < e.low_x ? x[j] : e.low_x;
+        e.low_y = y[j] < e.low_y ? y[j] : e.low_y;
+        e.high_x = x[j] > e.high_x ? x[j] : e.high_x;
+        e.high_y = y[j] > e.high_y ? y[j] : e.high_y;
     }
-    for (Py_ssize_t j = k; j < s->width; j++) x[j] = y[j] = factor[j] = 0.0;
     s->count[i] = n;
     return e;
 }
 
-/* Pack the people `rows`, which others follow, `num_rows` in all: those of the next image. */
-static void pack_people(People *s, const Py_ssize_t *rows, Py_ssize_t g, Py_ssize_t num_rows,
-                        const Keypoints *keypoints, const double *boxes, const double *area,
-                        double limit) {
+/* Write the joints of person i, of integers, as pack_doubles. Dividing keeps their order, so that
+ * integers are compared, many side by side. */
+FOR_EACH_PROCESSOR
+static Extent pack_integers(People *s, Py_ssize_t i, const int32_t *positions,
+                            const uint8_t *visibility) {
+    double *x = s->x + i * s->width, *y = s->y + i * s->width, *factor = s->factor + i * s->width;
+    const double *inverse = s->inverse, inverse_scale = 0.5 / s->scale[i];
+    uint8_t *is_labelled = s->is_labelled + i * s->width;
+    int32_t low_x = INT32_MAX, low_y = INT32_MAX, high_x = INT32_MIN, high_y = INT32_MIN;
+    const Py_ssize_t k = s->k;
+    int n = 0;
+    INDEPENDENT
+    for (Py_ssize_t j = 0; j < k; j++) {
+        int32_t px = positions[2 * j], py = positions[2 * j + 1], labelled = visibility[j] > 0;
+        int32_t lx = labelled ? px : INT32_MAX, ly = labelled ? py : INT32_MAX;
+        int32_t hx = labelled ? px : INT32_MIN, hy = labelled ? py : INT32_MIN;
+        low_x = lx < low_x ? lx : low_x;
+        low_y = ly < low_y ? ly : low_y;
+        high_x = hx > high_x ? hx : high_x;
+        high_y = hy > high_y ? hy : high_y;
+        n += labelled;
+        is_labelled[j] = (uint8_t)labelled;
+    }
+    INDEPENDENT
+    for (Py_ssize_t j = 0; j < k; j++) {
+        x[j] = positions[2 * j] / UNITS_PER_PIXEL;
+        y[j] = positions[2 * j + 1] / UNITS_PER_PIXEL;
+        factor[j] = visibility[j] ? inverse[j] * inverse_scale : 0.0;
+    }
+    s->count[i] = n;
+    Extent e = {INFINITY, INFINITY, -INFINITY, -INFINITY};
+    if (n) {
+        e.low_x = low_x / UNITS_PER_PIXEL;
+        e.low_y = low_y / UNITS_PER_PIXEL;
+        e.high_x = high_x / UNITS_PER_PIXEL;
+        e.high_y = high_y / UNITS_PER_PIXEL;
+    }
+    return e;
+}
+
+/* Write the joints of person i; return where the labelled ones are. */
+static Extent pack_joints(People *s, Py_ssize_t i, const Keypoints *keypoints, Py_ssize_t row) {
+    Py_ssize_t first = row * s->k, at = i * s->width;
+    for (Py_ssize_t j = at + s->k; j < at + s->width; j++) s->x[j] = s->y[j] = s->factor[j] = 0.0;
+    if (!keypoints->visibility) return pack_doubles(s, i, keypoints->points + 3 * first);
+    return pack_integers(s, i, keypoints->positions + 2 * first, keypoints->visibility + first);
+}
+
+/* Pack the people `rows`. */
+static void pack_people(People *s, const Py_ssize_t *rows, Py_ssize_t g, const Keypoints *keypoints,
+                        const double *boxes, const double *area, double limit) {
+    volatile uint8_t touched = touch_people(keypoints, area, rows, g, s->k);
+    (void)touched; /* volatile, so that the reads are done */
     for (Py_ssize_t i = 0; i < g; i++) {
-        if (i + PREFETCHED < num_rows)
-            prefetch_person(keypoints, boxes, area, rows[i + PREFETCHED], s->k);
         s->scale[i] = area[rows[i]] + TINY;
         Extent e = pack_joints(s, i, keypoints, rows[i]);
         if (s->count[i] == 0) {
@@ -227,18 +260,18 @@ static void pack_people(People *s, const Py_ssize_t *rows, Py_ssize_t g, Py_ssiz
     }
 }
 
-/* Write the joints of a detection; return where they are. */
+/* Write the joints of a detection; return where they are. x and y are compared side by side. */
 static Extent pack_pose(People *s, const double *pose) {
-    Extent e = {pose[0], pose[1], pose[0], pose[1]};
-    for (Py_ssize_t j = 0; j < s->k; j++) {
-        double x = pose[3 * j], y = pose[3 * j + 1];
-        s->pose_x[j] = x;
-        s->pose_y[j] = y;
-        e.low_x = x < e.low_x ? x : e.low_x;
-        e.low_y = y < e.low_y ? y : e.low_y;
-        e.high_x = x > e.high_x ? x : e.high_x;
-        e.high_y = y > e.high_y ? y : e.high_y;
+    double low[2] = {pose[0], pose[1]}, high[2] = {pose[0], pose[1]};
+    for (Py_ssize_t j = 0; j < s->k; j++, pose += 3) {
+        s->pose_x[j] = pose[0];
+        s->pose_y[j] = pose[1];
+        for (int c = 0; c < 2; c++) {
+            low[c] = pose[c] < low[c] ? pose[c] : low[c];
+            high[c] = pose[c] > high[c] ? pose[c] : high[c];
+        }
     }
+    Extent e = {low[0], low[1], high[0], high[1]};
     return e;
 }
 
@@ -322,14 +355,13 @@ typedef struct {
 
 /* OKS up to rounding: exponentials here are not numpy's. */
 static double estimate_oks(const People *s, Py_ssize_t i) {
-    const int *joint = s->joint + i * s->k, n = s->count[i];
     double sum = 0.0;
-    for (int j = 0; j < n; j++) {
-        Py_ssize_t at = i * s->width + joint[j];
-        double dx = s->pose_x[joint[j]] - s->x[at], dy = s->pose_y[joint[j]] - s->y[at];
+    for (Py_ssize_t j = 0, at = i * s->width; j < s->k; j++, at++) {
+        if (!s->is_labelled[at]) continue;
+        double dx = s->pose_x[j] - s->x[at], dy = s->pose_y[j] - s->y[at];
         sum += exp(-(dx * dx + dy * dy) * s->factor[at]);
     }
-    return sum / n;
+    return sum / s->count[i];
 }
 
 static int find_kind(const CrowdBound *bound, uint32_t members) {
@@ -386,9 +418,16 @@ static int write_exponents(const People *s, Py_ssize_t i, const double *box, dou
     int n = s->count[i];
     double scale = s->scale[i];
     if (n) {
-        const int *joint = s->joint + i * s->k;
+        const uint8_t *is_labelled = s->is_labelled + i * s->width;
         compute_exponents(s, i, s->positions);
-        for (int j = 0; j < n; j++) e[j] = s->positions[joint[j]];
+        if (n == s->k) {
+            memcpy(e, s->positions, (size_t)n * sizeof(double));
+            return n;
+        }
+        for (Py_ssize_t j = 0; j < s->k; j++) {
+            *e = s->positions[j]; /* there is room for k behind the pairs before */
+            e += is_labelled[j];
+        }
         return n;
     }
     double x0 = box[0] - box[2], x1 = box[0] + box[2] * 2;
@@ -424,7 +463,6 @@ static PyObject *find_near_pairs(PyObject *self, PyObject *args) {
     Py_ssize_t *out_d = b[10].buf, *out_g = b[11].buf;
     int32_t *out_count = b[12].buf;
     double *e = b[13].buf;
-    Py_ssize_t num_people = b[8].len / (Py_ssize_t)sizeof(Py_ssize_t);
     Py_ssize_t max_pairs = b[10].len / (Py_ssize_t)sizeof(Py_ssize_t);
     Py_ssize_t capacity = b[13].len / (Py_ssize_t)sizeof(double);
     MatchState state = {b[14].buf, b[15].buf, b[16].buf, block};
@@ -445,7 +483,7 @@ static PyObject *find_near_pairs(PyObject *self, PyObject *args) {
                 failed = 1;
                 break;
             }
-            pack_people(&s, group, g, num_people - start[current], &keypoints, boxes, area, limit);
+            pack_people(&s, group, g, &keypoints, boxes, area, limit);
         }
         if (pairs + g > max_pairs || used + g * k > capacity) break;
         if (g == 0) continue;
@@ -1077,18 +1115,18 @@ static PyObject *box_around_poses(PyObject *self, PyObject *args) {
     Py_ssize_t n = b[1].len / (4 * (Py_ssize_t)sizeof(double));
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t i = 0; i < n; i++, points += 3 * k, box += 4) {
-        double lx = points[0], hx = lx, ly = points[1], hy = ly;
+        double low[2] = {points[0], points[1]}, high[2] = {points[0], points[1]};
         for (Py_ssize_t j = 1; j < k; j++) {
-            double x = points[3 * j], y = points[3 * j + 1];
-            lx = x < lx ? x : lx;
-            hx = x > hx ? x : hx;
-            ly = y < ly ? y : ly;
-            hy = y > hy ? y : hy;
+            for (int c = 0; c < 2; c++) { /* x and y side by side */
+                double value = points[3 * j + c];
+                low[c] = value < low[c] ? value : low[c];
+                high[c] = value > high[c] ? value : high[c];
+            }
         }
-        box[0] = lx;
-        box[1] = ly;
-        box[2] = hx - lx;
-        box[3] = hy - ly;
+        for (int c = 0; c < 2; c++) {
+            box[c] = low[c];
+            box[2 + c] = high[c] - low[c];
+        }
     }
     Py_END_ALLOW_THREADS
     release(b, 2);
@@ -1123,6 +1161,41 @@ static PyObject *count_people(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+/* The integers between which a position is inside of a box in one direction; none where low > high. */
+typedef struct {
+    int32_t low, high;
+} Span;
+
+/* Find the integers whose quotients, rounded, are between two numbers; 0 where these are beyond the
+ * integers. Quotients rise with the integers, so that the ends of the span decide. */
+static int find_span(double low, double high, Span *out) {
+    const double limit = INT32_MAX - 2;
+    if (!(fabs(low) * UNITS_PER_PIXEL < limit && fabs(high) * UNITS_PER_PIXEL < limit)) return 0;
+    int32_t first = (int32_t)floor(low * UNITS_PER_PIXEL), last = (int32_t)ceil(high * UNITS_PER_PIXEL);
+    while (first / UNITS_PER_PIXEL >= low) first--;
+    while (first / UNITS_PER_PIXEL < low) first++;
+    while (last / UNITS_PER_PIXEL <= high) last++;
+    while (last / UNITS_PER_PIXEL > high) last--;
+    *out = (Span){first, last};
+    return 1;
+}
+
+/* Count the labelled joints, and those outside of two spans. */
+FOR_EACH_PROCESSOR
+static void count_outside(const int32_t *positions, const uint8_t *visibility, Py_ssize_t k, Span x,
+                          Span y, int *num_labelled, int *num_outside) {
+    int labelled = 0, outside = 0;
+    for (Py_ssize_t j = 0; j < k; j++) {
+        int32_t px = positions[2 * j], py = positions[2 * j + 1];
+        int is_labelled = visibility[j] > 0;
+        int is_inside = (px >= x.low) & (px <= x.high) & (py >= y.low) & (py <= y.high);
+        labelled += is_labelled;
+        outside += is_labelled & !is_inside;
+    }
+    *num_labelled = labelled;
+    *num_outside = outside;
+}
+
 /* measure_share_outside(boxes, keypoints, visibility, k, share): which share of the labelled joints
  * of each person is outside the box; 0 without a label. */
 static PyObject *measure_share_outside(PyObject *self, PyObject *args) {
@@ -1131,30 +1204,28 @@ static PyObject *measure_share_outside(PyObject *self, PyObject *args) {
     if (!PyArg_ParseTuple(args, "y*y*y*nw*", &b[0], &b[1], &b[2], &k, &b[3])) return NULL;
     const double *box = b[0].buf;
     const Keypoints keypoints = take_keypoints(&b[1], &b[2]);
-    double *share = b[3].buf, *positions = malloc((size_t)(2 * k + 1) * sizeof(double));
+    double *share = b[3].buf;
     Py_ssize_t n = b[3].len / (Py_ssize_t)sizeof(double);
-    if (!positions) {
-        release(b, 4);
-        return PyErr_NoMemory();
-    }
     Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t i = 0; i < n; i++, box += 4) {
+    for (Py_ssize_t i = 0, first = 0; i < n; i++, first += k, box += 4) {
         double right = box[0] + box[2], bottom = box[1] + box[3];
         int labelled = 0, outside = 0;
-        if (keypoints.visibility)
-            unpack_positions(keypoints.positions + 2 * i * k, 2 * k, positions);
-        for (Py_ssize_t j = 0; j < k; j++) {
-            double x = positions[2 * j], y = positions[2 * j + 1];
-            int is_labelled = keypoints.visibility ? keypoints.visibility[i * k + j] > 0
-                                                   : read_joint(&keypoints, i * k + j, &x, &y);
-            int is_inside = x >= box[0] && x <= right && y >= box[1] && y <= bottom;
-            labelled += is_labelled;
-            outside += is_labelled && !is_inside;
+        Span x, y;
+        if (keypoints.visibility && find_span(box[0], right, &x) && find_span(box[1], bottom, &y)) {
+            count_outside(keypoints.positions + 2 * first, keypoints.visibility + first, k, x, y,
+                          &labelled, &outside);
+        } else {
+            for (Py_ssize_t j = first; j < first + k; j++) {
+                double px, py;
+                int is_labelled = read_joint(&keypoints, j, &px, &py);
+                int is_inside = px >= box[0] && px <= right && py >= box[1] && py <= bottom;
+                labelled += is_labelled;
+                outside += is_labelled && !is_inside;
+            }
         }
         share[i] = (double)outside / (double)(labelled > 1 ? labelled : 1);
     }
     Py_END_ALLOW_THREADS
-    free(positions);
     release(b, 4);
     Py_RETURN_NONE;
 }

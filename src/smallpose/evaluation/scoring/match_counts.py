@@ -14,6 +14,9 @@ from smallpose.core.errors import InputError
 from smallpose.evaluation.matching.arrays import Bits, Floats, Ints, Mask
 from smallpose.evaluation.matching.image_groups import sort_rows
 from smallpose.evaluation.scoring.precision_recall import Curves, compute_curves
+from smallpose.system.threads import count_cores, run_parts
+
+_MIN_DETECTIONS_FOR_THREADS = 20_000
 
 
 @dataclass(frozen=True)
@@ -90,18 +93,20 @@ class MatchCounts:
             max_detections: of an image that count.
         """
         order = self.select_best(max_detections)
-        columns = (self.true_positives, self.false_positives[protocol], self.people_per_class)
-        return [
-            compute_curves(
+        false_positives = self.false_positives[protocol]
+
+        def compute_class(index: int) -> Curves:
+            return compute_curves(
                 order,
                 self.scores,
-                true_positives=true_positives,
-                false_positives=false_positives,
-                num_people=int(num_people),
+                true_positives=self.true_positives[index],
+                false_positives=false_positives[index],
+                num_people=int(self.people_per_class[index]),
                 num_thresholds=len(self.thresholds),
             )
-            for true_positives, false_positives, num_people in zip(*columns, strict=True)
-        ]
+
+        num_threads = count_cores() if len(order) >= _MIN_DETECTIONS_FOR_THREADS else 1
+        return run_parts(compute_class, len(self.true_positives), num_threads)
 
     def compute_recall(self) -> Floats:
         """Return the (c, t) share of each class's people who were matched; -1 without any."""
