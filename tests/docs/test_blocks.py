@@ -27,6 +27,7 @@ from code_blocks import (
 
 import smallpose
 from smallpose.core.skeleton import COCO17, SMALLPOSE
+from smallpose.synthetic.plan import SIZES
 
 FILES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 # How-to pages whose blocks build on each other, in the order of reading, and those that continue
@@ -175,10 +176,14 @@ def pipeline(
     leave_out_rendering: Callable[[], AbstractContextManager[None]],
     warm_python: Path,
 ) -> Path:
-    """A home in which the pages from sources to report were read."""
+    """A home in which the pages from sources to report were read.
+
+    The synthetic set is smaller, and figures are not rendered.
+    """
     folder = home.parent / "pipeline"
     folder.mkdir()
-    with leave_out_rendering():
+    with leave_out_rendering(), pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SIZES, "tiny", replace(SIZES["tiny"], stills=20, frames=5, plates=1))
         for name in PIPELINE:
             for block in list_blocks(name):
                 run_block(block, folder, warm_python)

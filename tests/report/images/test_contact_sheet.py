@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from PIL import ImageDraw
@@ -122,3 +123,9 @@ def test_a_drawn_sheet_shows_its_tiles(project, read):
     assert image.shape[1] == 1000
     assert image.dtype == np.uint8
     assert (image != 255).any(axis=2).mean() > 0.2
+
+
+def test_a_png_has_the_pixels_of_the_sheet(read, project):
+    image = draw_sheet(build_sample_sheet(project.test, read, 2))
+    data = np.frombuffer(encode_image(image, "png"), np.uint8)
+    assert np.array_equal(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB), image)

@@ -1,6 +1,7 @@
 """Read images for contact sheets and encode images as files."""
 
 import io
+import zlib
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -35,7 +36,11 @@ def open_image_reader(folder: Path) -> ReadImage:
 def encode_image(image: ImageArray, kind: Literal["png", "webp"], quality: int = 84) -> bytes:
     """Encode RGB as the bytes of a PNG or WebP file."""
     out = io.BytesIO()
-    # Pillow's second method takes half the time of OpenCV's only one, for 3 % more bytes.
-    options = {"quality": quality, "method": 2} if kind == "webp" else {"compress_level": 6}
-    Image.fromarray(image).save(out, kind, **options)
+    options = {
+        # Pillow's second method takes half the time of OpenCV's only one, for 3 % more bytes.
+        "webp": {"quality": quality, "method": 2},
+        # Runs of equal bytes alone are looked for: a third of the time, for 6 % more bytes.
+        "png": {"compress_level": 1, "compress_type": zlib.Z_RLE},
+    }
+    Image.fromarray(image).save(out, kind, **options[kind])
     return out.getvalue()
