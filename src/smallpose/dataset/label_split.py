@@ -118,10 +118,9 @@ def find_videos(images: Images) -> tuple[dict[str, list[int]], str]:
         evidence = f"the labels name {format_count(len(groups), 'video')}"
     else:
         groups = _find_numbered(images.file_names)
-        evidence = (
-            f"{sum(map(len, groups.values())):,} images are numbered as frames of "
-            f"{format_count(len(groups), 'video')} ({_name_first(images, groups)})"
-        )
+        numbered = format_count(sum(map(len, groups.values())), "image is", "images are")
+        count = format_count(len(groups), "video")
+        evidence = f"{numbered} numbered as frames of {count} ({_name_first(images, groups)})"
     ordered = {
         name: sorted(rows, key=lambda row: (_read_number(images.file_names[row]), row))
         for name, rows in groups.items()
