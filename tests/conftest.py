@@ -38,7 +38,6 @@ def pytest_collection() -> None:
 
 def pytest_collection_finish() -> None:
     """Leave what stays until the end out of later garbage collections, and make these rarer."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
     gc.enable()

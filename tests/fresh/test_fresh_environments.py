@@ -1,5 +1,6 @@
 """What a stranger installs: fresh environments of every Python that this machine has."""
 
+import functools
 import hashlib
 import os
 import re
@@ -11,13 +12,13 @@ import pytest
 from environments import ROOT, SMOKE, SUPPORTED, Environment, find_pythons
 
 pytestmark = pytest.mark.long
-PYTHONS = find_pythons()
+list_pythons = functools.cache(find_pythons)  # not when tests are collected: it starts each
 
 
 def get_python(version: str) -> str:
-    if version not in PYTHONS:
+    if version not in list_pythons():
         pytest.skip(f"Python {version} is not installed on this machine")
-    return PYTHONS[version]
+    return list_pythons()[version]
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,10 @@ pytestmark = [
 
 TINY = [name for name in METHODS if name.endswith("_tiny")]
 SAMPLE = ("simple_baseline_r18_tiny", "vitpose_tiny", "rtmo_tiny")
-METHODS_ON_BOTH = [name for name in TINY if create_method(name).recipes]
+# Without a GPU all are skipped, and none is created to know whether it is trained.
+METHODS_ON_BOTH = [
+    name for name in TINY if not torch.cuda.is_available() or create_method(name).recipes
+]
 
 
 @pytest.fixture(autouse=True)
