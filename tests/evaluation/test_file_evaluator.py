@@ -2,6 +2,7 @@
 
 import json
 import tracemalloc
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from smallpose import evaluate
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17, SMALLPOSE
-from smallpose.evaluation import file_evaluator
+from smallpose.evaluation import evaluator, file_evaluator
 from smallpose.evaluation.file_evaluator import evaluate_file
 from smallpose.evaluation.matching import native, native_matching
 from smallpose.io import coco_results_fast, json_text, pose_pairs
@@ -54,6 +55,10 @@ def assert_same_as_whole(truth, path, **options):
     for name in ("image_ids", "height", "outside", "is_detected"):
         one, other = (getattr(of.result.detected, name) for of in (scored, whole))
         assert np.array_equal(one, other), name
+    with patch.object(evaluator, "MIN_RELEASED_BYTES", 0):
+        released = evaluate_file(packed, path, release_labels=True, **options)
+    assert released.result.to_json() == scored.result.to_json()
+    assert released.result.detected.outside.tolist() == scored.result.detected.outside.tolist()
     return scored
 
 
@@ -233,3 +238,18 @@ def test_a_third_value_that_is_no_number_is_refused_as_where_it_is_read(
             evaluate_file(truth, path, keep_predictions=keep)
         errors.append(str(raised.value))
     assert errors[0] == errors[1]
+
+
+@needs_extension
+@pytest.mark.parametrize("is_large", [True, False])
+def test_large_labels_are_forgotten_where_nobody_needs_them(
+    is_large, crowded_dataset, write, monkeypatch
+):
+    dataset = crowded_dataset(3, 17, images=10, people=8)
+    _, path = write(dataset.coco, dataset.results)
+    monkeypatch.setattr(evaluator, "MIN_RELEASED_BYTES", 0 if is_large else 1 << 26)
+    for release_labels in (False, True):
+        packed = read_coco(path.with_name("truth.json"), packed=True)
+        evaluate_file(packed, path, release_labels=release_labels)
+        num_kept = 0 if is_large and release_labels else len(packed)
+        assert len(packed.keypoints) == num_kept

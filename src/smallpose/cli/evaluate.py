@@ -214,6 +214,7 @@ def run_command(args: argparse.Namespace) -> None:
         unknown_images=args.unknown_images,
         intervals=args.intervals,
         seed=args.seed,
+        release_labels=is_packed,
         **inputs.options,
     )
     result = scored.result

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
+from smallpose.core.packed_keypoints import PackedKeypoints
 from smallpose.core.predictions import Predictions, make_predictions
 from smallpose.core.skeleton import Skeleton
 from smallpose.evaluation.areas import get_detection_boxes, refuse_missing_boxes
@@ -43,8 +44,14 @@ from smallpose.evaluation.notes import (
     describe_unlabelled_images,
 )
 from smallpose.evaluation.scoring.count_matches import count_matches
-from smallpose.evaluation.scoring.detected_people import list_detected_people
+from smallpose.evaluation.scoring.detected_people import (
+    list_detected_people,
+    measure_share_outside,
+)
 from smallpose.evaluation.scoring.precision_recall import THRESHOLDS
+from smallpose.io.label_faults import describe_label_faults
+
+MIN_RELEASED_BYTES = 1 << 26  # of keypoints; fewer may still be read while others are matched
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,19 @@ class Piece:
     scores: Floats
     boxes: Floats
     candidates: RankedCandidates
+
+
+@dataclass(frozen=True)
+class _LabelFacts:
+    """What is said of the keypoints of the labels, where these were released.
+
+    Args:
+        outside: (n,) see `measure_share_outside`.
+        faults: see `describe_label_faults`.
+    """
+
+    outside: Floats | None = None
+    faults: tuple[str, ...] | None = None
 
 
 class Evaluator:
@@ -91,6 +111,7 @@ class Evaluator:
         self._skeleton: Skeleton | None = None
         self._scored: ScoredPoses | None = None
         self._has_boxes = False
+        self._label_facts = _LabelFacts()
 
     def add(self, predictions: Predictions) -> None:
         """Add some detections.
@@ -187,6 +208,29 @@ class Evaluator:
         result = self._evaluate(pieces)
         return add_intervals(result, intervals, seed) if intervals else result
 
+    def release_labels(self) -> None:
+        """Forget the keypoints of the truth where they are packed and take much memory.
+
+        Only `finish` may follow, and nobody else may need them.
+        """
+        keypoints: Any = self.truth.keypoints
+        if self._scored is None or not isinstance(keypoints, PackedKeypoints):
+            return
+        if keypoints.positions.nbytes < MIN_RELEASED_BYTES:
+            return
+        self._label_facts = _LabelFacts(
+            outside=measure_share_outside(self.truth.boxes_xywh, self.truth.keypoints),
+            faults=tuple(describe_label_faults(self.truth)),
+        )
+        self._collect_later_notes()  # which may need them
+        poses = replace(self._scored.poses, keypoints=np.zeros((0, 0, 3)))
+        self._scored = replace(self._scored, poses=poses)
+        keypoints.release()
+
+    def _collect_later_notes(self) -> None:
+        while self._later_notes:
+            self.add_notes(self._later_notes.pop(0)())
+
     def _evaluate(self, pieces: list[Piece]) -> Evaluation:
         scored = self._scored
         if scored is None:
@@ -205,14 +249,13 @@ class Evaluator:
         )
         del total
         counts = count_matches(scored, groups, matches, boxes, scores, self.config)
-        while self._later_notes:
-            self.add_notes(self._later_notes.pop(0)())
+        self._collect_later_notes()
         notes = [
-            *collect_notes(scored, self._notes, self.config, boxes),
+            *collect_notes(scored, self._notes, self.config, boxes, self._label_facts.faults),
             *describe_unlabelled_images(counts, self.truth, self.config),
             *describe_undetected_images(counts, self._notes, self.covers_images),
         ]
-        detected = list_detected_people(scored, groups, matches)
+        detected = list_detected_people(scored, groups, matches, self._label_facts.outside)
         facts = collect_data_facts(scored, groups, boxes, self._has_boxes)
         del scores, boxes, groups, matches  # accumulating needs about as much memory
         return summarize_counts(

@@ -81,6 +81,7 @@ def evaluate_file(
     unknown_images: UnknownImages = "refuse",
     intervals: int = 0,
     seed: int = 0,
+    release_labels: bool = False,
     **options: Any,
 ) -> FileEvaluation:
     """Read and score a result file.
@@ -90,6 +91,9 @@ def evaluate_file(
         keep_matching: read the file as a whole, and keep the pairs that could match.
         predictions: of the file, where they were read already.
         unknown_images: as for `read_results`.
+        release_labels: nobody needs the keypoints of the truth afterwards; packed ones may be
+            forgotten on the way, for less memory. They are kept where all results have whole
+            coordinates, which is looked into.
         options: as for `evaluate`.
     Raises: InputError as `read_results` and `evaluate`.
     """
@@ -97,6 +101,8 @@ def evaluate_file(
     scored = None if is_kept else _score_chunks(truth, path, options)
     if scored is not None:
         evaluator, is_whole = scored
+        if release_labels and not is_whole:
+            evaluator.release_labels()
         return FileEvaluation(evaluator.finish(intervals, seed), None, is_whole)
     if predictions is None:
         predictions = read_results(path, truth, unknown_images=unknown_images)

@@ -45,13 +45,17 @@ def collect_notes(
     prediction_notes: Iterable[str],
     config: ScoringConfig,
     detection_boxes: Floats,
+    label_faults: Sequence[str] | None = None,
 ) -> list[str]:
     """List what a reader of the numbers should know about the tables.
 
     Args:
+        label_faults: of the truth, where they are known; see `describe_label_faults`.
         detection_boxes: (d, 4) boxes of the detections, whose areas decide their size classes.
     """
-    notes = [*scored.truth.notes, *describe_label_faults(scored.truth), *prediction_notes]
+    if label_faults is None:
+        label_faults = describe_label_faults(scored.truth)
+    notes = [*scored.truth.notes, *label_faults, *prediction_notes]
     if np.any(scored.is_counted & (scored.truth.ids == 0)):
         notes.append(
             "the person with annotation id 0 is scored as any other; pycocotools counts them as "

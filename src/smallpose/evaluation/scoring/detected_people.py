@@ -42,14 +42,19 @@ class DetectedPeople:
 
 
 def list_detected_people(
-    scored: ScoredPoses, groups: ImageGroups, matches: Matches
+    scored: ScoredPoses, groups: ImageGroups, matches: Matches, outside: Floats | None = None
 ) -> DetectedPeople:
-    """List the people who count, in the order of their images."""
+    """List the people who count, in the order of their images.
+
+    Args:
+        outside: (n,) of all people of the truth, where it is known; see `measure_share_outside`.
+    """
     is_counted = scored.is_counted[groups.people]
     people = groups.people[is_counted]
     truth = scored.truth
     # Of all, because people in the order of their images are far apart in memory.
-    outside = measure_share_outside(truth.boxes_xywh, truth.keypoints)
+    if outside is None:
+        outside = measure_share_outside(truth.boxes_xywh, truth.keypoints)
     return DetectedPeople(
         image_ids=groups.image_ids[groups.people_image[is_counted]],
         height=truth.boxes_xywh[people, 3],
