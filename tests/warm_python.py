@@ -153,13 +153,17 @@ def call(address: str, python: str, words: list[str]) -> int:
     request = {"words": arguments, "is_path_safe": "-P" in flags}
     request |= {"folder": str(Path.cwd()), "environment": dict(os.environ)}
     data = json.dumps(request).encode()
+    numbers = [getattr(signal, name) for name in FORWARDED]
+    # A signal that arrives before there is a process waits for it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     with socket.socket(socket.AF_UNIX) as server:
         server.connect(address)
         socket.send_fds(server, [len(data).to_bytes(NUMBER, "little")], [0, 1, 2])
         server.sendall(data)
         pid = _receive_number(server)
-        for name in FORWARDED:
-            signal.signal(getattr(signal, name), lambda number, _: os.kill(pid, number))
+        for number in numbers:
+            signal.signal(number, lambda number, _: os.kill(pid, number))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
         code = os.waitstatus_to_exitcode(_receive_number(server))
     if code < 0:
         with suppress(OSError):  # of signals that nobody can handle
@@ -195,17 +199,21 @@ def serve(address: str) -> dict[str, object]:
             leases.remove(lease)
         if listener in ready:
             caller = listener.accept()[0]
-            number, handles, _, _ = socket.recv_fds(caller, NUMBER, 3)
-            if handles:
+            try:
+                number, handles, _, _ = socket.recv_fds(caller, NUMBER, 3)
+                if not handles:
+                    caller.sendall(b"1")
+                    leases.append(caller)
+                    continue
                 request = json.loads(_receive(caller, int.from_bytes(number, "little")))
-                pid = os.fork()
-                if pid == 0:
-                    _take_place(request, handles)
-                    return request
-                processes.append(Process(pid, caller, handles))
-            else:
-                caller.sendall(b"1")
-                leases.append(caller)
+            except (EOFError, OSError):  # the caller was killed
+                caller.close()
+                continue
+            pid = os.fork()
+            if pid == 0:
+                _take_place(request, handles)
+                return request
+            processes.append(Process(pid, caller, handles))
         elif not leases:
             Path(address).unlink(missing_ok=True)
             os._exit(0)
