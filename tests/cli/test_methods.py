@@ -45,6 +45,7 @@ def test_json_has_the_numbers_of_the_right_method(capsys: pytest.CaptureFixture[
     others = {
         "hrnet_w48",
         "vitpose_b",
+        "expected_oks_tiny",
         *(f"rtmpose_{size}" for size in ("t", "s", "m", "l", "tiny")),
     }
     assert {name for name, record in records.items() if not record["in_paper"]} == others

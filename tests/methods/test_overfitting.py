@@ -55,6 +55,7 @@ SCHEDULES = {
     "rle_r18_tiny": Schedule(90, 3e-3),
     "vitpose_rle_tiny": Schedule(120, 3e-3),
     "rtmpose_tiny": Schedule(80, 4e-3),
+    "expected_oks_tiny": Schedule(80, 4e-3),
 }
 # Without the flip test, since the method has not seen mirrored people.
 PLAIN = InferenceOptions(flip_test=False)

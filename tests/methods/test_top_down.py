@@ -21,6 +21,7 @@ TINY_VARIANTS = [
     "cal_hrnet_w16_tiny",
     "simple_baseline_r18_tiny",
     "rtmpose_tiny",
+    "expected_oks_tiny",
 ]
 
 

@@ -18,6 +18,7 @@ from smallpose.methods import (
     cal,
     cid,
     dekr,
+    expected_oks,
     hrformer,
     hrnet,
     rle,
@@ -77,6 +78,7 @@ METHODS: Mapping[str, Callable[[Skeleton], PoseMethod]] = {
     "rtmpose_m": rtmpose.create_m,
     "rtmpose_l": rtmpose.create_l,
     "rtmpose_tiny": rtmpose.create_tiny,
+    "expected_oks_tiny": expected_oks.create_tiny,
     "hrnet_w48": hrnet.create_w48,
     "vitpose_b": vitpose.create_b,
 }

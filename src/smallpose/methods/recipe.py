@@ -10,7 +10,7 @@ from smallpose.dataloading.augmentation import Augmentation
 class Recipe:
     """How a method is trained (paper, Sec. 5.5). Vary it with `replace(recipe, epochs=2)`."""
 
-    optimizer: Literal["adam", "adamw"] = "adam"
+    optimizer: Literal["adam", "adamw", "muon"] = "adam"
     learning_rate: float = 5e-4
     batch_size: int = 128  # crops (or full images) per step, summed over devices
     epochs: int = 210

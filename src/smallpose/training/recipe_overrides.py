@@ -11,7 +11,7 @@ from smallpose.training.own_recipe import OWN, OwnData, create_own_recipe
 from smallpose.training.recipe_limits import check_value
 
 CHOICES = {
-    "optimizer": ("adam", "adamw"),
+    "optimizer": ("adam", "adamw", "muon"),
     "schedule": ("steps", "one_cycle", "flat_cosine"),
     "augment.fit": ("short", "long"),
 }

@@ -4,40 +4,56 @@ import functools
 import inspect
 import math
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import nn
 
 from smallpose.methods.base import PoseMethod, Recipe
 from smallpose.methods.full_image import FullImageRecipe
+from smallpose.training.muon import RATE_SHARE, Muon, find_matrices
 
+OPTIMIZERS: dict[str, type[torch.optim.Adam]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "muon": Muon,
+}
 WARM_UP_FROM = 0.001  # share of the rate at the first step (MMPose)
 # Shares of the rate at the first and the last step of flat_cosine (RTMPose in MMPose).
 FLAT_COSINE_ENDS = (1e-5, 0.05)
 
 
 def create_optimizer(method: PoseMethod, recipe: Recipe) -> torch.optim.Optimizer:
-    """Create Adam or AdamW with the method's factors of learning rate and weight decay.
+    """Create Adam, AdamW or Muon with the method's factors of learning rate and weight decay.
 
     Each parameter group has its factor of the rate under "rate_share". Weights of a backbone whose
     rate is 0 need no gradients any more.
     """
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    groups: dict[tuple[float, float, bool], list[nn.Parameter]] = {}
+    matrices = find_matrices(method) if recipe.optimizer == "muon" else set()
     for name, weight in method.named_parameters():
         rate, decay = method.param_group_factors(name, weight, recipe)
         if method.is_backbone_weight(name):
             rate *= recipe.backbone_rate
             weight.requires_grad_(weight.requires_grad and recipe.backbone_rate > 0)
         if weight.requires_grad:
-            groups.setdefault((rate, decay), []).append(weight)
+            groups.setdefault((rate, decay, name in matrices), []).append(weight)
     param_groups = [
-        {"params": weights, "rate_share": rate, "weight_decay": decay * recipe.weight_decay}
-        for (rate, decay), weights in groups.items()
+        _make_group(weights, rate, decay * recipe.weight_decay, is_matrix)
+        for (rate, decay, is_matrix), weights in groups.items()
     ]
-    optimizer_class = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
-    optimizer_class = _leave_out_compiler(optimizer_class)
+    optimizer_class = _leave_out_compiler(OPTIMIZERS[recipe.optimizer])
     # Fused: one kernel instead of ten small ones per tensor, a tenth of the time of a tiny step.
     return optimizer_class(param_groups, lr=recipe.learning_rate, betas=recipe.betas, fused=True)
+
+
+def _make_group(
+    weights: list[nn.Parameter], rate_share: float, decay: float, is_matrix: bool
+) -> dict[str, Any]:
+    group = {"params": weights, "rate_share": rate_share, "weight_decay": decay}
+    if is_matrix:
+        group |= {"rate_share": rate_share * RATE_SHARE, "weight_decay": 0.0, "orthogonal": True}
+    return group
 
 
 @functools.cache

@@ -23,6 +23,11 @@ from smallpose.models.codecs.cal import decode_cal, encode_cal
 from smallpose.models.codecs.center_heatmap import find_peaks, half_map_pixel
 from smallpose.models.codecs.coordinates import decode_coordinates, encode_coordinates
 from smallpose.models.codecs.decoupled_heatmap import encode_decoupled_heatmaps
+from smallpose.models.codecs.expected_oks import (
+    decode_expected_oks,
+    encode_map_labels,
+    find_label_sigmas,
+)
 from smallpose.models.codecs.heatmap import decode_heatmaps, encode_heatmaps
 from smallpose.models.codecs.simcc import decode_simcc, encode_simcc
 from smallpose.models.codecs.spr import encode_spr
@@ -140,6 +145,15 @@ def code_rtmo(keypoints, corners, size_wh):
     return out
 
 
+def code_expected_oks(points, skeleton, map_wh):
+    """Give the network's maps the labels as their probabilities."""
+    sigmas = find_label_sigmas(skeleton)
+    keypoints = torch.cat([points, torch.full_like(points[..., :1], 2)], dim=-1)
+    x_labels, y_labels, _ = encode_map_labels(keypoints, sigmas, map_wh)
+    x_logits, y_logits = (labels.clamp(min=1e-30).log() for labels in (x_labels, y_labels))
+    return decode_expected_oks(y_logits[..., None] + x_logits[..., None, :], sigmas)
+
+
 def decode_with_torch(name, people):
     codec = (METHOD_CODECS | VARIANT_CODECS)[name]
     wh = codec.input_wh
@@ -155,6 +169,7 @@ def decode_with_torch(name, people):
         "code_offset_heatmaps": lambda p, v: decode_cal(
             *encode_cal(p, v, wh, map_wh, codec.sigma)[:2], wh
         ),
+        "code_expected_oks": lambda p, v: code_expected_oks(p, people.skeleton, map_wh),
         "keep_points": lambda p, v: decode_coordinates(encode_coordinates(p, v, wh)[0], None, wh),
     }
     images = {
@@ -168,7 +183,9 @@ def decode_with_torch(name, people):
     return decode_images(people, codec, images[kind])
 
 
-@pytest.mark.parametrize("name", [*METHOD_CODECS, "simcc_r18_tiny", "cal_hrnet_w16_tiny"])
+@pytest.mark.parametrize(
+    "name", [*METHOD_CODECS, "simcc_r18_tiny", "cal_hrnet_w16_tiny", "expected_oks_tiny"]
+)
 def test_a_codec_at_six_heights_equals_the_method_s_own(name):
     codec = (METHOD_CODECS | VARIANT_CODECS)[name]
     people = make_people(np.random.default_rng(0), 60 if "crop" in codec.geometry else 24)

@@ -31,6 +31,7 @@ BOXES = np.array([[10.0, 5, 30, 60], [60, 20, 20, 40]])
         "rle_r18_tiny",
         "cal_hrnet_w16_tiny",
         "rtmpose_tiny",
+        "expected_oks_tiny",
     ],
 )
 def test_each_kind_of_output_has_a_map_of_a_quarter_of_the_crop(name):

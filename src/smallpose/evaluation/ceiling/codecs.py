@@ -33,12 +33,14 @@ class NetworkPeople:
         is_labelled: (n, k).
         boxes_xyxy: (n, 4) px of the input.
         size_wh: (n, 2) of the input.
+        sigmas: (k,) of OKS.
     """
 
     points: Floats
     is_labelled: Mask
     boxes_xyxy: Floats
     size_wh: Floats
+    sigmas: Floats
 
     def __len__(self) -> int:
         return len(self.points)
@@ -46,7 +48,11 @@ class NetworkPeople:
     def take(self, rows: slice) -> "NetworkPeople":
         """Return some of the people."""
         return NetworkPeople(
-            self.points[rows], self.is_labelled[rows], self.boxes_xyxy[rows], self.size_wh[rows]
+            self.points[rows],
+            self.is_labelled[rows],
+            self.boxes_xyxy[rows],
+            self.size_wh[rows],
+            self.sigmas,
         )
 
 

@@ -10,6 +10,7 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.evaluation.ceiling import codecs
 from smallpose.evaluation.ceiling.codecs import Floats, Mask, NetworkPeople
+from smallpose.evaluation.ceiling.expected_oks import code_expected_oks
 
 Geometry = Literal["crop", "udp crop", "cover", "inside"]
 PADDING = 1.25  # factor from the box to the window of a crop
@@ -58,6 +59,7 @@ class MethodCodec:
             is_labelled=people.keypoints[:, :, 2] > 0,
             boxes_xyxy=(corners * factor + shift).reshape(-1, 4),
             size_wh=size_wh,
+            sigmas=people.skeleton.sigmas,
         )
         decoded, is_detected = self.code(network, self.sigma)
         return (decoded - shift) / factor, is_detected
@@ -119,6 +121,9 @@ _CID = MethodCodec(
 )
 _RTMO = MethodCodec("RTMO", "bins over the box", codecs.code_box_bins, (640, 640), "inside", 32)
 _RLE = MethodCodec("RLE", "coordinates", codecs.keep_points, (192, 256))
+_EXPECTED_OKS = MethodCodec(
+    "expected OKS", "probabilities at stride 4, expected OKS", code_expected_oks, (64, 96)
+)
 _TINY_CROP = (64, 96)
 _TINY_IMAGE = (192, 192)
 
@@ -154,6 +159,7 @@ VARIANT_CODECS = {
     "rtmpose_m": _RTMPOSE,
     "rtmpose_l": _RTMPOSE,
     "rtmpose_tiny": replace(_RTMPOSE, input_wh=_TINY_CROP, sigma=2.83),
+    "expected_oks_tiny": _EXPECTED_OKS,
     "hrnet_w48": _HEATMAPS,
     "vitpose_b": _UDP,
 }
