@@ -17,8 +17,8 @@ from smallpose.dataloading.top_down.batches import select_trainable
 from smallpose.inference.boxes import select_true_boxes
 from smallpose.io.coco_results import write_results
 from smallpose.system.files import write_atomically
-from smallpose.training.run import PROTOCOLS
 from smallpose.training.run_folder import RESULT
+from smallpose.training.run_result import PROTOCOLS
 from smallpose.training.settings import Setting, read_setting_data
 from smallpose.training.validation import score_predictions
 

@@ -1,7 +1,7 @@
 """One training run from start to finish: method and built set in, checkpoint and scores out."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -9,17 +9,13 @@ import torch
 from smallpose.catalog.method_code import MethodCode
 from smallpose.catalog.run_options import write_run_options
 from smallpose.core.errors import InputError
-from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
-from smallpose.core.skeleton import COCO17
 from smallpose.dataloading.images import ImageReader, open_set_images
 from smallpose.dataloading.missing_images import refuse_missing_images
 from smallpose.dataloading.top_down.crop_options import CropOptions
-from smallpose.inference.environment import describe_method_environment
-from smallpose.inference.notes import describe_unreadable, list_other_notes, list_unreadable
+from smallpose.inference.notes import list_other_notes
 from smallpose.io.coco_results import write_results
 from smallpose.methods import METHODS, PoseMethod, create_method, find_skeleton, find_weights
-from smallpose.methods.base import Recipe
 from smallpose.methods.checkpoints.read import Weights, read_weights
 from smallpose.methods.custom import load_custom_method
 from smallpose.methods.full_image import FullImageMethod, FullImageRecipe
@@ -29,7 +25,6 @@ from smallpose.system.progress import print_status
 from smallpose.training.checkpoint import save_model
 from smallpose.training.config import TrainingConfig
 from smallpose.training.data import (
-    BatchLoader,
     count_samples,
     create_loader,
     describe_threads,
@@ -45,8 +40,7 @@ from smallpose.training.own_recipe import (
     choose_heatmap_targets,
     describe_own_recipe,
 )
-from smallpose.training.precision import get_precision_name, set_precision
-from smallpose.training.recalls import compute_recalls
+from smallpose.training.precision import set_precision
 from smallpose.training.recipe_overrides import choose_recipe
 from smallpose.training.run_folder import (
     RESULT,
@@ -57,6 +51,7 @@ from smallpose.training.run_folder import (
     refuse_different_run,
 )
 from smallpose.training.run_log import RecordLogger, RunLog
+from smallpose.training.run_result import describe_recalls, make_run_result
 from smallpose.training.schedule_check import describe_decays, describe_short_schedule
 from smallpose.training.settings import SettingData, read_setting_data
 from smallpose.training.signals import Interrupted
@@ -66,8 +61,6 @@ from smallpose.training.validation import predict_test_set, score_predictions
 from smallpose.training.weight_gradients import can_use_weight_thread
 
 __all__ = ["Interrupted", "TrainingConfig", "choose_recipe", "train"]
-
-PROTOCOLS = ("coco", "owned", "recall")
 
 
 def train(config: TrainingConfig) -> dict[str, Any]:
@@ -172,7 +165,7 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
         if predictions is None:
             return None
         scores = dict(score_predictions(data.test, predictions)["protocols"]["coco"])
-        return scores | _describe_recalls(method, data.test, predictions)
+        return scores | describe_recalls(method, data.test, predictions)
 
     saved: dict[str, str] = {}
 
@@ -197,27 +190,7 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
     for note in list_other_notes(predictions):
         print_status(note)
     write_results(predictions, config.out / "found.json", data.test.category_id, data.test.images)
-    result = {
-        "method": method.name,
-        "setting": config.setting,
-        "recipe": {"name": recipe_name, **asdict(recipe)},
-        "precision": get_precision_name(recipe),
-        "seed": config.seed,
-        "subset": data.subset or None,
-        "parameters": method.num_parameters,
-        "steps": trainer.step,
-        "epochs": _count_epochs(trainer, recipe, loader),
-        "seconds": round(trainer.seconds, 3),
-        "data": str(config.data.resolve()),
-        "people": loader.num_samples,
-        "unreadable": [*sorted(loader.unreadable), *_list_unreadable_notes(predictions)],
-        "weights": saved,
-        "environment": _describe_environment(method, trainer),
-        "evaluation": score_predictions(data.test, predictions, protocols=PROTOCOLS),
-        **_describe_recalls(method, data.test, predictions),
-        **_score_on_coco17(data, predictions),
-        **_describe_custom_method(method),
-    }
+    result = make_run_result(config, data, trainer, predictions, recipe_name, saved)
     text = json.dumps(result, indent=1)
     write_atomically(config.out / RESULT, text + "\n")
     return dict(json.loads(text))
@@ -298,46 +271,3 @@ def _describe_schedule(trainer: Trainer) -> list[str]:
         *describe_short_schedule(trainer.recipe, trainer.steps),
         *describe_decays(trainer.recipe, trainer.steps, steps_per_epoch),
     ]
-
-
-def _count_epochs(trainer: Trainer, recipe: Recipe, loader: BatchLoader) -> float:
-    """Return the number of epochs of the data; with `recipe.steps` it need not be an integer."""
-    return trainer.step / loader.steps_per_epoch if recipe.steps else recipe.epochs
-
-
-def _score_on_coco17(data: SettingData, predictions: Predictions) -> dict[str, Any]:
-    """Score setting B on the joints of setting A, so that the two can be compared (A31)."""
-    missing = set(COCO17.joints) - set(predictions.skeleton.joints)
-    if data.setting == "A" or missing:
-        return {}
-    scores = score_predictions(data.test, predictions, protocols=PROTOCOLS, keypoints="coco17")
-    return {"B17": scores}
-
-
-def _describe_recalls(
-    method: PoseMethod, people: Instances, predictions: Predictions
-) -> dict[str, Any]:
-    """Return the recalls of a method that detects people itself; nothing for others."""
-    return compute_recalls(people, predictions) if isinstance(method, FullImageMethod) else {}
-
-
-def _list_unreadable_notes(predictions: Predictions) -> tuple[str, ...]:
-    return describe_unreadable(list_unreadable(predictions))
-
-
-def _describe_custom_method(method: PoseMethod) -> dict[str, Any]:
-    """Describe a user's own method, of which the report knows nothing else."""
-    if not method.code:
-        return {}
-    card = {"title": method.card.title, "paradigm": method.card.paradigm}
-    return {"card": {**card, "parts": method.card.parts, "file": method.code}}
-
-
-def _describe_environment(method: PoseMethod, trainer: Trainer) -> dict[str, Any]:
-    return {
-        **describe_method_environment(method),
-        "threads": torch.get_num_threads(),
-        "weight_thread": trainer.uses_weight_thread,
-        "prefetch": trainer.loader.options.num_ahead,
-        "processes": trainer.distributed.world_size,
-    }
