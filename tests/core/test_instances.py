@@ -2,7 +2,8 @@ import tracemalloc
 
 import numpy as np
 
-from smallpose.core.instances import concat_instances, make_images, make_instances
+from smallpose.core.concat_instances import concat_instances
+from smallpose.core.instances import make_images, make_instances
 from smallpose.core.mapped_keypoints import MappedKeypoints
 from smallpose.core.skeleton import COCO17, SMALLPOSE
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from smallpose.core.boxes import BOX_RULES
-from smallpose.core.instances import SOURCES, concat_instances, make_images, make_instances
+from smallpose.core.concat_instances import concat_instances
+from smallpose.core.instances import SOURCES, make_images, make_instances
 from smallpose.core.packed_keypoints import PackedKeypoints, pack_keypoints
 from smallpose.core.skeleton import COCO17, SMALLPOSE
 from smallpose.io import json_text

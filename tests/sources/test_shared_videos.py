@@ -5,7 +5,8 @@ import gzip
 import numpy as np
 import pytest
 
-from smallpose.core.instances import SOURCES, concat_instances, make_images, make_instances
+from smallpose.core.concat_instances import concat_instances
+from smallpose.core.instances import SOURCES, make_images, make_instances
 from smallpose.core.skeleton import POSETRACK17
 from smallpose.dataset.splits import assign_splits
 from smallpose.sources import READERS

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from smallpose.cli.main import main
-from smallpose.core.instances import concat_instances
+from smallpose.core.concat_instances import concat_instances
 from smallpose.dataset.built_set import open_set
 from smallpose.dataset.export.export_result import copy_labels
 from smallpose.sources.hieve import read_hieve

@@ -103,7 +103,7 @@ def _audit_set(args: argparse.Namespace) -> None:
     """Audit both parts of a built set, and the images that they share."""
     import msgspec
 
-    from smallpose.core.instances import concat_instances
+    from smallpose.core.concat_instances import concat_instances
     from smallpose.dataset.built_set import open_set
     from smallpose.dataset.label_audit.ranking import describe_suspects, rank_suspect_labels
     from smallpose.dataset.label_audit.source_bias import compute_source_bias

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.concat_instances import concat_instances
 from smallpose.core.errors import InputError, RunError
-from smallpose.core.instances import concat_instances
 from smallpose.core.skeleton import Skeleton
 from smallpose.dataset.builder.select_images import (
     Selection,

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from smallpose.core.boxes import BOX_RULES
+from smallpose.core.concat_instances import concat_instances
 from smallpose.core.errors import InputError
-from smallpose.core.instances import SOURCES, Instances, concat_instances
+from smallpose.core.instances import SOURCES, Instances
 from smallpose.core.skeleton import COCO17
 from smallpose.io import coco_annotations
 from smallpose.sources.locate import ImagePaths, find_base, find_one_file

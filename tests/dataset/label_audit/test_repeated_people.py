@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from synthetic_people import make_people
 
-from smallpose.core.instances import concat_instances
+from smallpose.core.concat_instances import concat_instances
 from smallpose.dataset.label_audit.audit_file import audit_file
 from smallpose.dataset.label_audit.repeated_people import find_repeated_people
 

@@ -5,14 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from smallpose.core.concat_instances import concat_instances
 from smallpose.core.errors import InputError
-from smallpose.core.instances import (
-    SOURCES,
-    Instances,
-    concat_instances,
-    make_images,
-    make_instances,
-)
+from smallpose.core.instances import SOURCES, Instances, make_images, make_instances
 from smallpose.core.skeleton import SMALLPOSE
 from smallpose.dataset.label_audit.source_bias import compute_source_bias
 

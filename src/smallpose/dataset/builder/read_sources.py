@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.boxes import clip_boxes
+from smallpose.core.concat_instances import concat_instances
 from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
-from smallpose.core.instances import Instances, concat_instances
+from smallpose.core.instances import Instances
 from smallpose.core.packed_keypoints import pack_keypoints
 from smallpose.dataset.builder.build_folder import BuildFolder
 from smallpose.dataset.builder.source_images import check_source_images, drop_images

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from smallpose.core.concat_instances import concat_instances
 from smallpose.core.counts import format_count
-from smallpose.core.instances import SOURCES, Images, concat_instances
+from smallpose.core.instances import SOURCES, Images
 from smallpose.core.table import build_text_table, wrap_text
 from smallpose.dataset.built_set import BuiltSet
 from smallpose.dataset.duplicates.image_alignment import DuplicatePair

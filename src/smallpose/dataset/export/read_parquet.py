@@ -9,15 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.boxes import BOX_RULES
+from smallpose.core.concat_instances import concat_instances
 from smallpose.core.errors import InputError
-from smallpose.core.instances import (
-    SOURCES,
-    Images,
-    Instances,
-    concat_instances,
-    make_images,
-    make_instances,
-)
+from smallpose.core.instances import SOURCES, Images, Instances, make_images, make_instances
 from smallpose.core.skeleton import Skeleton, resolve_skeleton
 from smallpose.dataset.export.parquet import METADATA_KEY, import_pyarrow
 from smallpose.dataset.export.parquet_schema import (

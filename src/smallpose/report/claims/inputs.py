@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from smallpose.core.concat_instances import concat_instances
 from smallpose.core.errors import InputError
-from smallpose.core.instances import Instances, concat_instances
+from smallpose.core.instances import Instances
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.coco_results import read_results
 from smallpose.report.claims.datasets import NAMES, OWN, DatasetSource

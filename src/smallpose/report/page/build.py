@@ -13,8 +13,8 @@ from typing import Any
 
 import jinja2
 
+from smallpose.core.concat_instances import concat_instances
 from smallpose.core.counts import format_count
-from smallpose.core.instances import concat_instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.table import Table
 from smallpose.io.unknown_images import UnknownImages

@@ -17,9 +17,10 @@ import msgspec
 import numpy as np
 
 from smallpose.core.boxes import BOX_RULES, box_around_keypoints, scale_boxes
+from smallpose.core.concat_instances import concat_instances
 from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
-from smallpose.core.instances import Instances, concat_instances
+from smallpose.core.instances import Instances
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.merged_poses import check_merged_poses
 from smallpose.io.raw_annotations import read_raw_annotations
