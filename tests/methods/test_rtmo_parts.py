@@ -6,6 +6,7 @@ from tests.models.heads.test_folded_encoder import draw_norms
 
 from smallpose import create_method
 from smallpose.core.skeleton import COCO17
+from smallpose.methods.rtmo import RTMO, RTMO_TINY
 
 
 @pytest.fixture
@@ -46,3 +47,13 @@ def test_the_folded_network_has_weights_of_its_own(method):
     mine = {weight.data_ptr() for weight in folded.state_dict().values()}
     assert mine.isdisjoint(weight.data_ptr() for weight in method.state_dict().values())
     assert not any(weight.is_inference() for weight in folded.parameters())
+
+
+def test_a_class_of_the_users_own_is_computed_as_it_is():
+    class Own(RTMO):
+        def forward(self, images):
+            return super().forward(images / 2)
+
+    method = Own(COCO17, RTMO_TINY)
+    assert method.fold_network() is method
+    assert method.split_network() is None

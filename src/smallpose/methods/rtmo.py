@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from smallpose.core.skeleton import Skeleton
 from smallpose.dataloading.full_image.batch_people import MASK_STRIDE, BatchPeople
@@ -169,13 +169,22 @@ class RTMO(FullImageMethod):
         cells = self.head.head_module((stride16, stride32))
         return RTMOTrainingOutputs(cells, self.auxiliary(finest))
 
-    def split_network(self) -> SplitStages:
-        """Return the stages up to stride 8, those behind them with the neck, and the head."""
-        return split_rtmo(RTMONetwork(self.backbone, self.neck, self.head.head_module))
+    def split_network(self) -> SplitStages | None:
+        """Return the stages up to stride 8, those behind them with the neck, and the head.
 
-    def fold_network(self) -> FoldedRTMO:
-        """Return a copy of the network with its linear layers folded into each other."""
-        return FoldedRTMO(RTMONetwork(self.backbone, self.neck, self.head.head_module))
+        None for a class of the user's own, whose network may be another.
+        """
+        return None if type(self) is not RTMO else split_rtmo(self._get_network())
+
+    def fold_network(self) -> nn.Module:
+        """Return a copy of the network with its linear layers folded into each other.
+
+        A method of the user's own class is returned as it is.
+        """
+        return self if type(self) is not RTMO else FoldedRTMO(self._get_network())
+
+    def _get_network(self) -> RTMONetwork:
+        return RTMONetwork(self.backbone, self.neck, self.head.head_module)
 
     def begin_training(self, recipe: FullImageRecipe) -> None:
         """Add the dense head, if the recipe has one."""
