@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from smallpose.core.distinct import is_member
+from smallpose.core.distinct import find_runs, is_member, measure_runs
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import Skeleton
@@ -87,8 +87,8 @@ def list_sampled_rows(predictions: Predictions, image_ids: NDArray[np.int64]) ->
     rows = np.flatnonzero(is_member(predictions.image_ids, image_ids))
     rows = rows[np.lexsort((-predictions.scores[rows], predictions.image_ids[rows]))]
     ids = predictions.image_ids[rows]
-    starts = np.flatnonzero(np.diff(ids, prepend=ids[:1] - 1))
-    rank = np.arange(len(rows)) - np.repeat(starts, np.diff(starts, append=len(rows)))
+    starts = find_runs(ids)
+    rank = np.arange(len(rows)) - np.repeat(starts, measure_runs(starts, len(rows)))
     return np.sort(rows[rank < MAX_DETECTIONS])
 
 

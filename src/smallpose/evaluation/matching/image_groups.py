@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.distinct import find_runs, measure_runs
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
@@ -113,9 +114,7 @@ def index_images(image_ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> Int
     Raises: InputError that names the first unknown id.
     """
     # Detections of an image are mostly side by side: it is looked up once.
-    is_first = np.ones(len(wanted), dtype=bool)
-    is_first[1:] = wanted[1:] != wanted[:-1]
-    starts = np.flatnonzero(is_first)
+    starts = find_runs(wanted)
     ids = wanted[starts]
     index = np.searchsorted(image_ids, ids)
     is_known = index < len(image_ids)
@@ -127,4 +126,4 @@ def index_images(image_ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> Int
             f"image {wanted[unknown[0]]} is not in the truth{_describe_ids(image_ids)}",
             "correct its image_id or remove the entry",
         )
-    return np.repeat(index.astype(np.intp), np.diff(starts, append=len(wanted)))
+    return np.repeat(index.astype(np.intp), measure_runs(starts, len(wanted)))
