@@ -42,7 +42,7 @@ def create_optimizer(method: PoseMethod, recipe: Recipe) -> torch.optim.Optimize
         _make_group(weights, rate, decay * recipe.weight_decay, is_matrix)
         for (rate, decay, is_matrix), weights in groups.items()
     ]
-    optimizer_class = _leave_out_compiler(OPTIMIZERS[recipe.optimizer])
+    optimizer_class = _leave_out_compiler(recipe.optimizer)
     # Fused: one kernel instead of ten small ones per tensor, a tenth of the time of a tiny step.
     return optimizer_class(param_groups, lr=recipe.learning_rate, betas=recipe.betas, fused=True)
 
@@ -57,14 +57,15 @@ def _make_group(
 
 
 @functools.cache
-def _leave_out_compiler(optimizer: type[torch.optim.Adam]) -> type[torch.optim.Adam]:
-    """Return a subclass with the methods as they are below PyTorch's wrappers for `torch.compile`.
+def _leave_out_compiler(name: str) -> type[torch.optim.Adam]:
+    """Return a subclass of an optimizer, with its methods below their wrappers for `torch.compile`.
 
-    The wrappers import the compiler, which takes longer than PyTorch itself. They matter only where
-    a compiled function calls the methods; a training calls them outside of its compiled network.
+    PyTorch's wrappers import the compiler, which takes longer than PyTorch itself. They matter only
+    where a compiled function calls the methods; a training calls them outside of its network.
     """
-    names = ("add_param_group", "zero_grad", "state_dict", "load_state_dict", "step")
-    methods = {name: inspect.unwrap(getattr(optimizer, name)) for name in names}
+    optimizer = OPTIMIZERS[name]
+    wrapped = ("add_param_group", "zero_grad", "state_dict", "load_state_dict", "step")
+    methods = {method: inspect.unwrap(getattr(optimizer, method)) for method in wrapped}
     methods["step"] = torch.no_grad()(methods["step"])  # the wrapper of step does this, too
     return type(optimizer.__name__, (optimizer,), methods)
 
