@@ -1,13 +1,16 @@
 """The forked Python is as one that starts from nothing: streams, folder, exit codes, signals."""
 
 import os
+import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from tests.warm_python import _shorten
 
 pytest.importorskip("torch", reason="the server imports PyTorch")
 SHOW = """
@@ -108,3 +111,16 @@ def test_a_started_process_starts_others_in_the_same_way(warm_python):
 
 def test_other_options_are_those_of_python_itself(warm_python):
     assert start(warm_python, "-V").stdout == f"Python {sys.version.split()[0]}\n"
+
+
+def test_a_deep_folder_of_temporary_files_can_have_the_socket(warm_python, tmp_path):
+    folder = tmp_path / ("deep" * 30)
+    folder.mkdir()
+    address = folder / "socket"
+    address.symlink_to(warm_python.parent / "warm_python")
+    words = shlex.split(warm_python.read_text().splitlines()[1])[1:-1]
+    words[words.index(str(warm_python.parent / "warm_python"))] = str(address)
+    assert start(*words, "-c", "print(3)").stdout == "3\n"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(_shorten(str(folder / "other")))
+    assert (folder / "other").is_socket()

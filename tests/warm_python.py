@@ -26,6 +26,7 @@ from pathlib import Path
 NUMBER = 8  # bytes of a number on the socket
 FORWARDED = ("SIGTERM", "SIGINT", "SIGHUP")
 TIMEOUT_S = 120.0
+MAX_ADDRESS = 100  # bytes of the name of a socket; the system takes 107
 # What the commands of the tests load, but for what the packages load themselves.
 LIBRARIES = (
     "torch._dynamo",
@@ -72,7 +73,7 @@ def _take_lease(address: str) -> socket.socket | None:
     """Return a connection that keeps the server alive, or None if there is no server."""
     lease = socket.socket(socket.AF_UNIX)
     try:
-        lease.connect(address)
+        lease.connect(_shorten(address))
         _send_number(lease, 0)
         if lease.recv(1):  # after the server's imports
             return lease
@@ -82,10 +83,20 @@ def _take_lease(address: str) -> socket.socket | None:
     return None
 
 
+def _shorten(address: str) -> str:
+    """Return another name of a socket's file where its own, in a deep folder, is over the limit."""
+    folder, name = os.path.split(address)
+    if len(os.fsencode(address)) <= MAX_ADDRESS:
+        return address
+    return f"/proc/self/fd/{os.open(folder, os.O_RDONLY)}/{name}"
+
+
 def _write_executable(path: Path, address: str) -> None:
     """Write a command that takes the arguments of Python. `-IS` spares most of its own start."""
-    words = (sys.executable, "-IS", __file__, "call", address, sys.executable)
-    path.write_text(f'#!/bin/sh\nexec {" ".join(map(repr, words))} "$@"\n')
+    import shlex  # not in each call
+
+    words = shlex.join((sys.executable, "-IS", __file__, "call", address, sys.executable))
+    path.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
     path.chmod(0o755)
 
 
@@ -157,7 +168,7 @@ def call(address: str, python: str, words: list[str]) -> int:
     # A signal that arrives before there is a process waits for it.
     signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     with socket.socket(socket.AF_UNIX) as server:
-        server.connect(address)
+        server.connect(_shorten(address))
         socket.send_fds(server, [len(data).to_bytes(NUMBER, "little")], [0, 1, 2])
         server.sendall(data)
         pid = _receive_number(server)
@@ -182,7 +193,7 @@ def serve(address: str) -> dict[str, object]:
         The request that this process is to run.
     """
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(address + ".new")
+    listener.bind(_shorten(address + ".new"))
     listener.listen(64)
     Path(address + ".new").rename(address)
     _import_libraries()
