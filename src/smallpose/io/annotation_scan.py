@@ -23,8 +23,15 @@ _MIN_AHEAD_BYTES = 1 << 20  # of a file that is scanned ahead: a thread is not f
 # Of these lists, the fields that are read: none may occur twice in a record.
 RECORD_FIELDS = {
     "images": (
-        *("id", "file_name", "width", "height"),
-        *("source", "source_id", "source_split", "group", "crowdIndex"),
+        "id",
+        "file_name",
+        "width",
+        "height",
+        "source",
+        "source_id",
+        "source_split",
+        "group",
+        "crowdIndex",
     ),
     "categories": ("id", "name", "keypoints", "skeleton", "swap"),
 }
