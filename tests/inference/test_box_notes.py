@@ -1,10 +1,12 @@
 """Everyone who is lost between a box and a result is counted, and doubtful boxes are named."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 
+from smallpose.core.errors import InputError
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import COCO17, Skeleton
@@ -31,6 +33,40 @@ def test_boxes_that_are_left_out_are_counted_by_reason(tmp_path, capsys):
     message = " ".join(capsys.readouterr().err.split())
     reasons = "1 of other images, 2 of other categories, 1 without a size"
     assert f"det.json: 4 of 5 boxes left out: {reasons}" in message
+
+
+@pytest.mark.parametrize(
+    ("names", "records", "message"),
+    [
+        (
+            ["few/a.png", "few/b.png"],
+            [{**box(1, 5, 5, 20, 30), "file_name": "photos/b.png"}],
+            "1 of other images; an image is called 'photos/b.png' there and 'few/b.png' here; "
+            "pass the images of photos, or, if these are the same images, pass them without a "
+            "folder (cd few, then . as the images)",
+        ),
+        (
+            ["few/a.png"],
+            [box("c", 5, 5, 20, 30)],
+            "an image is called 'c' there and 'few/a.png' here; pass boxes of the same images; "
+            "file_name, else image_id, is to be the name of the file",
+        ),
+        (["a.png"], [box("a", 5, 5, 20, 30, category=3)], "1 of other categories than 1; pass a"),
+        (
+            ["a.png"],
+            [box("a", 5, 5, 0, 30)],
+            "its box cannot be taken: 1 without a size; pass a file",
+        ),
+    ],
+)
+def test_a_file_without_a_box_of_these_images_names_one_image_of_each(
+    names, records, message, tmp_path
+):
+    (tmp_path / "det.json").write_text(json.dumps(records))
+    ids = list(range(1, len(names) + 1))
+    images = make_images(ids, names, [80] * len(names), [60] * len(names))
+    with pytest.raises(InputError, match=re.escape(message)):
+        read_boxes(tmp_path / "det.json", images, has_ids=False)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,41 +25,76 @@ class BoxFile:
         num_boxes: in the file.
         num_other_images: of images that are not predicted.
         num_other_kinds: of what is no person, in images that are.
-        kind: what boxes are taken, such as "of people".
-        kinds: of what the others are, such as "classes".
+        kinds: what the boxes are sorted by, such as "classes".
+        taken: the one that is taken, such as "category 1".
         has_ids: whether the images have ids of their own.
+        other_image: name or id of one of the images that are not predicted; "" without any.
     """
 
     path: Path | str
     num_boxes: int
     num_other_images: int
     num_other_kinds: int
-    kind: str
     kinds: str
+    taken: str
     has_ids: bool
+    other_image: str = ""
 
     def describe_left_out(self, num_without_size: int) -> str:
         """Count the boxes that are left out, by reason; "" where none is."""
-        counts = (
-            (self.num_other_images, "of other images"),
-            (self.num_other_kinds, f"of other {self.kinds}"),
-            (num_without_size, "without a size"),
-        )
-        num_left_out = sum(count for count, _ in counts)
-        if not num_left_out:
+        reasons = self._list_reasons(num_without_size, f"other {self.kinds}")
+        if not reasons:
             return ""
-        reasons = ", ".join(f"{count:,} {reason}" for count, reason in counts if count)
+        num_left_out = self.num_other_images + self.num_other_kinds + num_without_size
         boxes = format_count(self.num_boxes, "box", "boxes")
         return f"{self.path}: {num_left_out:,} of {boxes} left out: {reasons}"
 
-    def describe_no_boxes(self) -> InputError:
-        """Return the error for a file without a box that can be taken."""
+    def describe_no_boxes(self, num_without_size: int, images: Images) -> InputError:
+        """Return the error for a file without a box that can be taken.
+
+        Args:
+            images: that are predicted.
+        """
+        none = (
+            f"none of its {self.num_boxes:,} boxes can" if self.num_boxes > 1 else "its box cannot"
+        )
+        reasons = self._list_reasons(num_without_size, f"other {self.kinds} than {self.taken}")
+        what = f"{none} be taken: {reasons}"
+        if not self.num_other_images:
+            return InputError(str(self.path), what, "pass a file with boxes of people")
+        own_image = _choose_similar_name(images, self.other_image)
+        what += f"; an image is called {self.other_image!r} there and {own_image!r} here"
+        return InputError(str(self.path), what, self._advise_on_names(own_image))
+
+    def _list_reasons(self, num_without_size: int, other_kinds: str) -> str:
+        counts = (
+            (self.num_other_images, "of other images"),
+            (self.num_other_kinds, f"of {other_kinds}"),
+            (num_without_size, "without a size"),
+        )
+        return ", ".join(f"{count:,} {reason}" for count, reason in counts if count)
+
+    def _advise_on_names(self, own_image: str) -> str:
+        """Say how images and boxes come to the same names."""
+        other = PurePosixPath(self.other_image)
+        own = PurePosixPath(own_image)
+        if other.name == own.name and not own.is_absolute() and own.parent.name:
+            return (
+                f"pass the images of {other.parent}, or, if these are the same images, pass them "
+                f"without a folder (cd {own.parent}, then . as the images)"
+            )
         remedy = "pass boxes of the same images"
-        if not self.has_ids:
-            remedy += "; file_name, else image_id, is to be the name of the file"
-        boxes = format_count(self.num_boxes, "box", "boxes")
-        what = f"none of its {boxes} is {self.kind} in these images"
-        return InputError(str(self.path), what, remedy)
+        if self.has_ids:
+            return remedy
+        return f"{remedy}; file_name, else image_id, is to be the name of the file"
+
+
+def _choose_similar_name(images: Images, other: str) -> str:
+    """Return the name of the image that is called as another one but for its folders, or any."""
+    names = [name or str(one) for name, one in zip(images.file_names, images.file_ids, strict=True)]
+    base = PurePosixPath(other).name
+    similar = (name for name in names if PurePosixPath(name).name == base)
+    return next(similar, names[0] if names else "")
 
 
 def describe_unused_labels(people: Instances) -> str:

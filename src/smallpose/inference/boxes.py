@@ -96,7 +96,7 @@ def read_boxes(
     if labels is not None:
         return _read_label_files(labels, images, has_ids)
     entries = read_entries(path, images=images)
-    num_boxes, num_others = len(entries.raws), 0
+    other_images: list[int | str] = []
     image_ids: list[int] = []
     boxes_xywh: list[Sequence[float]] = []
     confidences: list[float] = []
@@ -110,7 +110,8 @@ def read_boxes(
     for index, record in enumerate(records):
         where = entries.describe(path, index)
         image_id = find_id(record.image_id, record.file_name, where)
-        num_others += image_id is None
+        if image_id is None:
+            other_images.append(record.file_name or record.image_id or "")
         is_person = record.category_id is None or record.category_id in category_ids
         if image_id is not None and is_person:
             image_ids.append(image_id)
@@ -119,12 +120,13 @@ def read_boxes(
     lookup.refuse_mixture()
     file = BoxFile(
         path=path,
-        num_boxes=num_boxes,
-        num_other_images=num_others,
-        num_other_kinds=num_boxes - num_others - len(boxes_xywh),
-        kind=f"of category {' or '.join(map(str, category_ids))}",
+        num_boxes=len(records),
+        num_other_images=len(other_images),
+        num_other_kinds=len(records) - len(other_images) - len(boxes_xywh),
         kinds="categories",
+        taken=" or ".join(map(str, category_ids)),
         has_ids=has_ids,
+        other_image=str(other_images[0]) if other_images else "",
     )
     return _sort_boxes(images, image_ids, boxes_xywh, confidences, file)
 
@@ -132,11 +134,14 @@ def read_boxes(
 def _read_label_files(folder: Path, images: Images, has_ids: bool) -> Boxes:
     """Read the boxes of Ultralytics' label files; see `read_boxes`."""
     lookup = ImageLookup(images)
+    other_images: list[str] = []
 
     def find_id(stem: str, where: str) -> int | None:
         image_id = lookup.find_id_if_known(None, stem, where)
         if image_id is None and has_ids:
             image_id = lookup.find_id_if_known(stem, None, where)
+        if image_id is None:
+            other_images.append(stem)
         return image_id
 
     boxes = read_yolo_boxes(folder, images, find_id)
@@ -146,9 +151,10 @@ def _read_label_files(folder: Path, images: Images, has_ids: bool) -> Boxes:
         num_boxes=len(boxes.scores) + num_others,
         num_other_images=boxes.num_other_images,
         num_other_kinds=boxes.num_other_classes,
-        kind="of people",
         kinds="classes",
+        taken="person",
         has_ids=has_ids,
+        other_image=other_images[0] if other_images else "",
     )
     return _sort_boxes(images, boxes.image_ids, boxes.boxes_xywh, boxes.scores, file)
 
@@ -166,9 +172,10 @@ def _sort_boxes(
     has_size = (boxes[:, 2:] > 0).all(axis=1)
     rows = np.array([images.row_of[image_id] for image_id in image_ids], dtype=np.intp)
     order = np.flatnonzero(has_size)[np.argsort(rows[has_size], kind="stable")]
+    num_without_size = int((~has_size).sum())
     if file.num_boxes and not len(order):
-        raise file.describe_no_boxes()
-    left_out = file.describe_left_out(int((~has_size).sum()))
+        raise file.describe_no_boxes(num_without_size, images)
+    left_out = file.describe_left_out(num_without_size)
     if left_out:
         print_status(left_out)
     for doubt in describe_doubtful_boxes(boxes[order], rows[order], images):
