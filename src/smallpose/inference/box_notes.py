@@ -55,9 +55,9 @@ class BoxFile:
         Args:
             images: that are predicted.
         """
-        none = (
-            f"none of its {self.num_boxes:,} boxes can" if self.num_boxes > 1 else "its box cannot"
-        )
+        none = "its box cannot"
+        if self.num_boxes > 1:
+            none = f"none of its {self.num_boxes:,} boxes can"
         reasons = self._list_reasons(num_without_size, f"other {self.kinds} than {self.taken}")
         what = f"{none} be taken: {reasons}"
         if not self.num_other_images:
