@@ -44,6 +44,16 @@ def test_the_page_needs_no_network(page: str):
             assert value is None or value.startswith(("data:", "#")), f"<{tag} {name}={value}>"
 
 
+def test_cards_count_the_people_whose_scores_are_beside_them(page: str, project):
+    cards = {
+        label: value
+        for value, label in re.findall(r"<li><b>([^<]*)</b> <span>([^<]*)</span></li>", page)
+    }
+    assert cards["people of the test set"] == f"{len(project.test):,}"
+    assert cards["images of the test set"] == f"{len(project.test.images):,}"
+    assert "people" not in cards
+
+
 def test_all_images_have_alt_and_sizes(page: str):
     images = [attributes for tag, attributes in Tags(page).tags if tag == "img"]
     assert len(images) > 20

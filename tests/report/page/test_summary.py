@@ -17,7 +17,7 @@ from smallpose.evaluation.analysis.half_detected import (
 from smallpose.report import make_report
 from smallpose.report.inputs.scores import score_run
 from smallpose.report.page.result_figures import make_result_figures
-from smallpose.report.page.summary import _write_headline, summarize_runs
+from smallpose.report.page.summary import _describe_height, _write_headline, summarize_runs
 from smallpose.report.report_data import read_report_data
 
 
@@ -105,6 +105,27 @@ def test_no_headline_names_a_height_whose_interval_spans_the_range():
     falling = write(fall=fall)
     assert not any("61" in text for text in (*spanning, falling, write(people=19)))
     assert "60 % are detected from 72 to 160 px, 24 % from 300 px on" in falling
+
+
+@pytest.mark.parametrize(
+    ("changes", "ends"),
+    [
+        ({}, "48 to 75 px"),
+        ({"height": 0.0, "low": 0.0, "high": 77.0}, "from 77 px on at the latest"),
+        ({"height": np.inf, "low": 300.0, "high": np.inf}, "not below 300 px"),
+        ({"height": 0.0, "low": 0.0, "high": 0.0}, "the people of this test set only"),
+    ],
+)
+def test_the_line_below_any_headline_names_its_run_its_interval_and_a_doubt(project, changes, ends):
+    data = read_report_data([project.runs["B"]])
+    limit = HalfDetected(61, 48, 75, 20, 400, people=900, clusters=90, within=0.2)
+    best = replace(summarize_runs(data, data.scores).runs[0], limit=replace(limit, **changes))
+    line = _describe_height(best)
+    assert best.single_label in line
+    assert "Heights differ in more than size" in line
+    assert ends in line
+    # The same words as those of evaluate.
+    assert ends.removesuffix(" px") in best.limit.describe() or "test set" in ends
 
 
 @pytest.mark.usefixtures("unrendered_figures")

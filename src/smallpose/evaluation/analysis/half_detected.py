@@ -174,7 +174,7 @@ class HalfDetected:
 
     def describe(self) -> str:
         """Return the limit, or why there is none, as one sentence without a full stop."""
-        remarks = self.describe_partial() + self._describe_tallest() + self._describe_false()
+        remarks = self.describe_partial() + self._describe_tallest() + self.describe_false()
         text = f"In this file {self.describe_limit()}{remarks}"
         return f"{text}; {SEE_RESOLUTION}" if self.is_named else text
 
@@ -186,13 +186,26 @@ class HalfDetected:
         return f"half of the people are detected (OKS .5) {self._describe_place()}"
 
     def _describe_place(self) -> str:
+        ends = self.describe_ends()
+        interval = f" (95 %: {ends.removesuffix(' px')})" if self.is_inside else f" (95 %: {ends})"
         if self.height == 0:
-            end = f" (95 %: from {self.high:.0f} px on at the latest)" if self.high > 0 else ""
-            return f"at every height, down to {self.smallest:.0f} px{end}"
+            place = f"at every height, down to {self.smallest:.0f} px"
+        elif np.isinf(self.height):
+            place = f"at no height, up to {self.largest:.0f} px"
+        else:
+            place = f"from {self.height:.0f} px on"
+        return place + interval if ends else place
+
+    def describe_ends(self) -> str:
+        """Return the interval in words that suit a limit below all heights, or above all of them.
+
+        Returns: "" where such a limit has an interval without another end.
+        """
+        if self.height == 0:
+            return f"from {self.high:.0f} px on at the latest" if self.high > 0 else ""
         if np.isinf(self.height):
-            start = f" (95 %: not below {self.low:.0f} px)" if np.isfinite(self.low) else ""
-            return f"at no height, up to {self.largest:.0f} px{start}"
-        return f"from {self.height:.0f} px on (95 %: {self.ends.removesuffix(' px')})"
+            return f"not below {self.low:.0f} px" if np.isfinite(self.low) else ""
+        return self.ends
 
     def describe_partial(self) -> str:
         """Say how many boxes below the limit hold a part of the person, where they are many."""
@@ -214,7 +227,7 @@ class HalfDetected:
             "which may be chance"
         )
 
-    def _describe_false(self) -> str:
+    def describe_false(self) -> str:
         """Say how many detections belong to nobody, where they are most of them."""
         if not self.is_named or self.num_false <= MAX_FALSE * self.num_detections:
             return ""
@@ -238,14 +251,15 @@ def find_half_detected_height(result: Evaluation) -> HalfDetected:
     detected, counts = result.detected, result.match_counts
     image = np.searchsorted(counts.image_ids, detected.image_ids)
     half = locate_half(detected, index_clusters(counts.groups)[image])
+    return add_false_detections(replace(half, doubt=describe_doubt(result.notes)), result)
+
+
+def add_false_detections(limit: HalfDetected, result: Evaluation) -> HalfDetected:
+    """Return the limit with the number of detections, and of those that belong to nobody."""
+    counts = result.match_counts
     false = next(iter(counts.false_positives.values()), None)
     num_false = 0 if false is None else int(np.count_nonzero(false[0] & 1))
-    return replace(
-        half,
-        doubt=describe_doubt(result.notes),
-        num_detections=len(counts.scores),
-        num_false=num_false,
-    )
+    return replace(limit, num_detections=len(counts.scores), num_false=num_false)
 
 
 def describe_doubt(notes: Sequence[str]) -> str:

@@ -174,15 +174,18 @@ def _describe_false_positives(browser: BrowserData) -> str:
 
 
 def _build_cards(data: ReportData) -> list[tuple[str, str]]:
-    """Build the pairs of value and label below the headline."""
+    """Build the pairs of value and label below the headline: of the people who were scored."""
     cards = []
     if data.dataset is not None:
-        counts = list(data.dataset.table1.rows.values())[-1]
+        rows = data.dataset.table1.rows
+        is_split = len(rows) > 1
+        counts = rows["test"] if is_split else list(rows.values())[-1]
+        part = " of the test set" if is_split else ""
         small = 100 * counts.sizes[0] / max(counts.people, 1)
         cards += [
-            (f"{counts.people:,}", "people"),
-            (f"{counts.images_in_file:,}", "images"),
-            (f"{small:.0f} %", "of people are small"),
+            (f"{counts.people:,}", f"people{part}"),
+            (f"{counts.images_in_file:,}", f"images{part}"),
+            (f"{small:.0f} %", f"of people{part} are small"),
         ]
     for metric, label in (
         ("AP_S", "AP, small people, best run"),

@@ -7,7 +7,11 @@ from smallpose.core.counts import format_count
 from smallpose.core.instances import Instances
 from smallpose.core.interval import Interval
 from smallpose.core.table import Cell, Column, Table
-from smallpose.evaluation.analysis.half_detected import HalfDetected, describe_doubt
+from smallpose.evaluation.analysis.half_detected import (
+    HalfDetected,
+    add_false_detections,
+    describe_doubt,
+)
 from smallpose.report import figures
 from smallpose.report.inputs.runs import Run
 from smallpose.report.inputs.scores import RunScore, SeedGroup
@@ -92,13 +96,19 @@ def _summarize_each(data: ReportData, scores: Mapping[int, RunScore]) -> tuple[R
             single_label=figures.label_run(data.runs[index], data.runs),
             ap_small=data.mean(index, "AP_S"),
             colour=styles[index].colour,
-            limit=find_height_limit(
-                test, data.results[index].matches, doubt=_describe_doubt(data, index)
-            ),
+            limit=_find_limit(data, test, index, scores.get(index)),
             lead=leads.get(index),
         )
         for index in order
     )
+
+
+def _find_limit(
+    data: ReportData, test: Instances, index: int, score: RunScore | None
+) -> HalfDetected:
+    matches = data.results[index].matches
+    limit = find_height_limit(test, matches, doubt=_describe_doubt(data, index))
+    return limit if score is None else add_false_detections(limit, score.evaluation)
 
 
 def _describe_doubt(data: ReportData, index: int) -> str:
@@ -165,7 +175,7 @@ def _write_headline(limit: HalfDetected) -> str:
         smallest = f"{limit.smallest:.0f} px"
         return f"Half of the people are detected at every height, down to {smallest}."
     if limit.is_named:
-        return "At no height are half of the people detected."
+        return f"At no height are half of the people detected, up to {limit.largest:.0f} px."
     fall = limit.fall
     if fall is not None:
         return (
@@ -179,22 +189,32 @@ def _write_headline(limit: HalfDetected) -> str:
 def _describe_best_run(best: RunSummary, runs: Sequence[RunSummary], scores_text: str) -> str:
     """Describe the best run: its scores, its height, and its lead over the nearest rival."""
     sentences = [scores_text]
-    if best.limit.is_inside:
-        sentences.append(
-            f"The height is that of {best.single_label}, with a 95 % interval of {best.limit.ends}"
-            f"{best.limit.describe_partial()}. Heights differ in more than size: smallpose "
-            "resolution shows the same people at falling heights."
-        )
-    elif not best.limit.is_named:
-        sentences.append(
-            f"From which height on {best.single_label} detects half of the people cannot be told: "
-            f"{best.limit.reason}."
-        )
+    sentences.append(_describe_height(best))
     # The nearest rival decides; the table has the others.
     rival = next((other for other in runs if other.lead is not None), None)
     if rival is not None and rival.lead is not None:
         sentences.append(_describe_lead(rival.lead, rival.label))
     return " ".join(sentences)
+
+
+def _describe_height(best: RunSummary) -> str:
+    """Say of which run the headline is, with its interval, or why it names no height."""
+    limit, label = best.limit, best.single_label
+    if not limit.is_named:
+        return (
+            f"From which height on {label} detects half of the people cannot be told: "
+            f"{limit.reason}."
+        )
+    ends = limit.describe_ends()
+    if limit.is_inside:
+        text = f"The height is that of {label}, with a 95 % interval of {ends}"
+    else:
+        text = f"The headline is about {label} and the people of this test set only"
+        text += f" (95 %: {ends})" if ends else ""
+    return (
+        f"{text}{limit.describe_partial()}{limit.describe_false()}. Heights differ in more than "
+        "size: smallpose resolution shows the same people at falling heights."
+    )
 
 
 def _describe_lead(lead: Lead, label: str) -> str:
