@@ -119,7 +119,7 @@ def _describe_areas(scored: ScoredPoses, config: ScoringConfig) -> list[str]:
         selections.append(
             (is_huge, f"an area larger than their image, so poses match from afar; {remedy}")
         )
-    is_turned = np.asarray((truth.boxes_xywh[:, 2:] < 0).any(axis=1))
+    is_turned = (truth.boxes_xywh[:, 2] < 0) | (truth.boxes_xywh[:, 3] < 0)
     selections.append((is_turned, "a box of negative width or height: write x, y, width, height"))
     what = "a box without area" if config.size_area == "box" else "an area of 0"
     selections.append((is_flat, f"{what}: in no size class"))
@@ -134,7 +134,8 @@ def _describe_areas(scored: ScoredPoses, config: ScoringConfig) -> list[str]:
 
 def _describe_detection_boxes(boxes_xywh: Floats) -> list[str]:
     """Say that boxes of detections are turned, whose products of sides may look like areas."""
-    count = int(np.count_nonzero((boxes_xywh[:, 2:] < 0).any(axis=1)))
+    # Faster than `any` over two columns.
+    count = int(np.count_nonzero((boxes_xywh[:, 2] < 0) | (boxes_xywh[:, 3] < 0)))
     if not count:
         return []
     subject = format_count(count, "detection has", "detections have")
