@@ -16,7 +16,7 @@ from smallpose.resolution.curves import Curve
 from smallpose.resolution.reduced_set import ReducedSet
 from smallpose.resolution.results_folder import ResultsFolder
 from smallpose.resolution.scores import HeightScores, MatchedHeight, Resamples, match_height
-from smallpose.resolution.silent_models import DetectionCount
+from smallpose.resolution.silent_models import DetectionCount, count_in_boxes
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class MatchedResults:
         sensors: of the sets.
         skeletons: of the results, by name of the model.
         num_detections: of the results, by name of the model, in the order of the sets.
+        num_in_boxes: of them, centred in the box of a labelled person.
         joints: on which all are scored where the models have different ones, else empty.
     """
 
@@ -35,6 +36,7 @@ class MatchedResults:
     sensors: tuple[str, ...]
     skeletons: dict[str, Skeleton]
     num_detections: dict[str, list[int]]
+    num_in_boxes: dict[str, list[int]]
     joints: tuple[str, ...] = ()
 
     def score(
@@ -55,13 +57,17 @@ class MatchedResults:
         """Return how much each model detected on each set."""
         counts: dict[str, list[DetectionCount]] = {}
         for name, heights in self.by_model.items():
-            for reduced, height, number in zip(
-                sets, heights, self.num_detections[name], strict=True
+            numbers = zip(self.num_detections[name], self.num_in_boxes[name], strict=True)
+            for reduced, height, (num_detections, num_in_boxes) in zip(
+                sets, heights, numbers, strict=True
             ):
                 log = folders[name].get_log_path(reduced)
                 count = DetectionCount(
                     px=reduced.px,
-                    num_detections=number,
+                    sensor=reduced.sensor.name,
+                    num_detections=num_detections,
+                    num_in_boxes=num_in_boxes,
+                    best_oks=float(height.values["OKS"].max()),
                     num_images=len(height.image_rows),
                     share_found=float(height.values["found"].mean()),
                     log="/".join(log.parts[-3:]) if log.is_file() else "",
@@ -83,6 +89,7 @@ def match_results(
     by_model: dict[str, list[MatchedHeight]] = {}
     skeletons: dict[str, Skeleton] = {}
     num_detections: dict[str, list[int]] = {}
+    num_in_boxes: dict[str, list[int]] = {}
     for name, folder in folders.items():
         for reduced in sets:
             path = folder.get_path(reduced)
@@ -94,12 +101,14 @@ def match_results(
                 height = match_height(reduced.truth, predictions, reduced.px)
             by_model.setdefault(name, []).append(height)
             num_detections.setdefault(name, []).append(len(predictions))
+            num_inside = count_in_boxes(reduced.truth, predictions)
+            num_in_boxes.setdefault(name, []).append(num_inside)
     if not joints:
         joints = find_common_joints(skeletons, sets[0].truth.skeleton)
         if joints:
             return match_results(sets, folders, joints)
     sensors = tuple(reduced.sensor.name for reduced in sets)
-    return MatchedResults(by_model, sensors, skeletons, num_detections, joints)
+    return MatchedResults(by_model, sensors, skeletons, num_detections, num_in_boxes, joints)
 
 
 @contextmanager
