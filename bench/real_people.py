@@ -28,7 +28,7 @@ from scipy.stats import kendalltau
 
 from smallpose.core.boxes import box_around_keypoints
 
-METHODS = "simple_baseline_r18_tiny,hrnet_w16_tiny,simcc_r18_tiny"
+METHODS = "simple_baseline_r18_tiny,hrnet_w16_tiny,simcc_r18_tiny,expected_oks_tiny"
 # LSP's joints in its order; its neck is the lower end of the head.
 JOINTS = (
     *("right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle"),
