@@ -113,7 +113,8 @@ def print_table(bench, methods, seeds):
 
 
 def print_order(bench, other, methods, seeds):
-    """Print Kendall's tau between the methods' mean AP here and there."""
+    """Print Kendall's tau between the mean AP here and there, of the methods that both have."""
+    methods = [m for m in methods if (other / "runs" / f"{m}-B-{seeds[0]}").is_dir()]
     means = [
         [
             np.mean([read_points(part / "runs" / f"{method}-B-{seed}")[0]["AP"] for seed in seeds])
