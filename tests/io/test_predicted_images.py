@@ -7,6 +7,7 @@ import pytest
 
 import smallpose
 from smallpose.cli.main import main
+from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17
 from smallpose.evaluation.analysis.half_detected import has_doubt
 from smallpose.evaluation.file_evaluator import evaluate_file
@@ -135,3 +136,44 @@ def test_results_whose_list_names_other_joints_are_told(files):
     }
     (files / "found.json").write_text(json.dumps(named))
     assert not has_doubt(smallpose.read_results(files / "found.json", truth).notes)
+
+
+MPII_JOINTS = ["left_ankle", "right_ankle", *[f"joint {i}" for i in range(12)], "nose", "left_hip"]
+
+
+def write_other_joints(files, joints):
+    """Write results of the labelled poses in other joints, in an order of their own."""
+    truth = smallpose.read_coco(files / "labels.json")
+    columns = {name: i for i, name in enumerate(truth.skeleton.spelled_joints)}
+    points = np.zeros((NUM_IMAGES, len(joints), 3))
+    for index, name in enumerate(joints):
+        if name in columns:
+            points[:, index] = truth.keypoints[:, columns[name]]
+    write_results(files, points, rows=range(NUM_IMAGES))
+
+
+def test_results_with_another_number_of_joints_are_read_by_the_names_beside_them(files):
+    write_other_joints(files, MPII_JOINTS)
+    names = [f"clip/{row:06d}.jpg" for row in range(NUM_IMAGES)]
+    write_list(files, names, MPII_JOINTS)
+    truth = smallpose.read_coco(files / "labels.json")
+    results = smallpose.read_results(files / "found.json", truth, unknown_images="drop")
+    assert set(results.skeleton.spelled_joints) == {"left_ankle", "right_ankle", "nose", "left_hip"}
+    for index, name in enumerate(results.skeleton.spelled_joints):
+        column = truth.skeleton.spelled_joints.index(name)
+        assert np.allclose(results.keypoints[:, index, :2], truth.keypoints[:, column, :2])
+    assert any("found.images.json names" in note for note in results.notes)
+    scored = evaluate_file(truth, files / "found.json", unknown_images="drop").result
+    assert scored.protocols["coco"]["AP"] == pytest.approx(1)
+
+
+def test_names_of_a_list_of_other_results_are_not_taken(files):
+    write_other_joints(files, MPII_JOINTS)
+    truth = smallpose.read_coco(files / "labels.json")
+    for names, joints in (
+        (["clip/000000.jpg"], MPII_JOINTS),  # lacks images of the results
+        ([f"clip/{row:06d}.jpg" for row in range(NUM_IMAGES)], MPII_JOINTS[:-1]),
+    ):
+        write_list(files, names, joints)
+        with pytest.raises(InputError, match="48 keypoint values, coco17 needs 51"):
+            smallpose.read_results(files / "found.json", truth, unknown_images="drop")

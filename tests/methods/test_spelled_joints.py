@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,6 +33,16 @@ def test_checkpoints_and_onnx_files_remember_how_labels_spell_joints():
 def test_predict_names_joints_as_the_labels_do(capsys):
     print_joint_order(OWN, is_named=True)
     assert "left_cup, right_cup, neck\n" in capsys.readouterr().err
+
+
+def test_predict_says_where_other_joints_have_their_names(capsys):
+    print_joint_order(OWN, is_named=False)
+    assert "add --own-joints" in capsys.readouterr().err
+    print_joint_order(OWN, is_named=False, image_list=Path("found.images.json"))
+    message = " ".join(capsys.readouterr().err.split())
+    assert "'smallpose evaluate' finds their names in found.images.json" in message
+    print_joint_order(OWN, is_named=True, image_list=Path("found.images.json"))
+    assert "images.json" not in capsys.readouterr().err
 
 
 def test_weights_of_before_names_were_recorded_take_them_from_their_labels(tmp_path):

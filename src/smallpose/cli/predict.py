@@ -146,7 +146,8 @@ def run_command(args: argparse.Namespace) -> None:
     )
     write_method_environment(args.out, method, options, predictions.score_limits)
     if not args.data or args.own_joints or not len(result.people.skeleton):
-        print_joint_order(predictions.skeleton, args.own_joints)
+        image_list = None if args.data else get_image_list_path(args.out)
+        print_joint_order(predictions.skeleton, args.own_joints, image_list)
     if not args.data:
         print_status(f"image ids and file names: {_write_image_list(args.out, result)}")
     if args.calibrate:
@@ -207,7 +208,7 @@ def _predict_videos(
     print_small_people(resolved, heights, np.zeros(0))
     score_limits = add_score_limits(limits)
     write_method_environment(args.out, method, options, score_limits)
-    print_joint_order(method.skeleton, args.own_joints)
+    print_joint_order(method.skeleton, args.own_joints, images_path)
     print_written(images_path, get_frames_path(args.out), args.draw)
     print_low_scores(args, method, scores)
     print_many_left_out(score_limits, scores)

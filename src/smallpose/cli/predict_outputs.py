@@ -42,22 +42,31 @@ def write_method_environment(
     write_environment(out, environment)
 
 
-def print_joint_order(skeleton: "Skeleton", is_named: bool) -> None:
+def print_joint_order(skeleton: "Skeleton", is_named: bool, image_list: Path | None = None) -> None:
     """Name the joints of results that are not in the order of a file.
 
     Args:
         is_named: whether the results have the names. Other joints than COCO's 17 need them where
             results are read.
+        image_list: the list of images beside the results, which has the names, too; None without.
     """
     from smallpose.core.skeleton import COCO17
     from smallpose.system.progress import print_status
 
     print_status(f"joints of the results, in their order: {', '.join(skeleton.spelled_joints)}")
-    if not is_named and skeleton.joints != COCO17.joints:
+    if is_named or skeleton.joints == COCO17.joints:
+        return
+    if image_list is None:
         print_status(
             "they are not COCO's 17: add --own-joints, so that their names are in the results and "
             "'smallpose evaluate' can score them"
         )
+        return
+    print_status(
+        f"they are not COCO's 17: 'smallpose evaluate' finds their names in {image_list.name} "
+        "where labels have another number of joints; for labels of as many joints in another "
+        "order, or without that file, they must be in the results (--own-joints)"
+    )
 
 
 def print_low_scores(

@@ -78,7 +78,8 @@ def predict_in_shards(
     score_limits = add_score_limits(limit for report in reports for limit in report.score_limits)
     write_method_environment(args.out, method, options, score_limits)
     if order is None or not len(work.skeleton or ()):
-        print_joint_order(worker.order.skeleton, args.own_joints)
+        image_list = None if args.data else get_image_list_path(args.out)
+        print_joint_order(worker.order.skeleton, args.own_joints, image_list)
     if not args.data:
         path = get_image_list_path(args.out)
         write_image_list(work, reports, method.skeleton, path)

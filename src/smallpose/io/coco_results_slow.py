@@ -20,6 +20,7 @@ from smallpose.core.skeleton import COCO17, Skeleton, resolve_skeleton
 from smallpose.io.image_lookup import NameConflictError, describe_doubtful_ids
 from smallpose.io.joint_list import check_joint_list
 from smallpose.io.json_blocks import Int64, decode_blocks, decode_records
+from smallpose.io.predicted_images import find_listed_joints, get_image_list_path
 from smallpose.io.repeated_fields import refuse_repeated_members
 from smallpose.io.result_entries import ResultEntries, refuse_pickle
 from smallpose.io.unknown_images import ResultImages, UnknownImages
@@ -39,6 +40,12 @@ class ResultRecord(Struct):
     file_name: str | None = None
     category_id: Int64 | str | None = None
     bbox: list[float] | None = None
+
+
+class _NamedImage(Struct):
+    """The field by which results are known to be those of a list of images."""
+
+    file_name: str | None = None
 
 
 BY_NAMES = (
@@ -92,6 +99,10 @@ def _build_predictions(
     path: Path | str, truth: Instances, entries: ResultEntries, images: ResultImages
 ) -> Predictions:
     named = make_entry_skeleton(path, entries, truth)
+    joint_notes: list[str] = []
+    if named is None:
+        named = _find_listed_skeleton(Path(path), entries, truth)
+        joint_notes += [_describe_list(Path(path))] * (named is not None)
     skeleton: Skeleton | None = None
     parts: list[_Columns] = []
     # As for images, an id and its text are the same: some tools write "1" for 1.
@@ -115,7 +126,7 @@ def _build_predictions(
         parts.append(_build_columns(records, skeleton))
     images.lookup.refuse_mixture()
     num_kept = sum(len(columns.scores) for columns in parts)
-    notes = [*entries.notes, *images.describe(path, num_kept)]
+    notes = [*entries.notes, *joint_notes, *images.describe(path, num_kept)]
     if num_left_out and not parts:
         other = decode_records(path, "entry", entries.raws[:1], ResultRecord)[0].category_id
         raise InputError(
@@ -188,6 +199,29 @@ def make_entry_skeleton(
     if names is None or (entries.places is not None and are_numbered(truth.skeleton.joints)):
         return None
     return make_named_skeleton(path, names)
+
+
+def _find_listed_skeleton(path: Path, entries: ResultEntries, truth: Instances) -> Skeleton | None:
+    """Return the skeleton that `predict` names in its list beside results; None without one.
+
+    Only results with another number of joints than the truth's and COCO's need it.
+    """
+    if not entries.raws or entries.places is not None:
+        return None
+    first = decode_records(path, "entry", entries.raws[:1], ResultRecord)[0]
+    num_values = len(first.keypoints)
+    if match_skeleton(num_values, truth) is not None:
+        return None
+    blocks = decode_blocks(path, "entry", entries.raws, _NamedImage, entries.places)
+    names = [one.file_name for block in blocks for one in block]
+    joints = find_listed_joints(path, names)
+    if not joints or num_values != 3 * len(joints):
+        return None
+    return make_named_skeleton(get_image_list_path(path), joints)
+
+
+def _describe_list(path: Path) -> str:
+    return f"the joints of the results are those that {get_image_list_path(path).name} names"
 
 
 def _begins_plainly(data: bytes) -> bool:

@@ -66,6 +66,21 @@ def list_predicted_images(results: Path | str) -> list[str]:
         return []
 
 
+def find_listed_joints(results: Path, file_names: Sequence[str | None]) -> list[str]:
+    """Return the joints that the list beside results names, in their order; [] where none does.
+
+    Args:
+        file_names: of the results. Where the list lacks one of them, it is of other results.
+    """
+    path = get_image_list_path(results)
+    try:
+        image_list = _read_list(path) if path.is_file() else _ImageList([])
+    except (InputError, msgspec.MsgspecError):
+        return []
+    has_all = {*file_names} - {None} <= {*image_list.names}
+    return list(image_list.joints) if has_all else []
+
+
 def _read_list(path: Path) -> _ImageList:
     return msgspec.json.decode(read_bytes(path), type=_ImageList)
 
