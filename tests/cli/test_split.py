@@ -94,3 +94,25 @@ def test_a_part_without_people_is_refused(labels, capsys):
     assert split(labels) == 2
     assert "leaves nobody with labelled keypoints" in capsys.readouterr().err
     assert not (labels.parent / "own").exists()
+
+
+def test_a_test_part_too_small_to_compare_is_told_with_the_share_that_suffices(labels, capsys):
+    content = json.loads(labels.read_text())
+    photo = labels.parent / "photos" / "b" / "photo 1.png"
+    one = next(record for record in content["annotations"] if record["image_id"] == 101)
+    content["images"], content["annotations"] = [], []
+    for index in range(60):
+        name = f"{chr(97 + index % 26)}{chr(97 + index // 26)}.png"
+        (labels.parent / "photos" / name).symlink_to(photo)
+        image = {"id": index + 1, "file_name": name, "width": 60, "height": 40}
+        content["images"].append(image)
+        content["annotations"].append(one | {"id": index + 1, "image_id": index + 1})
+    labels.write_text(json.dumps(content))
+    assert split(labels) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "12 images with 12 people for tests" in printed
+    assert "smallpose compare needs 15" in printed
+    assert "needs 20 people in 10 images (here: 12 people)" in printed
+    share = printed.split("split again with --test ")[1].split()[0]
+    assert split(labels, "--test", share, "--out", str(labels.parent / "own2")) == 0
+    assert "note" not in capsys.readouterr().out

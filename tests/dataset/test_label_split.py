@@ -86,6 +86,18 @@ def test_short_videos_and_single_images_are_assigned_whole():
     assert not parts[0] & parts[1]
 
 
+def test_numbered_photographs_of_different_sizes_are_no_video():
+    images = make_images([f"im{i:05d}.jpg" for i in range(1, 61)])
+    assert "frames of 1 video" in split_images(images, SplitRules()).reason
+    upright = replace(images, width=np.where(np.arange(60) % 3, images.width, images.height))
+    split = split_images(upright, SplitRules())
+    assert split.reason == "no images are frames of a video by their names and sizes"
+    assert len(split.test) == 12
+    # What the labels say holds for any sizes.
+    named = replace(upright, groups=tuple(f"v{i // 6}" for i in range(60)))
+    assert "the labels name 10 videos" in split_images(named, SplitRules()).reason
+
+
 def test_numbered_photographs_are_split_one_by_one_on_demand():
     images = make_images([f"IMG_{i:04d}.jpg" for i in range(30)])
     split = split_images(images, SplitRules(unit="image", test_share=0.3))

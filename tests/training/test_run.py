@@ -380,6 +380,14 @@ def test_a_dead_worker_ends_the_run_with_the_name_of_its_image(eight, tmp_path, 
     assert torch.load(tmp_path / "state.pt", weights_only=True)["step"] == 2
 
 
+def test_a_test_set_too_small_to_compare_is_told_before_the_first_step(eight, tmp_path, capsys):
+    train(make_config(eight, tmp_path / "run", 1))
+    lines = capsys.readouterr().err.splitlines()
+    assert "smallpose compare needs 15" in lines[0]
+    train(make_config(eight, tmp_path / "run", 1, resume=True))
+    assert "needs 15" not in capsys.readouterr().err
+
+
 def test_the_command_line_prints_the_scores(eight, tmp_path, capsys):
     code = main(["train", TINY, "--data", str(eight), "--out", str(tmp_path / "run"), "epochs=1"])
     assert code == 0

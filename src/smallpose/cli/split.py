@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from smallpose.cli.options import (
     DEMO_SET,
@@ -11,6 +12,9 @@ from smallpose.cli.options import (
     add_switch,
     parse_non_negative,
 )
+
+if TYPE_CHECKING:
+    from smallpose.dataset.write_split import WrittenSplit
 
 HELP = (
     "Split a COCO file with any joints into a training and a test part, as a set that 'train' "
@@ -78,5 +82,26 @@ def run_command(args: argparse.Namespace) -> None:
     written = write_split(args.labels, args.images, args.out, rules, copies=args.copy)
     first, *others = written.to_lines()
     print(wrap_text(f"{args.out}: {first}"))
-    for line in others:
+    for line in [*others, *_describe_test_part(written, args.test)]:
         print(wrap_text(f"  {line}"))
+
+
+def _describe_test_part(written: "WrittenSplit", share: float) -> list[str]:
+    """Say what the test part is too small for, and how to get a larger one."""
+    from smallpose.evaluation.analysis.sample_size import (
+        choose_test_share,
+        describe_shortage,
+        measure_sample,
+    )
+
+    test, everyone = measure_sample(written.test_people), measure_sample(written.people)
+    shortage = describe_shortage(test)
+    if not shortage:
+        return []
+    larger = choose_test_share(test, everyone, share)
+    if larger is None:
+        who = "small people" if test.allows_comparison and test.allows_height else "people"
+        return [f"note: {shortage}; label more {everyone.unit}s with {who}"]
+    return [
+        f"note: {shortage}; before training, split again with --test {larger:g} and another --out"
+    ]

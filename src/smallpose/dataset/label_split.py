@@ -87,7 +87,9 @@ def split_images(images: Images, rules: SplitRules) -> LabelSplit:
         )
     if not videos:
         chosen = rng.permutation(len(images))[:wanted].tolist()
-        return _collect(images, chosen, [], "no images are frames of a video by their names")
+        return _collect(
+            images, chosen, [], "no images are frames of a video by their names and sizes"
+        )
     if rules.unit != "time":
         units = [*videos.values(), *_list_singles(images, videos)]
         chosen = _choose_whole(units, wanted, rng)
@@ -100,7 +102,10 @@ def split_images(images: Images, rules: SplitRules) -> LabelSplit:
             )
     chosen, left_out = _cut_videos(images, videos, wanted, rules, rng)
     cut = "which is cut in time" if len(videos) == 1 else "each of which is cut in time"
-    reason = f"{evidence}, {cut}: the end is for tests (independent photographs: --by image)"
+    reason = (
+        f"{evidence}, {cut}: the end is for tests (independent photographs: split again with "
+        "--by image and another --out)"
+    )
     return _collect(images, chosen, left_out, reason)
 
 
@@ -108,7 +113,7 @@ def find_videos(images: Images) -> tuple[dict[str, list[int]], str]:
     """Return the rows of each video's images in the order of time, and what tells them.
 
     The labels tell by `group` (or `video_id`), else the names, where those of a folder are numbered
-    closely.
+    closely and the images have one size.
     """
     groups: dict[str, list[int]] = defaultdict(list)
     if any(images.groups):
@@ -117,7 +122,7 @@ def find_videos(images: Images) -> tuple[dict[str, list[int]], str]:
                 groups[group].append(row)
         evidence = f"the labels name {format_count(len(groups), 'video')}"
     else:
-        groups = _find_numbered(images.file_names)
+        groups = _find_numbered(images)
         numbered = format_count(sum(map(len, groups.values())), "image is", "images are")
         count = format_count(len(groups), "video")
         evidence = f"{numbered} numbered as frames of {count} ({_name_first(images, groups)})"
@@ -133,8 +138,13 @@ def _name_first(images: Images, groups: dict[str, list[int]]) -> str:
     return f"{images.file_names[rows[0]]}, …" if rows else ""
 
 
-def _find_numbered(names: Sequence[str]) -> dict[str, list[int]]:
-    """Return the rows of images whose names differ only in numbers that are close together."""
+def _find_numbered(images: Images) -> dict[str, list[int]]:
+    """Return the rows of images of one size whose names differ only in close numbers.
+
+    Photographs are numbered, too, but seldom all have one size, as frames of a video do.
+    """
+    names = images.file_names
+    sizes = list(zip(images.width.tolist(), images.height.tolist(), strict=True))
     groups: dict[str, list[int]] = defaultdict(list)
     for row, name in enumerate(names):
         path = PurePosixPath(name.replace("\\", "/"))
@@ -146,6 +156,7 @@ def _find_numbered(names: Sequence[str]) -> dict[str, list[int]]:
         prefix: rows
         for prefix, rows in groups.items()
         if len(rows) >= MIN_FRAMES
+        and len({sizes[row] for row in rows}) == 1
         and np.ptp([_read_number(names[row]) for row in rows]) <= MAX_MEAN_STEP * (len(rows) - 1)
     }
 

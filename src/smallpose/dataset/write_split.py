@@ -32,10 +32,17 @@ class WrittenSplit:
     Args:
         split: the images of each part.
         num_people: to train on, and for tests; those with labelled keypoints.
+        people: of all images.
     """
 
     split: LabelSplit
     num_people: tuple[int, int]
+    people: Instances
+
+    @property
+    def test_people(self) -> Instances:
+        """Return the people of the images that are for tests."""
+        return self.people.take(np.flatnonzero(np.isin(self.people.image_rows, self.split.test)))
 
     def to_lines(self) -> list[str]:
         """Say what is in the parts, and what was kept together."""
@@ -78,7 +85,7 @@ def write_split(
     _write_set(out, parts, kept, copies)
     if not copies:
         remember_sources(sorted({os.path.realpath(path.parent) for _, path in kept}))
-    return WrittenSplit(split, num_people)
+    return WrittenSplit(split, num_people, people)
 
 
 def _find_files(images: Images, folder: Path, labels: Path) -> list[tuple[str, Path]]:

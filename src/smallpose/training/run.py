@@ -13,6 +13,7 @@ from smallpose.core.predictions import Predictions
 from smallpose.dataloading.images import ImageReader, open_set_images
 from smallpose.dataloading.missing_images import refuse_missing_images
 from smallpose.dataloading.top_down.crop_options import CropOptions
+from smallpose.evaluation.analysis.sample_size import describe_shortage, measure_sample
 from smallpose.inference.notes import list_other_notes
 from smallpose.io.coco_results import write_results
 from smallpose.methods import METHODS, PoseMethod, create_method, find_skeleton, find_weights
@@ -113,6 +114,9 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
     if targets != "rounded" or config.heatmap_decoding:
         coding = HeatmapCoding(targets=targets, decoding=config.heatmap_decoding)
         method.set_heatmap_coding(coding)
+    shortage = describe_shortage(measure_sample(data.test))
+    if shortage and state is None and distributed.is_first:
+        print_status(f"note: {shortage}; a larger test part is due before training")
     if recipe_name == OWN and distributed.is_first:
         print_status(describe_own_recipe(recipe, own, targets))
     recipe = set_precision(config, method, recipe, state, silent=not distributed.is_first)
