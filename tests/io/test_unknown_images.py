@@ -297,7 +297,7 @@ def test_the_message_shows_a_name_of_the_labels(tmp_path):
     own = r"where an image is called 'frame_000001.jpg' \(id 11\); "
     with pytest.raises(InputError, match=f"image 'drone/000001.jpg' is not in the truth, {own}"):
         read_results(path, truth)
-    with pytest.raises(InputError, match=rf"\(drone/000001.jpg\), {own}give the labels of these"):
+    with pytest.raises(InputError, match=rf"\(drone/000001.jpg\), {own}if these are frames of one"):
         read_results(path, truth, unknown_images="drop")
     unnamed = make_instances(COCO17, make_images([7], [""]), [], np.zeros((0, 4)), [])
     with pytest.raises(InputError, match="is not in the truth, where the image is called id 7; "):
@@ -311,3 +311,42 @@ def test_detections_of_unknown_ids_are_answered_with_the_ids_that_there_are(trut
     predictions = make_predictions(COCO17, [77], np.ones((1, 17, 3)), [0.5])
     with pytest.raises(InputError, match="image 77 is not in the truth, whose images have ids fr"):
         evaluate(truth, predictions)
+
+
+@pytest.mark.parametrize(
+    ("labels", "results", "remedy"),
+    [
+        (
+            ["frame_0000.jpg", "frame_0006.jpg", "frame_0012.jpg"],
+            [f"drone/{number:06d}.jpg" for number in range(10)],
+            "file_name 'drone/000006.jpg' in place of 'frame_0006.jpg' in the labels",
+        ),
+        (  # Most labels are of other numbers.
+            ["frame_0006.jpg", "frame_0090.jpg", "frame_0120.jpg"],
+            [f"drone/{number:06d}.jpg" for number in range(10)],
+            "give the labels of these images",
+        ),
+        (  # Names of several sequences do not tell which frame is meant.
+            ["frame_0000.jpg", "frame_0006.jpg"],
+            [f"{video}/{number:06d}.jpg" for number in range(10) for video in ("a", "b")],
+            "give the labels of these images",
+        ),
+    ],
+)
+def test_frames_that_labels_and_results_call_otherwise_are_named(labels, results, remedy, tmp_path):
+    images = make_images(range(1, len(labels) + 1), labels)
+    truth = make_instances(COCO17, images, [], np.zeros((0, 4)), [])
+    records = [
+        {
+            "image_id": 100 + number,
+            "file_name": name,
+            "category_id": 1,
+            "keypoints": POSES[0, 0].ravel().tolist(),
+            "score": 0.5,
+        }
+        for number, name in enumerate(results)
+    ]
+    (tmp_path / "found.json").write_text(json.dumps(records))
+    with pytest.raises(InputError) as error:
+        read_results(tmp_path / "found.json", truth, unknown_images="drop")
+    assert remedy in str(error.value)

@@ -17,6 +17,7 @@ NUMBERED = re.compile(r"(.*?)(\d{1,18})")  # the stem of a frame's name
 _MIN_FRAMES = 5  # with results
 # Of the numbers from the first to the last frame with results: frame 0 may just show nobody.
 _MIN_COVERED = 0.97
+_MIN_SHARE_OF_NUMBERS = 0.5  # of labelled frames, whose numbers are those of other names
 
 
 class _Sequence(NamedTuple):
@@ -24,6 +25,43 @@ class _Sequence(NamedTuple):
 
     folder: str
     prefix: str
+
+
+class SameNumber(NamedTuple):
+    """The names of one frame that labels and results call otherwise.
+
+    Args:
+        label: as the labels have it.
+        result: as the results have it.
+    """
+
+    label: str
+    result: str
+
+
+def find_frames_of_same_numbers(
+    labels: Collection[str], results: Collection[str]
+) -> SameNumber | None:
+    """Return two names of the last frame where names differ in all but the number at their end.
+
+    They may be frames of one video. There is none unless the labels are numbered in one way, and
+    the results in one other, and half of the numbers of the labels are numbers of results.
+    """
+    of_labels = _map_numbers(labels)
+    of_results = _map_numbers(results)
+    common = of_labels.keys() & of_results.keys()
+    if len(common) < max(_MIN_SHARE_OF_NUMBERS * len(labels), 1):
+        return None
+    last = max(common)
+    return SameNumber(of_labels[last], of_results[last])
+
+
+def _map_numbers(names: Collection[str]) -> dict[int, str]:
+    """Return names by the number at their end; {} where some have none, or several sequences."""
+    splits = [_split_number(name) for name in names]
+    if None in splits or len({split[0] for split in splits if split}) != 1:
+        return {}
+    return {split[1]: name for split, name in zip(splits, names, strict=True) if split}
 
 
 def describe_shifted_frames(

@@ -141,6 +141,16 @@ def _describe_way_out(truth_images: Images, names: list[str]) -> str:
             "names differ in their folders: write the same folder into file_name of both, or "
             "predict with --data LABELS.json"
         )
+    # Imported here, because most results have no unknown images and should be read fast.
+    from smallpose.io.frame_numbering import find_frames_of_same_numbers
+
+    frames = find_frames_of_same_numbers(truth_images.file_names, names)
+    if frames is not None:
+        return (
+            f"if these are frames of one video, call them alike: file_name {frames.result!r} in "
+            f"place of {frames.label!r} in the labels (both count frames from 0?); or predict the "
+            "labelled images: smallpose predict METHOD --data LABELS.json --images DIR"
+        )
     return (
         "give the labels of these images, or results that name them by file_name as the labels do"
     )
