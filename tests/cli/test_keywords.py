@@ -24,6 +24,9 @@ def folder(tmp_path, monkeypatch):
 
 def test_published_weights_win_over_a_folder_of_that_name_and_a_line_says_so(folder, capsys):
     refuse_missing_weights("rtmo_s", "mmpose")
+    assert not capsys.readouterr().err  # a folder of results cannot be meant
+    (folder / "mmpose" / "model.json").write_text("{}")
+    refuse_missing_weights("rtmo_s", "mmpose")
     line = capsys.readouterr().err
     assert "--weights mmpose is the keyword, not the folder" in line
     assert "write ./mmpose for the folder" in line
@@ -32,6 +35,7 @@ def test_published_weights_win_over_a_folder_of_that_name_and_a_line_says_so(fol
         InputError, match=r"--weights mmpose: is a folder without model\.safetensors"
     ):
         refuse_missing_weights("rtmo_s", "./mmpose")
+    (folder / "mmpose" / "model.json").unlink()
     (folder / "mmpose").rmdir()
     refuse_missing_weights("rtmo_s", "mmpose")
     assert not capsys.readouterr().err
@@ -65,6 +69,11 @@ def test_methods_win_over_a_folder_of_that_name_and_a_run_is_reached_by_its_path
     folder, name, capsys
 ):
     (folder / name).mkdir()
+    (folder / name / "found.json").write_text("[]")
+    args = create_parser("predict").parse_args([name, "photos", "--out", f"{name}/found.json"])
+    with pytest.raises(InputError):
+        check_arguments(args)
+    assert "is the method" not in capsys.readouterr().err  # a folder of results cannot be meant
     card = {"method": "rtmo_tiny"}
     (folder / name / "model.json").write_text(json.dumps(card))
     words = ["predict", name, "photos", "--out", "o.json"]

@@ -71,13 +71,18 @@ def is_method_name(word: str, flag: str = "") -> bool:
     """Return whether a word names a method or a published model, also beside a path of that name.
 
     Args:
-        flag: what the word was given for; a path of that name is then reported. "" reports nothing.
+        flag: what the word was given for; a run of that name is then reported. "" reports nothing.
     """
     if word not in PUBLISHED and word not in read_catalog():
         return False
-    if flag:
+    if flag and _holds_weights(Path(word)):
         report_shadowed_path(word, flag, "method")
     return True
+
+
+def _holds_weights(folder: Path) -> bool:
+    """Return whether a folder is that of a run, which can take the place of a method."""
+    return any((folder / name).is_file() for name in ("model.json", "model.safetensors"))
 
 
 def refuse_missing_weights(name: str, weights: Path | str | None, flag: str = "--weights") -> None:
@@ -98,7 +103,8 @@ def refuse_missing_weights(name: str, weights: Path | str | None, flag: str = "-
         raise InputError(f"{flag} {weights}", what, f"leave {flag} out")
     if str(weights) == PUBLISHED_WEIGHTS:
         _refuse_unpublished(name, flag)
-        report_shadowed_path(PUBLISHED_WEIGHTS, flag)
+        if path.is_file() or _holds_weights(path):
+            report_shadowed_path(PUBLISHED_WEIGHTS, flag)
         return
     published = (facts.get("checkpoint"), *facts.get("other_checkpoints", ()))
     if path.is_dir():
