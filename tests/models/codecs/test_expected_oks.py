@@ -65,7 +65,7 @@ def test_no_map_has_a_smaller_loss_than_the_labels():
     compute_map_cross_entropy(best, labels).backward()
     assert float(best.grad.abs().max()) < 1e-7
     points, _ = decode_expected_oks(best.detach(), sigmas)
-    torch.testing.assert_close(points, keypoints[..., :2], atol=0.1, rtol=0)
+    assert torch.allclose(points, keypoints[..., :2], atol=0.1, rtol=0)
 
 
 def test_joints_without_label_and_outside_do_not_change_the_loss():
@@ -105,7 +105,7 @@ def test_two_likely_places_side_by_side_win_over_a_likelier_one():
     logits[..., 17, 9:11] = math.log(0.3)
     points, scores = decode_expected_oks(logits, find_label_sigmas(TWO))
     middle = [4 * 9.5 + 1.5, 4 * 17 + 1.5]
-    torch.testing.assert_close(points[0, 1], torch.tensor(middle), atol=0.1, rtol=0)
+    assert torch.allclose(points[0, 1], torch.tensor(middle), atol=0.1, rtol=0)
     assert 0.55 < float(scores[0, 1]) < 0.6
 
 
@@ -121,7 +121,7 @@ def test_labels_of_mirrored_crops_are_mirrored_without_a_shift():
         x, y, _ = method.targets(labels)
         return y[..., None] * x[..., None, :]
 
-    torch.testing.assert_close(method.flip_back(draw(mirrored)), draw(keypoints), atol=1e-5, rtol=0)
+    assert torch.allclose(method.flip_back(draw(mirrored)), draw(keypoints), atol=1e-5, rtol=0)
 
 
 def test_every_pixel_of_a_crop_reaches_the_first_layer_equally():
