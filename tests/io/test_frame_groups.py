@@ -68,7 +68,7 @@ def test_with_video_intervals_resample_videos_and_one_video_has_none(files):
     assert any("resample 1 video instead of 20 images" in note for note in content["notes"])
     assert not any("numbered as frames" in note for note in content["notes"])
     half = content["half_detected_px"]
-    assert half["low"] is half["high"] is None and "1 image (or video)" in half["sentence"]
+    assert half["low"] is half["high"] is None and "in 1 video" in half["sentence"]
 
 
 def test_the_list_of_frames_beside_results_groups_them_without_video(files):
@@ -127,6 +127,7 @@ def test_resolution_notes_such_images_too():
         sensors=(),
         frame=None,
         joints_note="",
+        sigmas_note="",
         whole_image_models=(),
         silent_models=(),
         has_intervals=True,

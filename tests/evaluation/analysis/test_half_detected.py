@@ -250,15 +250,28 @@ def test_detections_of_nobody_are_told_where_they_are_most(files, protocols):
 
 
 @pytest.mark.parametrize(
-    ("people", "per_image", "words"),
+    ("people", "per_image", "unit", "words"),
     [
-        (40, 40, "the 40 people who are counted are in 1 image (or video), and 10 are needed"),
-        (12, 1, "only 12 people in 12 images (or videos) are counted, and 20 people in 10 images"),
+        (40, 40, "image", "the 40 people who are counted are in 1 image; 10 images are needed"),
+        (40, 20, "video", "in 2 videos, and frames of one video resemble each other; 10 videos"),
+        (12, 1, "image", "only 12 people in 12 images are counted, and 20 people in 10 images"),
+        (12, 12, "video", "only 12 people in 1 video are counted, and 20 people in 10 videos"),
     ],
 )
-def test_what_there_is_too_little_of_is_named(people, per_image, words):
+def test_what_there_is_too_little_of_is_named(people, per_image, unit, words):
     half = locate_half(*make_detected(np.arange(20, 20 + people), [True] * people, per_image))
+    half = replace(half, unit=unit)
     assert words in half.reason
+    # The breakdown has the AP of these people, where there are some to speak of.
+    assert ("--breakdown height" in half.describe()) == (people >= 20)
+
+
+def test_frames_of_one_video_are_called_so(files):
+    _, truth, predictions = files
+    frames = replace(truth.images, groups=("drone",) * len(truth.images))
+    half = evaluate(replace(truth, images=frames), predictions).half_detected
+    assert "in 1 video, and frames" in half.describe()
+    assert half.short_reason == "too few videos"
 
 
 def test_compare_names_the_height_of_each_result(files, capsys):

@@ -90,6 +90,7 @@ class HalfDetected:
         doubt: why a note lets no height be named; "" where none does.
         num_detections, num_false: detections, and those of them that belong to nobody, whatever
             their score; the height leaves them out.
+        unit: what the clusters are, "image" or "video".
     """
 
     height: float
@@ -107,6 +108,7 @@ class HalfDetected:
     doubt: str = ""
     num_detections: int = 0
     num_false: int = 0
+    unit: str = "image"
 
     @property
     def is_named(self) -> bool:
@@ -142,13 +144,17 @@ class HalfDetected:
     def _describe_lack(self) -> str:
         """Say of what there are too few: people, or images with people."""
         people = format_count(self.people, "person", "people")
-        places = format_count(self.clusters, "image (or video)", "images (or videos)")
+        places = format_count(self.clusters, self.unit)
         if self.people < MIN_PEOPLE:
             return (
                 f"only {people} in {places} are counted, and {MIN_PEOPLE} people in "
-                f"{MIN_CLUSTERS} images are needed"
+                f"{MIN_CLUSTERS} {self.unit}s are needed"
             )
-        return f"the {people} who are counted are in {places}, and {MIN_CLUSTERS} are needed"
+        alike = ", and frames of one video resemble each other" if self.unit == "video" else ""
+        return (
+            f"the {people} who are counted are in {places}{alike}; {MIN_CLUSTERS} {self.unit}s "
+            "are needed"
+        )
 
     @property
     def short_reason(self) -> str:
@@ -158,7 +164,7 @@ class HalfDetected:
         if self.doubt:
             return "see the notes"
         if np.isnan(self.height):
-            return "too few people" if self.people < MIN_PEOPLE else "too few images"
+            return "too few people" if self.people < MIN_PEOPLE else f"too few {self.unit}s"
         return "the share falls again" if self.fall is not None else f"too wide: {self.ends}"
 
     @property
@@ -176,7 +182,12 @@ class HalfDetected:
         """Return the limit, or why there is none, as one sentence without a full stop."""
         remarks = self.describe_partial() + self._describe_tallest() + self.describe_false()
         text = f"In this file {self.describe_limit()}{remarks}"
-        return f"{text}; {SEE_RESOLUTION}" if self.is_named else text
+        if self.is_named:
+            return f"{text}; {SEE_RESOLUTION}"
+        lacks_only_clusters = self.people >= MIN_PEOPLE and self.clusters < MIN_CLUSTERS
+        if self.doubt or not lacks_only_clusters:
+            return text
+        return f"{text} (--breakdown height has AP by height, without intervals)"
 
     def describe_limit(self) -> str:
         """Return the limit, or why there is none, without the file and without remarks."""
@@ -251,7 +262,13 @@ def find_half_detected_height(result: Evaluation) -> HalfDetected:
     detected, counts = result.detected, result.match_counts
     image = np.searchsorted(counts.image_ids, detected.image_ids)
     half = locate_half(detected, index_clusters(counts.groups)[image])
-    return add_false_detections(replace(half, doubt=describe_doubt(result.notes)), result)
+    half = replace(half, doubt=describe_doubt(result.notes), unit=name_unit(counts.groups))
+    return add_false_detections(half, result)
+
+
+def name_unit(groups: Sequence[str]) -> str:
+    """Name what is resampled: a video where images have one."""
+    return "video" if any(groups) else "image"
 
 
 def add_false_detections(limit: HalfDetected, result: Evaluation) -> HalfDetected:

@@ -15,7 +15,7 @@ from smallpose.core.interval import Interval
 from smallpose.core.predictions import Predictions
 from smallpose.core.student_t import compute_t_quantile
 from smallpose.evaluation.analysis.comparison import apply_holm_correction, compute_p_value
-from smallpose.evaluation.analysis.half_detected import HalfDetected, locate_half
+from smallpose.evaluation.analysis.half_detected import HalfDetected, locate_half, name_unit
 from smallpose.evaluation.protocols import AP_NAMES
 from smallpose.evaluation.scoring.bootstrap import (
     LEVEL,
@@ -51,7 +51,7 @@ def find_height_limit(truth: Instances, matches: PersonMatches, doubt: str = "")
         is_detected=matches.is_matched[people],
     )
     half = locate_half(detected, index_clusters(truth.images.groups)[image])
-    return replace(half, doubt=doubt)
+    return replace(half, doubt=doubt, unit=name_unit(truth.images.groups))
 
 
 @dataclass(frozen=True)
