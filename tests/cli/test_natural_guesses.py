@@ -315,3 +315,21 @@ def test_weights_and_boxes_of_another_kind_are_answered_in_one_line(folder, caps
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "addition"),
+    [
+        (
+            ["predict", "movenet", "photos", "--draw", "drawn"],
+            "add --out PREDICTIONS.json (file of COCO keypoint results to write)",
+        ),
+        (["report", "set", "runs/a"], "add --out DIR (folder for the report)"),
+        (["budget", "truth.json"], "box height (10%torso, 50%head, 5%height) or pixels)"),
+        (["features"], "add --data TRUTH.json (COCO keypoint annotations of the people)"),
+    ],
+)
+def test_an_option_that_is_missing_is_named_with_its_value(words, addition, capsys):
+    with pytest.raises(SystemExit):
+        main(words)
+    assert addition in capsys.readouterr().err

@@ -301,6 +301,9 @@ class _OneLineParser(argparse.ArgumentParser):
             # Python names arguments that may be absent, too.
             optional = [action.metavar for action in self._actions if action.nargs in ("*", "?")]
             message = _MISSING + ", ".join(word for word in words if word not in optional)
+            from smallpose.cli.option_hints import describe_missing_options
+
+            remedy = describe_missing_options(self, words) or remedy
             if "METHOD" in words:
                 remedy = "name a method, such as simple_baseline_r50; see 'smallpose methods'"
         if message.startswith(_UNRECOGNIZED):

@@ -33,6 +33,22 @@ def suggest_option(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> s
     return ""
 
 
+def describe_missing_options(parser: argparse.ArgumentParser, missing: Sequence[str]) -> str:
+    """Return what to add for options that are required, with what they are; "" without any."""
+    additions = []
+    for action in parser._actions:
+        if not any(name in missing for name in action.option_strings):
+            continue
+        sentence = (
+            str(action.help).replace("%%", "%").partition(". ")[0].partition("; ")[0].rstrip(".")
+        )
+        value = f" {action.metavar}" if action.metavar else ""
+        is_word = sentence[1:2].islower()  # and no abbreviation, such as COCO
+        described = sentence[:1].lower() + sentence[1:] if is_word else sentence
+        additions.append(f"{action.option_strings[-1]}{value} ({described})")
+    return f"add {', '.join(additions)}" if additions else ""
+
+
 def _find_synonym(parser: argparse.ArgumentParser, option: str, known: Sequence[str]) -> str:
     """Return the verb's own name for what an option means elsewhere."""
     for names in _SYNONYMS:
