@@ -136,6 +136,22 @@ def test_each_change_of_the_files_is_the_one_difference(kind, truth, predictions
     assert difference.startswith(kind)
 
 
+def test_images_missing_are_those_with_people_who_are_scored(truth, predictions):
+    """Fewer images than are labelled have them, where the results lack some joints."""
+    few = predictions.take(predictions.image_ids < truth.images.ids[1000])
+    visibility = truth.keypoints[:, :, 2].copy()
+    in_last = truth.image_rows == truth.image_rows.max()
+    visibility[in_last, 1:] = 0
+    visibility[in_last, 0] = 2
+    keypoints = np.concatenate([truth.keypoints[:, :, :2], visibility[:, :, None]], axis=2)
+    differences = describe(
+        replace(truth, keypoints=keypoints), with_joints(few, COCO17.take(range(1, 17)))
+    )
+    assert (
+        "images missing: 1,345 of 2,345 with people who are scored have no detection" in differences
+    )
+
+
 def test_people_with_labels_at_other_joints_only_are_named(truth, predictions):
     wide = with_joints(truth, SMALLPOSE)
     visibility = wide.keypoints[:, :, 2].copy()

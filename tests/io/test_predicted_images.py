@@ -62,7 +62,7 @@ def test_images_that_were_not_predicted_are_counted_and_named(files):
     predictions = smallpose.read_results(files / "found.json", truth)
     note = find_note(predictions.notes)
     assert note.startswith(
-        "5 of 10 images with people were not predicted (its list, found.images.json, has 5 "
+        "5 of 10 images with labelled people were not predicted (its list, found.images.json, has "
     )
     assert "clip/000001.jpg, clip/000003.jpg, clip/000005.jpg and 2 more" in note
     assert "so their people count as missed and no height is named: clip/000001.jpg" in note
@@ -113,7 +113,7 @@ def test_without_a_list_most_images_without_detections_are_a_remark(files):
             result = evaluate_file(truth, files / "found.json", keep_predictions=whole).result
             notes = [note for note in result.notes if "no detection, and all people" in note]
             assert len(notes) == is_noted
-            count = f"{NUM_IMAGES - num_predicted} of 10 images with people have"
+            count = f"{NUM_IMAGES - num_predicted} of 10 images with scored people have"
             assert not notes or notes[0].startswith(count)
 
 

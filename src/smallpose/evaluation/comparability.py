@@ -255,7 +255,8 @@ def _compare_images(counts: MatchCounts) -> list[str]:
     num_missing = int(np.count_nonzero(has_people & (counts.num_detections == 0)))
     if num_missing > _MAX_SHARE_WITHOUT_DETECTIONS * num_with_people:
         differences.append(
-            f"images missing: {num_missing:,} of {num_with_people:,} with people have no detection"
+            f"images missing: {num_missing:,} of {num_with_people:,} with people who are scored "
+            "have no detection"
         )
     return differences
 

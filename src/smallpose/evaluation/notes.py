@@ -311,7 +311,10 @@ def describe_undetected_images(
     if not counts.num_detections.any() or any(UNPREDICTED in note for note in notes):
         return []
     images = format_share(
-        num_missing, num_with_people, "image with people has", "images with people have"
+        num_missing,
+        num_with_people,
+        "image with scored people has",
+        "images with scored people have",
     )
     return [
         f"{images} no detection, and all people in them count as missed, so {NO_HEIGHT}; if these "

@@ -134,7 +134,13 @@ def check_predicted_images(
         truth.images.file_names[truth.images.row_of[one]] for one in missing[:_MAX_NAMES].tolist()
     )
     more = f" and {len(missing) - _MAX_NAMES:,} more" if len(missing) > _MAX_NAMES else ""
-    share = format_share(len(missing), len(ids), "image with people was", "images with people were")
+    # Those who are scored on fewer joints than are labelled can be in fewer images.
+    share = format_share(
+        len(missing),
+        len(ids),
+        "image with labelled people was",
+        "images with labelled people were",
+    )
     note = (
         f"{share} {UNPREDICTED}, {path.name}, has {format_count(len(names), 'image')}), so their "
         f"people {consequence}: {listed}{more}; predict these images, too, or leave them out of "
