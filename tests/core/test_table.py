@@ -144,3 +144,32 @@ def test_the_further_lines_of_a_wrapped_label_are_no_rows():
         end = next(i for i, line in enumerate(lines) if line.startswith("coffee"))
         assert end > first + 1
         assert all(line.startswith("  ") for line in lines[first + 1 : end])
+
+
+def make_wide_table(names):
+    """Make a table of two columns of text at the left, too wide for one block."""
+    columns = (Column("run"), Column("method"), *(Column(f"AP_{n}", "points") for n in range(12)))
+    rows = tuple(
+        (name, "SimpleBaseline R18 tiny", *(10.0 * row + n / 10 for n in range(12)))
+        for row, name in enumerate(names, 1)
+    )
+    return Table(
+        "wide", "Runs", (*columns, Column("training")), tuple((*row, "s" * 40) for row in rows)
+    )
+
+
+def test_further_blocks_repeat_the_first_column_alone_where_it_tells_rows_apart():
+    names = ["SimpleBaseline R18 tiny own", "SimpleBaseline R18 tiny A"]
+    lines = make_wide_table(names).to_text(width=80).splitlines()
+    assert max(map(len, lines)) <= 80
+    starts = [line for line in lines if line.startswith(names[0])]
+    assert len(starts) == sum(line.startswith("run") for line in lines) == 3
+    assert sum("  SimpleBaseline R18 tiny  " in line for line in starts) == 1
+    # No name takes two lines, and each number is printed once.
+    assert len(lines) == 1 + 3 * 5 + 2
+    assert [f"{10 + n / 10:.1f}" in " ".join(starts) for n in range(12)] == [True] * 12
+
+
+def test_further_blocks_repeat_all_labels_where_two_rows_begin_alike():
+    lines = make_wide_table(["same", "same"]).to_text(width=80).splitlines()
+    assert all("SimpleBaseline" in line for line in lines if line.startswith("same"))

@@ -165,7 +165,8 @@ class Table:
         """Render for a terminal: title, headings and rows between rules.
 
         A table that is too wide gets headings of several lines; where that is not enough, its
-        columns continue in a second block, which repeats the columns of text at the left.
+        columns continue in a second block, which repeats the columns of text at the left, or the
+        first of them alone where it tells the rows apart.
 
         Args:
             wrap: cells wider than their column continue on the next line.
@@ -176,8 +177,9 @@ class Table:
         if _measure_line(widths) > width:
             widths = _narrow_headings(cells, widths)
         labels = [c.kind == "text" for c in self.columns].index(False) if self._has_numbers else 0
-        widths = _narrow_texts(widths, labels, width)
-        blocks = _split_columns(widths, labels, width)
+        repeated = min(labels, 1) if self._has_distinct_labels else labels
+        widths = _narrow_texts(widths, labels, width, repeated)
+        blocks = _split_columns(widths, labels, width, repeated)
         text = "\n\n".join(self._render_block(cells, widths, block) for block in blocks)
         titles = textwrap.wrap(self.title, width, break_long_words=False)
         return "\n".join([*titles, text])
@@ -185,6 +187,12 @@ class Table:
     @property
     def _has_numbers(self) -> bool:
         return any(column.kind != "text" for column in self.columns)
+
+    @property
+    def _has_distinct_labels(self) -> bool:
+        """Return whether the first column tells the rows apart."""
+        labels = [str(row[0]) for row in self.all_rows]
+        return all(labels) and len(set(labels)) == len(labels)
 
     def _render_block(
         self, cells: Sequence[Sequence[str]], widths: Sequence[int], columns: Sequence[int]
@@ -209,7 +217,7 @@ class Table:
         indent = " " * 4
         cells = self.format_cells()
         widths = self._measure_widths([self.heads, *cells], wrap=True)[:-1]
-        widths = _narrow_texts(widths, labels=0, width=width)
+        widths = _narrow_texts(widths, labels=0, width=width, repeated=0)
         lines = [self.title, *self._align(self.heads[:-1], widths)]
         for *short, sentences in cells:
             below = textwrap.wrap(sentences, width - len(indent))
@@ -337,32 +345,43 @@ def _narrow_headings(cells: Sequence[Sequence[str]], widths: Sequence[int]) -> l
     return [min(w, max(b, word)) for w, b, word in zip(widths, body, words, strict=True)]
 
 
-def _narrow_texts(widths: Sequence[int], labels: int, width: int) -> list[int]:
-    """Narrow columns so that the labels and any other column fit beside each other.
+def _narrow_texts(widths: Sequence[int], labels: int, width: int, repeated: int) -> list[int]:
+    """Narrow columns so that the labels and the column beside them fit in each block.
 
     Args:
-        labels: number of columns of text that every block repeats; 0 if the table has only text.
+        labels: number of columns of text at the left; 0 if the table has only text.
+        repeated: how many of them every block repeats.
     """
     widths = list(widths)
     shrinkable = range(labels or len(widths))
-    other = max(widths[labels:], default=0) + 2 if labels else 0
-    while (
-        _measure_line([widths[c] for c in shrinkable]) + other > width
-        and max(widths[c] for c in shrinkable) > _MIN_TEXT_WIDTH
-    ):
-        widest = max(shrinkable, key=widths.__getitem__)
-        widths[widest] -= 1
+    beside = [0, *(w + 2 for w in widths[labels:])] if labels else [0]
+    # The first block has all labels; without others than them, any column may follow.
+    first = beside[1] if repeated < labels and len(beside) > 1 else max(beside)
+    _narrow_to_fit(widths, shrinkable, width - first)
+    _narrow_to_fit(widths, range(repeated), width - max(beside))
     return widths
 
 
-def _split_columns(widths: Sequence[int], labels: int, width: int) -> list[list[int]]:
-    """Split the columns into blocks that fit; each begins with the labels."""
-    first = list(range(labels))
-    blocks = [list(first)]
+def _narrow_to_fit(widths: list[int], shrinkable: range, available: int) -> None:
+    """Narrow the widest of some columns until they fit, or have the least width of a text."""
+    while (
+        _measure_line([widths[c] for c in shrinkable]) > available
+        and max((widths[c] for c in shrinkable), default=0) > _MIN_TEXT_WIDTH
+    ):
+        widths[max(shrinkable, key=widths.__getitem__)] -= 1
+
+
+def _split_columns(
+    widths: Sequence[int], labels: int, width: int, repeated: int
+) -> list[list[int]]:
+    """Split the columns into blocks that fit; each but the first begins with repeated labels."""
+    blocks = [list(range(labels))]
+    num_labels = labels
     for column in range(labels, len(widths)):
         is_full = _measure_line([widths[c] for c in (*blocks[-1], column)]) > width
-        if is_full and labels and len(blocks[-1]) > labels:
-            blocks.append(list(first))
+        if is_full and labels and len(blocks[-1]) > num_labels:
+            blocks.append(list(range(repeated)))
+            num_labels = repeated
         blocks[-1].append(column)
     return blocks
 
