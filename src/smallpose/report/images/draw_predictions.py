@@ -13,6 +13,7 @@ from smallpose.core.predictions import Predictions
 from smallpose.dataloading.images import ImageArray
 from smallpose.dataloading.large_images import LargeImage
 from smallpose.inference.large_images import reduce_with_predictions
+from smallpose.report.images.label_placement import Rectangle, place_labels
 from smallpose.report.images.pose_drawing import MIDDLE, OUTLINE, choose_stroke_width, draw_pose
 from smallpose.system.files import write_atomically
 from smallpose.system.image_formats import is_image_name
@@ -21,6 +22,9 @@ MIN_SCORE_SHARE = 0.2  # of the best score; people and joints below it are not d
 MIN_IMAGE_HEIGHT = 720  # px; smaller images are enlarged, so that strokes do not cover people
 MIN_PERSON_HEIGHT = 64  # px; images whose median person is smaller are enlarged further
 MAX_IMAGE_SIDE = 2560  # px; no image is enlarged beyond this longer side
+_LABEL_SCALE = 0.7  # of OpenCV's font
+_LABEL_OUTLINE = 5  # px
+_LABEL_GAP = 12  # px from a person to the text above
 
 
 def draw_predictions(
@@ -110,6 +114,7 @@ def draw_image(
     scores = predictions.scores[detections]
     label_of = dict(zip(detections.tolist(), labels, strict=False))
     lowest = find_lowest_score(scores, min_score_share, min_score)
+    tops: list[tuple[NDArray[np.float64], str]] = []
     # The most confident is drawn last, over the others.
     for d in detections[np.argsort(scores, kind="stable")]:
         if predictions.scores[d] < lowest:
@@ -120,7 +125,8 @@ def draw_image(
         draw_pose(canvas, points, predictions.skeleton, is_drawn=masks[d], stroke=stroke)
         if labels:
             top = points[masks[d]][points[masks[d], 1].argmin()]
-            _draw_label(canvas, top, label_of[d])
+            tops.append((top, label_of[d]))
+    _draw_labels(canvas, [(top, text) for top, text in tops if text])
     return canvas
 
 
@@ -179,12 +185,30 @@ class DrawnCounter:
         return f"{self._num_drawn:,} of {people} (scores from {ends} on, {why})"
 
 
-def _draw_label(canvas: ImageArray, point: NDArray[np.float64], text: str) -> None:
-    """Write a short text above a point, light on dark."""
-    x, y = round(float(point[0])) - 6 * len(text), round(float(point[1])) - 12
-    corner = (max(x, 2), max(y, 24))
-    for colour, width in ((OUTLINE, 5), (MIDDLE, 2)):
-        cv2.putText(canvas, text, corner, cv2.FONT_HERSHEY_SIMPLEX, 0.7, colour, width, cv2.LINE_AA)
+def _draw_labels(canvas: ImageArray, labels: Sequence[tuple[NDArray[np.float64], str]]) -> None:
+    """Write a short text above each point, light on dark, beside those of neighbours.
+
+    A line leads from a text that had to make room to its point.
+    """
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    wanted = []
+    for point, text in labels:
+        (width, height), baseline = cv2.getTextSize(text, font, _LABEL_SCALE, _LABEL_OUTLINE)
+        left = float(point[0]) - width / 2
+        bottom = float(point[1]) - _LABEL_GAP + baseline
+        wanted.append(Rectangle(left, bottom - height - baseline, left + width, bottom))
+    places = place_labels(wanted, canvas.shape[1], canvas.shape[0])
+    for (point, _), place, first in zip(labels, places, wanted, strict=True):
+        if place.overlaps(first):
+            continue
+        end = (round((place.left + place.right) / 2), round(place.bottom))
+        start = (round(float(point[0])), round(float(point[1])))
+        cv2.line(canvas, start, end, MIDDLE, 1, cv2.LINE_AA)
+    for (_, text), place in zip(labels, places, strict=True):
+        _, baseline = cv2.getTextSize(text, font, _LABEL_SCALE, _LABEL_OUTLINE)
+        corner = (round(place.left), round(place.bottom - baseline))
+        for colour, width in ((OUTLINE, _LABEL_OUTLINE), (MIDDLE, 2)):
+            cv2.putText(canvas, text, corner, font, _LABEL_SCALE, colour, width, cv2.LINE_AA)
 
 
 def _find_confident_joints(
