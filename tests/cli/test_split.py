@@ -113,6 +113,6 @@ def test_a_test_part_too_small_to_compare_is_told_with_the_share_that_suffices(l
     assert "12 images with 12 people for tests" in printed
     assert "smallpose compare needs 15" in printed
     assert "needs 20 people in 10 images (here: 12 people)" in printed
-    share = printed.split("split again with --test ")[1].split()[0]
+    share = printed.split("smallpose split again with --test ")[1].split()[0]
     assert split(labels, "--test", share, "--out", str(labels.parent / "own2")) == 0
     assert "note" not in capsys.readouterr().out

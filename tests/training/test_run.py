@@ -384,6 +384,7 @@ def test_a_test_set_too_small_to_compare_is_told_before_the_first_step(eight, tm
     train(make_config(eight, tmp_path / "run", 1))
     lines = capsys.readouterr().err.splitlines()
     assert "smallpose compare needs 15" in lines[0]
+    assert lines[0].endswith(("label more images with people", "a larger set would do"))
     train(make_config(eight, tmp_path / "run", 1, resume=True))
     assert "needs 15" not in capsys.readouterr().err
 

@@ -89,19 +89,11 @@ def run_command(args: argparse.Namespace) -> None:
 def _describe_test_part(written: "WrittenSplit", share: float) -> list[str]:
     """Say what the test part is too small for, and how to get a larger one."""
     from smallpose.evaluation.analysis.sample_size import (
-        choose_test_share,
+        describe_remedy,
         describe_shortage,
         measure_sample,
     )
 
     test, everyone = measure_sample(written.test_people), measure_sample(written.people)
     shortage = describe_shortage(test)
-    if not shortage:
-        return []
-    larger = choose_test_share(test, everyone, share)
-    if larger is None:
-        who = "small people" if test.allows_comparison and test.allows_height else "people"
-        return [f"note: {shortage}; label more {everyone.unit}s with {who}"]
-    return [
-        f"note: {shortage}; before training, split again with --test {larger:g} and another --out"
-    ]
+    return [f"note: {shortage}; {describe_remedy(test, everyone, share)}"] if shortage else []

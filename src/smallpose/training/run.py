@@ -13,7 +13,6 @@ from smallpose.core.predictions import Predictions
 from smallpose.dataloading.images import ImageReader, open_set_images
 from smallpose.dataloading.missing_images import refuse_missing_images
 from smallpose.dataloading.top_down.crop_options import CropOptions
-from smallpose.evaluation.analysis.sample_size import describe_shortage, measure_sample
 from smallpose.inference.notes import list_other_notes
 from smallpose.io.coco_results import write_results
 from smallpose.methods import METHODS, PoseMethod, create_method, find_skeleton, find_weights
@@ -54,7 +53,7 @@ from smallpose.training.run_folder import (
 from smallpose.training.run_log import RecordLogger, RunLog
 from smallpose.training.run_result import describe_recalls, make_run_result
 from smallpose.training.schedule_check import describe_decays, describe_short_schedule
-from smallpose.training.settings import SettingData, read_setting_data
+from smallpose.training.settings import SettingData, describe_small_test, read_setting_data
 from smallpose.training.signals import Interrupted
 from smallpose.training.trainer import Trainer
 from smallpose.training.training_sets import describe_built_set, describe_initial_sets
@@ -114,9 +113,9 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
     if targets != "rounded" or config.heatmap_decoding:
         coding = HeatmapCoding(targets=targets, decoding=config.heatmap_decoding)
         method.set_heatmap_coding(coding)
-    shortage = describe_shortage(measure_sample(data.test))
-    if shortage and state is None and distributed.is_first:
-        print_status(f"note: {shortage}; a larger test part is due before training")
+    if state is None and distributed.is_first:
+        for note in describe_small_test(config.data, data):
+            print_status(note)
     if recipe_name == OWN and distributed.is_first:
         print_status(describe_own_recipe(recipe, own, targets))
     recipe = set_precision(config, method, recipe, state, silent=not distributed.is_first)

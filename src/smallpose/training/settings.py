@@ -18,6 +18,11 @@ from smallpose.core.skeleton import COCO17
 from smallpose.dataloading.top_down.batches import select_trainable
 from smallpose.dataset.image_folder import read_manifest
 from smallpose.dataset.subsets import read_subset
+from smallpose.evaluation.analysis.sample_size import (
+    describe_remedy,
+    describe_shortage,
+    measure_sample,
+)
 from smallpose.evaluation.sigma_file import set_sigmas
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.joint_pairs import set_pairs_of_people
@@ -83,6 +88,20 @@ def read_setting_data(
             else "check the set",
         )
     return SettingData(setting, train, test, number)
+
+
+def describe_small_test(data: Path, people: SettingData) -> list[str]:
+    """Say before a training what the test part is too small for, and what to do about it."""
+    train, test = measure_sample(people.train), measure_sample(people.test)
+    shortage = describe_shortage(test)
+    if not shortage:
+        return []
+    if (data / "manifest.json").is_file():
+        return [f"note: {shortage}; a larger set would do"]
+    num_test = len(people.test.images)
+    share = num_test / (num_test + len(people.train.images))
+    remedy = describe_remedy(test, train + test, share)
+    return [f"note: {shortage}; {remedy}"]
 
 
 def select_coco_part(people: Instances) -> Instances:

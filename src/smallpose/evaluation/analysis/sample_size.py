@@ -36,6 +36,15 @@ class SampleSize:
     small_clusters: int
     unit: str
 
+    def __add__(self, other: "SampleSize") -> "SampleSize":
+        """Return the size of both together, which share no image."""
+        return SampleSize(
+            people=self.people + other.people,
+            clusters=self.clusters + other.clusters,
+            small_clusters=self.small_clusters + other.small_clusters,
+            unit=self.unit,
+        )
+
     @property
     def allows_comparison(self) -> bool:
         """Return whether `compare` can test a difference in AP."""
@@ -86,6 +95,22 @@ def describe_shortage(test: SampleSize) -> str:
             f"{MIN_CLUSTERS} {test.unit}s (here: {people})"
         )
     return f"the test part has people in {images}: {', and '.join(lacks)}" if lacks else ""
+
+
+def describe_remedy(test: SampleSize, everyone: SampleSize, share: float) -> str:
+    """Say what gives the test part what it lacks: a larger share of the images, or more labels.
+
+    Args:
+        everyone: the people of both parts.
+        share: of the images that are for tests now.
+    """
+    larger = choose_test_share(test, everyone, share)
+    if larger is not None:
+        return (
+            f"before training, run smallpose split again with --test {larger:g} and another --out"
+        )
+    who = "small people" if test.allows_comparison and test.allows_height else "people"
+    return f"label more {everyone.unit}s with {who}"
 
 
 def choose_test_share(test: SampleSize, everyone: SampleSize, share: float) -> float | None:
