@@ -7,8 +7,8 @@ of "one half is reached here" does not reject (Banerjee and Wellner, 2001); peop
 video resemble each other, so the statistic is divided by their design effect near the limit.
 
 No height is named where there are too few people, where many images were not predicted, where the
-share detected falls again among tall people, or where the interval contains the heights of more
-than half of the people.
+share detected falls again among tall people, where the interval contains the heights of more than
+half of the people, or where it has no upper end and fewer than ten people are above the limit.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,6 +27,7 @@ from smallpose.io.label_faults import UNSETTLED
 from smallpose.io.predicted_images import NO_HEIGHT
 
 MIN_PEOPLE = 20
+MIN_ABOVE = 10  # people above a limit whose interval has no upper end
 MAX_WITHIN = 0.5  # share of people within the interval above which no height is named
 MAX_OUTSIDE = 0.3  # share of labelled joints outside the box from which on a box is partial
 MAX_FALSE = 0.5  # share of detections of nobody above which the sentence says how many they are
@@ -89,7 +90,8 @@ class HalfDetected:
             detected, all above the limit; None without one.
         doubt: why a note lets no height be named; "" where none does.
         num_detections, num_false: detections, and those of them that belong to nobody, whatever
-            their score; the height leaves them out.
+            their score; the height leaves them out. Those beyond a limit belong to nobody.
+        num_above, detected_above: people from the limit on, and how many of them are detected.
         unit: what the clusters are, "image" or "video".
     """
 
@@ -109,6 +111,8 @@ class HalfDetected:
     num_detections: int = 0
     num_false: int = 0
     unit: str = "image"
+    num_above: int = MIN_PEOPLE
+    detected_above: int = MIN_PEOPLE
 
     @property
     def is_named(self) -> bool:
@@ -139,7 +143,19 @@ class HalfDetected:
                 f"the 95 % interval, {self.ends}, contains {share} of the people; more "
                 "people of these heights are needed"
             )
+        if self._rests_on_few:
+            return (
+                f"the limit that fits best, {self.height:.0f} px, has only "
+                f"{format_count(self.num_above, 'person', 'people')} above it, "
+                f"{self.detected_above} of them detected"
+            )
         return ""
+
+    @property
+    def _rests_on_few(self) -> bool:
+        """Return whether few people are above a limit that may as well be above all of them."""
+        may_be_none = np.isinf(self.high) and 0 < self.height < np.inf
+        return bool(may_be_none and self.num_above < MIN_ABOVE)
 
     def _describe_lack(self) -> str:
         """Say of what there are too few: people, or images with people."""
@@ -165,7 +181,9 @@ class HalfDetected:
             return "see the notes"
         if np.isnan(self.height):
             return "too few people" if self.people < MIN_PEOPLE else f"too few {self.unit}s"
-        return "the share falls again" if self.fall is not None else f"too wide: {self.ends}"
+        if self.fall is not None:
+            return "the share falls again"
+        return "too few tall people" if self.within <= MAX_WITHIN else f"too wide: {self.ends}"
 
     @property
     def ends(self) -> str:
@@ -274,9 +292,13 @@ def name_unit(groups: Sequence[str]) -> str:
 def add_false_detections(limit: HalfDetected, result: Evaluation) -> HalfDetected:
     """Return the limit with the number of detections, and of those that belong to nobody."""
     counts = result.match_counts
+    num_detections = int(counts.num_detections.sum())
     false = next(iter(counts.false_positives.values()), None)
-    num_false = 0 if false is None else int(np.count_nonzero(false[0] & 1))
-    return replace(limit, num_detections=len(counts.scores), num_false=num_false)
+    if false is None:
+        return replace(limit, num_detections=num_detections)
+    # Those beyond a limit are not matched; under protocols without one, such scores are false.
+    num_false = int(np.count_nonzero(false[0] & 1)) + num_detections - len(counts.scores)
+    return replace(limit, num_detections=num_detections, num_false=num_false)
 
 
 def describe_doubt(notes: Sequence[str]) -> str:
@@ -331,6 +353,8 @@ def locate_half(detected: DetectedPeople, cluster: Ints) -> HalfDetected:
         num_partial=int((detected.outside[below] > MAX_OUTSIDE).sum()),
         fall=_find_fall(height, is_detected, cluster),
         tallest=_find_tallest(height, is_detected, first),
+        num_above=n - first,
+        detected_above=int(is_detected[first:].sum()),
     )
 
 
