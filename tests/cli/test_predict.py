@@ -321,7 +321,7 @@ def test_joints_that_results_do_not_name_are_said_to_need_names(
     words = (tmp_path / "run", files / "p" / "a.png", "--out", tmp_path / "f.json")
     assert run_predict(*words, *own_joints) == 0
     message = " ".join(capsys.readouterr().err.split())
-    assert ("finds their names in f.images.json" in message) == (not own_joints)
+    assert ("reads their names from f.images.json" in message) == (not own_joints)
     words = (TOP_DOWN, "--weights", files / TOP_DOWN, *words[1:])
     assert run_predict(*words) == 0
     assert "--own-joints" not in capsys.readouterr().err  # COCO's 17 are taken for granted

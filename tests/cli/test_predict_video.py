@@ -246,6 +246,10 @@ def test_numbered_frames_of_a_folder_are_tracked_in_the_order_of_their_numbers(
     assert re.search(r"8 frames and images, \d+ tracks?: ", printed.out)
     assert len(list((tmp_path / "drawn").iterdir())) == 8
     records = json.loads(out.read_text())
+    # As docs/video.md says: the list of images serves as labels for the steadiness of tracks.
+    frames = out.with_name("found.images.json")
+    assert main(["evaluate", str(frames), str(out), "--video"]) == 0
+    assert "steadiness of the tracks of the results" in capsys.readouterr().out
     names = {image["id"]: image["file_name"] for image in read_images(out)}
     is_frame = [not names[r["image_id"]].endswith("other.png") for r in records]
     assert ["track_id" in r for r in records] == is_frame and sum(is_frame) > 7

@@ -163,3 +163,5 @@ def test_what_predict_writes_beside_its_results_is_named_as_such(tmp_path, name)
         find_result_path(tmp_path / name)
     with pytest.raises(InputError, match="has no labels; give the ground truth first"):
         find_label_path(tmp_path / name)
+    if name == "found.images.json":
+        assert find_label_path(tmp_path / name, allow_frames=True) == tmp_path / name

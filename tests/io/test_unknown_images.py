@@ -156,7 +156,9 @@ def test_a_number_that_is_no_id_but_the_name_of_a_file_is_kept(tmp_path):
     ]
     kept = read_results(write(tmp_path / "r.json", records), truth, unknown_images="drop")
     assert kept.image_ids.tolist() == [1, 2]
-    assert kept.notes == ("1 result of 1 image that the labels do not have is left out: 787",)
+    assert kept.notes == (
+        "1 result of 1 image that the labels do not have is left out: image_id 787",
+    )
 
 
 def test_results_of_other_images_alone_are_refused_all_the_same(tmp_path, truth):

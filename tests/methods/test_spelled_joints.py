@@ -40,7 +40,7 @@ def test_predict_says_where_other_joints_have_their_names(capsys):
     assert "add --own-joints" in capsys.readouterr().err
     print_joint_order(OWN, is_named=False, image_list=Path("found.images.json"))
     message = " ".join(capsys.readouterr().err.split())
-    assert "'smallpose evaluate' finds their names in found.images.json" in message
+    assert "'smallpose evaluate' reads their names from found.images.json" in message
     print_joint_order(OWN, is_named=True, image_list=Path("found.images.json"))
     assert "images.json" not in capsys.readouterr().err
 

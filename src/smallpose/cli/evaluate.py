@@ -192,7 +192,8 @@ def run_command(args: argparse.Namespace) -> None:
     from smallpose.system.memory import exempt_imports
     from smallpose.system.threads import import_numpy_single_threaded
 
-    args.truth, args.predictions = find_label_path(args.truth), find_result_path(args.predictions)
+    args.truth = find_label_path(args.truth, allow_frames=args.video)
+    args.predictions = find_result_path(args.predictions)
     _check_arguments(args)
     is_packed = _is_plain(args) and args.keypoints not in PARTS
     ahead = ScanAhead.begin(args.truth) if is_packed else None

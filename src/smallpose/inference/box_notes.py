@@ -57,7 +57,7 @@ class BoxFile:
         """
         none = "its box cannot"
         if self.num_boxes > 1:
-            none = f"none of its {self.num_boxes:,} boxes can"
+            none = f"none of its {format_count(self.num_boxes, 'box', 'boxes')} can"
         reasons = self._list_reasons(num_without_size, f"other {self.kinds} than {self.taken}")
         what = f"{none} be taken: {reasons}"
         if not self.num_other_images:

@@ -221,7 +221,7 @@ def _find_listed_skeleton(path: Path, entries: ResultEntries, truth: Instances) 
 
 
 def _describe_list(path: Path) -> str:
-    return f"the joints of the results are those that {get_image_list_path(path).name} names"
+    return f"the joints of the results are called as in {get_image_list_path(path).name}"
 
 
 def _begins_plainly(data: bytes) -> bool:

@@ -20,8 +20,12 @@ _SIDE_FILES = {
 }
 
 
-def find_label_path(path: Path, split: str = "test") -> Path:
+def find_label_path(path: Path, split: str = "test", allow_frames: bool = False) -> Path:
     """Return the labels that a path means: a file, or those of a built set's folder.
+
+    Args:
+        allow_frames: take the list of images that `predict` wrote beside its results for labels of
+            nobody, as for measures of videos that need no labels.
 
     Raises: InputError for other folders, and for a file of results, saying what to pass.
     """
@@ -37,7 +41,8 @@ def find_label_path(path: Path, split: str = "test") -> Path:
         remedy = remedy or f"pass a file of annotations, or a built set, which has {_TEST}"
         raise InputError(str(path), "is a folder without labels", remedy)
     side = _describe_side_file(path)
-    if side is not None:
+    is_list = path.name.endswith(".images.json")
+    if side is not None and not (is_list and allow_frames):
         raise InputError(str(path), f"is {side}, and has no labels", "give the ground truth first")
     if path.is_file() and _begins_with_results(path):
         what = "is a list of results and has no labels"
