@@ -235,7 +235,8 @@ def test_the_map_sees_the_names_of_the_file_in_any_spelling(tmp_path, spell):
         "chest": 6,
         "pelvis": 7,
     }
-    assert people.notes == ()
+    (note,) = people.notes  # of the map's joints there is nothing to say
+    assert note.startswith(f"train.json: joints with other names: {HALPE[4]} as head_top (--map ")
 
 
 def test_a_joint_that_the_map_gives_away_is_no_other_joints(tmp_path):
@@ -250,7 +251,10 @@ def test_names_with_spaces_are_recognized_and_one_line_names_those_left_out(tmp_
     names = ("head", "right eye", "left eye", "center shoulder", "Left Knee", "right foot")
     people = read_mapped_coco("shop", write_named(tmp_path, names), {}).people
     assert people.skeleton.joints == ("head_top", "right_eye", "left_eye", "left_knee")
-    assert people.notes == ("train.json: joints left out: center shoulder, right foot",)
+    assert people.notes == (
+        "train.json: joints left out: center shoulder, right foot",
+        "train.json: joints with other names: head as head_top (--map FILE.json says otherwise)",
+    )
     assert set(people.num_source_joints.tolist()) == {6}
 
 

@@ -342,6 +342,21 @@ SKELETONS = {
 }
 
 
+def find_synonyms(joints: Sequence[str]) -> dict[str, str]:
+    """Return the names that stand for a joint of the 21 with another name, and that name.
+
+    >>> find_synonyms(["Neck", "left knee", "tail"])
+    {'Neck': 'head_bottom'}
+    """
+    spelled = recognize_joints(tuple(joints), SIGMAS, {})
+    recognized = recognize_joints(tuple(joints), SIGMAS, _SYNONYMS)
+    return {
+        joint: ours
+        for joint, name, ours in zip(joints, spelled, recognized, strict=True)
+        if ours in SIGMAS and name not in SIGMAS
+    }
+
+
 def resolve_skeleton(joints: Sequence[str], edges: Sequence[Edge] = ()) -> Skeleton:
     """Return the known skeleton with these joints in this order, else a new one.
 

@@ -348,7 +348,10 @@ def _format_comparison(result: Comparison) -> str:
     )
     if result.notes:
         blocks.append("\n".join(f"note: {note}" for note in result.notes))
-    heights = [f"{name}: {half.describe_limit()}" for name, half in result.half_detected.items()]
+    heights = [
+        f"{name}: {half.describe_limit()}{half.describe_false()}"
+        for name, half in result.half_detected.items()
+    ]
     blocks.append("\n".join([*heights, SEE_RESOLUTION]))
     return "\n\n".join(blocks)
 

@@ -9,7 +9,7 @@ import numpy as np
 from smallpose.core.counts import choose_verb, format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import CUSTOM_SOURCE_JOINTS, Instances, custom_source
-from smallpose.core.skeleton import SMALLPOSE, Skeleton, find_joint_indices
+from smallpose.core.skeleton import SMALLPOSE, Skeleton, find_joint_indices, find_synonyms
 from smallpose.system.json_decode import read_json
 
 MAX_NAMES = 12  # joints left out that a note lists
@@ -39,7 +39,7 @@ def read_joint_map(path: Path | None) -> dict[str, str]:
 def rename_joints(
     where: str, people: Instances, joint_map: Mapping[str, str]
 ) -> tuple[Instances, list[str]]:
-    """Return the people with our joint names only, and notes on what was left out.
+    """Return the people with our joint names only, and notes on what was left out or renamed.
 
     Args:
         where: names the source in errors.
@@ -53,7 +53,24 @@ def rename_joints(
             "none of its joints is one of the 21",
             "give --map with a JSON object of its names to ours",
         )
-    return keep_joints(people, kept, [ours[index] for index in kept])
+    renamed, notes = keep_joints(people, kept, [ours[index] for index in kept])
+    mapped = find_joint_indices(people.skeleton, Skeleton("map", tuple(joint_map)))
+    named = {index: ours[index] for index in kept if index not in mapped}
+    return renamed, [*notes, *_describe_synonyms(people.skeleton, named)]
+
+
+def _describe_synonyms(skeleton: Skeleton, names: Mapping[int, str]) -> list[str]:
+    """Name the joints that are taken for one of the 21 with another name."""
+    spelled = skeleton.spelled_joints
+    synonyms = find_synonyms(spelled)
+    taken = [
+        f"{spelled[index]} as {name}"
+        for index, name in names.items()
+        if synonyms.get(spelled[index]) == name
+    ]
+    if not taken:
+        return []
+    return [f"joints with other names: {', '.join(taken)} (--map FILE.json says otherwise)"]
 
 
 def keep_joints(
