@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from smallpose.core.errors import InputError
-from smallpose.resolution.people import MIN_PEOPLE, choose_people
+from smallpose.core.instances import make_images, make_instances
+from smallpose.core.skeleton import COCO17
+from smallpose.resolution.people import HEIGHTS, MIN_PEOPLE, choose_people
 from smallpose.resolution.reduced_labels import compute_reduced_sizes, reduce_labels
 
 
@@ -35,12 +37,26 @@ def test_a_person_is_never_enlarged(scenes):
         assert (np.abs(seen - px) <= limit + 1e-9).all()
 
 
-def test_default_heights_end_where_fifty_people_end(scenes):
-    people = choose_people(scenes.truth, max_people=0)
-    assert len(people) >= min(MIN_PEOPLE, (scenes.truth.boxes_xywh[:, 3] >= 16).sum())
-    taller = [px for px in (64, 96, 128, 192, 256) if px > people.heights[-1]]
-    for px in taller:
-        assert len(choose_people(scenes.truth, (px,), max_people=0)) < MIN_PEOPLE
+def test_default_heights_end_where_fifty_people_end_or_half_of_fewer(scenes):
+    heights = choose_people(scenes.truth, max_people=0).heights
+    everyone = choose_people(scenes.truth, (16,), max_people=0)
+    own_height = scenes.truth.boxes_xywh[everyone.rows, 3]
+    num_needed = min(MIN_PEOPLE, (len(everyone) + 1) // 2)
+    assert (own_height >= heights[-1]).sum() >= num_needed
+    assert all((own_height >= px).sum() < num_needed for px in HEIGHTS if px > heights[-1])
+
+
+def test_thirty_photographs_of_tall_people_are_not_reduced_from_32_px():
+    """41 of 42 people reach 48 px and 26 reach 128; all 42 only 32 px, where the heights ended."""
+    own_height = np.repeat([40.0, 60, 100, 200], [1, 3, 12, 26])
+    truth = make_instances(
+        COCO17,
+        make_images(range(42), [f"{i}.jpg" for i in range(42)]),
+        np.arange(42),
+        np.stack([own_height] * 4, axis=1),
+        np.full((42, 17, 3), 2.0),
+    )
+    assert choose_people(truth).heights == (16, 24, 32, 48, 64, 96, 128, 192)
 
 
 def test_a_sample_depends_on_the_seed_alone_and_images_without_a_file_are_left_out(scenes):

@@ -122,7 +122,7 @@ def _add_people_options(group: argparse._ArgumentGroup) -> None:
         "--heights",
         type=_parse_numbers,
         default=(),
-        default_text="16,24,32,48,64,96,128,192,256, as far as 50 people reach",
+        default_text="16,24,32,48,64,96,128,192,256, as far as 50 people reach, or half of them",
         metavar="PX[,PX]",
         help="Heights of people's boxes; only people as tall as the largest are chosen.",
     )

@@ -71,8 +71,8 @@ def choose_people(
     """Choose people and heights.
 
     Args:
-        heights: px (default: those of `HEIGHTS` that at least 50 people reach, or all who can be
-            chosen if they are fewer).
+        heights: px (default: those of `HEIGHTS` that at least 50 people reach, or half of all who
+            can be chosen if these are fewer).
         max_people: a random sample of so many; 0 for all.
         seed: of the sample.
         has_image: (m,) images that exist; people of others cannot be chosen.
@@ -109,7 +109,7 @@ def select_eligible(truth: Instances, has_image: NDArray[np.bool_] | None = None
 
 def _choose_heights(own_height: NDArray[np.float64]) -> tuple[int, ...]:
     counts = [int((own_height >= px).sum()) for px in HEIGHTS]
-    num_needed = max(min(MIN_PEOPLE, counts[0]), 1)
+    num_needed = max(min(MIN_PEOPLE, (counts[0] + 1) // 2), 1)
     return (
         tuple(px for px, count in zip(HEIGHTS, counts, strict=True) if count >= num_needed)
         or (HEIGHTS[:1])

@@ -260,7 +260,7 @@ def test_detections_of_nobody_are_told_where_they_are_most(files, protocols):
         many = make_predictions(COCO17, ids, poses, scores)
         half = evaluate(truth, many, protocols=protocols).half_detected
         assert half.height == evaluate(truth, predictions).half_detected.height
-        words = f"; {copies * n:,} of {(1 + copies) * n:,} detections belong to nobody, which this "
+        words = f"; {copies * n:,} of {(1 + copies) * n:,} detections match nobody (OKS .5), which "
         assert (words in half.describe()) == (is_told and protocols != ("recall",))
 
 

@@ -89,8 +89,8 @@ class HalfDetected:
         tallest: the largest group of people from some height on of whom fewer than half are
             detected, all above the limit; None without one.
         doubt: why a note lets no height be named; "" where none does.
-        num_detections, num_false: detections, and those of them that belong to nobody, whatever
-            their score; the height leaves them out. Those beyond a limit belong to nobody.
+        num_detections, num_false: detections, and those of them that match nobody with an OKS of .5,
+            whatever their score; the height leaves them out. Those beyond a limit match nobody.
         num_above, detected_above: people from the limit on, and how many of them are detected.
         unit: what the clusters are, "image" or "video".
     """
@@ -257,12 +257,16 @@ class HalfDetected:
         )
 
     def describe_false(self) -> str:
-        """Say how many detections belong to nobody, where they are most of them."""
-        if not self.is_named or self.num_false <= MAX_FALSE * self.num_detections:
+        """Say how many detections match nobody, where they are most of them.
+
+        Where no height has half of the people, it needs no such caution.
+        """
+        is_reached = self.is_named and np.isfinite(self.height)
+        if not is_reached or self.num_false <= MAX_FALSE * self.num_detections:
             return ""
         return (
-            f"; {self.num_false:,} of {format_count(self.num_detections, 'detection')} belong to "
-            "nobody, which this height does not count"
+            f"; {self.num_false:,} of {format_count(self.num_detections, 'detection')} match nobody "
+            "(OKS .5), which this height does not count"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -290,7 +294,7 @@ def name_unit(groups: Sequence[str]) -> str:
 
 
 def add_false_detections(limit: HalfDetected, result: Evaluation) -> HalfDetected:
-    """Return the limit with the number of detections, and of those that belong to nobody."""
+    """Return the limit with the number of detections, and of those that match nobody."""
     counts = result.match_counts
     num_detections = int(counts.num_detections.sum())
     false = next(iter(counts.false_positives.values()), None)
