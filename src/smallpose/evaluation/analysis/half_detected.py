@@ -89,8 +89,8 @@ class HalfDetected:
         tallest: the largest group of people from some height on of whom fewer than half are
             detected, all above the limit; None without one.
         doubt: why a note lets no height be named; "" where none does.
-        num_detections, num_false: detections, and those of them that match nobody with an OKS of .5,
-            whatever their score; the height leaves them out. Those beyond a limit match nobody.
+        num_detections, num_false: detections, and those of them that match nobody (OKS .5), whatever
+            their score; the height leaves them out. Those beyond a limit match nobody.
         num_above, detected_above: people from the limit on, and how many of them are detected.
         unit: what the clusters are, "image" or "video".
     """
@@ -265,8 +265,8 @@ class HalfDetected:
         if not is_reached or self.num_false <= MAX_FALSE * self.num_detections:
             return ""
         return (
-            f"; {self.num_false:,} of {format_count(self.num_detections, 'detection')} match nobody "
-            "(OKS .5), which this height does not count"
+            f"; {self.num_false:,} of {format_count(self.num_detections, 'detection')} match "
+            "nobody (OKS .5), which this height does not count"
         )
 
     def to_dict(self) -> dict[str, Any]:
