@@ -89,8 +89,8 @@ class HalfDetected:
         tallest: the largest group of people from some height on of whom fewer than half are
             detected, all above the limit; None without one.
         doubt: why a note lets no height be named; "" where none does.
-        num_detections, num_false: detections, and those of them that match nobody (OKS .5), whatever
-            their score; the height leaves them out. Those beyond a limit match nobody.
+        num_detections, num_false: detections, and those of them that match nobody (OKS .5),
+            whatever their score; the height leaves them out. Those beyond a limit match nobody.
         num_above, detected_above: people from the limit on, and how many of them are detected.
         unit: what the clusters are, "image" or "video".
     """
