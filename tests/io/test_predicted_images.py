@@ -162,7 +162,7 @@ def test_results_with_another_number_of_joints_are_read_by_the_names_beside_them
     for index, name in enumerate(results.skeleton.spelled_joints):
         column = truth.skeleton.spelled_joints.index(name)
         assert np.allclose(results.keypoints[:, index, :2], truth.keypoints[:, column, :2])
-    assert any("found.images.json names" in note for note in results.notes)
+    assert any("called as in found.images.json" in note for note in results.notes)
     scored = evaluate_file(truth, files / "found.json", unknown_images="drop").result
     assert scored.protocols["coco"]["AP"] == pytest.approx(1)
 

@@ -119,6 +119,7 @@ def test_an_interval_without_zero_is_no_verdict_by_itself(p, verdict):
     text = _describe_lead(lead, "MMPose")
     assert text.startswith("Over all people it is ahead of MMPose by 15.1 AP (95 %: +9.3 to +21.1)")
     assert ("by itself, p = 0.07 corrected for 4 comparisons" in text) == (p == 0.07)
+    assert ("a verdict needs such people in 15 images or videos" in text) == (p is None)
     assert ("On small people it is ahead" in text) == (verdict == "ahead")
 
 

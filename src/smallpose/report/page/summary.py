@@ -7,6 +7,7 @@ from smallpose.core.counts import format_count
 from smallpose.core.instances import Instances
 from smallpose.core.interval import Interval
 from smallpose.core.table import Cell, Column, Table
+from smallpose.evaluation.analysis.comparison import MIN_TEST_CLUSTERS
 from smallpose.evaluation.analysis.half_detected import (
     HalfDetected,
     add_false_detections,
@@ -254,8 +255,10 @@ def _describe_lead_on_small(lead: Lead, label: str) -> str:
 
 def _describe_correction(lead: Interval, p: float | None, num_tests: int) -> str:
     """Explain why a lead is not told although its own interval excludes 0."""
-    if p is None or lead.low <= 0 <= lead.high:
+    if lead.low <= 0 <= lead.high:
         return ""
+    if p is None:
+        return f"; a verdict needs such people in {MIN_TEST_CLUSTERS} images or videos"
     return f" by itself, p = {p:.2g} corrected for {format_count(num_tests, 'comparison')}"
 
 
@@ -275,7 +278,7 @@ _NOTE = (
     "interval contains the heights of over half of the people, or where there are too few. The "
     "lead of the best run is measured on the same images and the same joints by protocol owned, so "
     "it can differ from the difference in AP_S. The verdict follows the rule of smallpose compare: "
-    "p < .05 after a correction for all comparisons of these runs. The intervals are of each lead "
+    "p < .05 after a correction for all comparisons of these runs, and people in enough images. The intervals are of each lead "
     "by itself, so one can exclude 0 where the verdict is that this cannot be told."
 )
 _SEEDS_NOTE = (
