@@ -279,7 +279,8 @@ _NOTE = (
     "lead of the best run is measured on the same images and the same joints by protocol owned, so "
     "it can differ from the difference in AP_S. The verdict follows the rule of smallpose compare: "
     "p < .05 after a correction for all comparisons of these runs, and people in enough images. "
-    "The intervals are of each lead by itself, so one can exclude 0 where the verdict is that this cannot be told."
+    "The intervals are of each lead by itself, so one can exclude 0 where the verdict is that this "
+    "cannot be told."
 )
 _SEEDS_NOTE = (
     " Of several seeds AP_S and leads are means, and the height is that of the middle one."
