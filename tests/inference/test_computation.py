@@ -80,6 +80,20 @@ def test_auto_takes_bfloat16_for_measured_methods_alone(name, with_bfloat16, cap
     assert text.count(f"--precision auto: {name} in ") == 1  # once, not for each batch
 
 
+@pytest.mark.parametrize("name", MEASURED)
+def test_a_class_with_a_forward_of_its_own_is_not_computed_in_inherited_parts(name, with_bfloat16):
+    method = create(name)
+    base = type(method)
+    own = type("Own", (base,), {"forward": lambda self, images: base.forward(self, 2 * images)})
+    method.__class__ = own
+    assert choose_computation(method, AUTO).precision == torch.float32
+    with apply_speed_options(method, AUTO):
+        assert method.network is None
+    method.__class__ = type("Renamed", (base,), {})  # the same network, which RTMO alone refuses
+    is_taken = choose_computation(method, AUTO).precision == torch.bfloat16
+    assert is_taken == (name != "rtmo_tiny")
+
+
 @pytest.mark.parametrize("name", SPLIT)
 def test_in_bfloat16_the_first_layers_differ_and_the_last_are_float32(name, with_bfloat16):
     method = create(name)

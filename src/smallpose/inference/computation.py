@@ -14,7 +14,7 @@ from torch import Tensor
 from smallpose.core.errors import InputError
 from smallpose.inference.options import ENGINES, PRECISIONS, InferenceOptions
 from smallpose.methods.base import PoseMethod
-from smallpose.methods.split_network import SplitStages
+from smallpose.methods.split_network import SplitNetwork, SplitStages
 from smallpose.system.progress import print_status
 
 
@@ -120,7 +120,7 @@ def _choose_precision(method: PoseMethod, engine: str) -> Computation:
     """Take bfloat16 where it is fast and costs no accuracy."""
     if engine == "onnxruntime":
         return Computation(engine, reason="onnxruntime computes in float32 on CPUs")
-    split = method.split_network()
+    split = _split_network(method)
     if split is None:
         reason = f"no layers of {method.name} are known to lose nothing in bfloat16"
         return Computation(engine, reason=reason)
@@ -131,6 +131,18 @@ def _choose_precision(method: PoseMethod, engine: str) -> Computation:
     if isinstance(split, SplitStages):
         reason = f"only its {split.middle_name}, the rest stays in float32"
     return Computation(engine, torch.bfloat16, is_partial=True, reason=reason)
+
+
+def _split_network(method: PoseMethod) -> SplitNetwork | SplitStages | None:
+    """Return the parts of the network, as far as they are known to be what `forward` computes.
+
+    A class of the user's own may inherit the parts and compute something else.
+    """
+    forward, split = (
+        next(one for one in type(method).__mro__ if name in vars(one))
+        for name in ("forward", "split_network")
+    )
+    return method.split_network() if issubclass(split, forward) else None
 
 
 def describe_computation(method: PoseMethod, options: InferenceOptions) -> str:
@@ -173,7 +185,7 @@ def apply_speed_options(method: PoseMethod, options: InferenceOptions) -> Iterat
 
 
 def _apply_choice(method: PoseMethod, chosen: Computation) -> None:
-    split = method.split_network() if chosen.is_partial else None
+    split = _split_network(method) if chosen.is_partial else None
     if isinstance(split, SplitStages):
         method.network = _compute_stages(method, split, chosen)
         return
