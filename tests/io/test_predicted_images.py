@@ -117,25 +117,41 @@ def test_without_a_list_most_images_without_detections_are_a_remark(files):
             assert not notes or notes[0].startswith(count)
 
 
-def test_results_whose_list_names_other_joints_are_told(files):
+def test_as_many_joints_in_another_order_are_matched_by_the_names_beside_them(files):
     truth = smallpose.read_coco(files / "labels.json")
     names = [f"clip/{index:06d}.jpg" for index in range(NUM_IMAGES)]
-    posetrack = (COCO17.joints[0], "head_bottom", "head_top", *COCO17.joints[3:])
-    for joints, is_told in ((COCO17.joints, False), (posetrack, True)):
-        write_list(files, names, joints)
+    order = np.random.default_rng(1).permutation(17)
+    write_results(files, truth.keypoints[:, order], rows=range(NUM_IMAGES))
+    results = json.loads((files / "found.json").read_text())
+    plain = [{k: v for k, v in r.items() if k != "file_name"} for r in results]
+    plain = [one | {"image_id": row + 1} for row, one in enumerate(plain)]
+    write_list(files, names, [COCO17.joints[index] for index in order])
+    for content in (results, plain):  # one record by one, and in chunks
+        (files / "found.json").write_text(json.dumps(content))
+        read = smallpose.read_results(files / "found.json", truth)
+        assert read.skeleton == truth.skeleton
+        assert np.allclose(read.keypoints[:, :, :2], truth.keypoints[:, :, :2])
         for whole in (False, True):
             result = evaluate_file(truth, files / "found.json", keep_predictions=whole).result
-            told = [
-                note for note in result.notes if "number 2 is head_bottom, and left_eye" in note
-            ]
-            assert len(told) == is_told
-            assert has_doubt(result.notes) == is_told  # so that no height is given
-    named = {
-        "keypoint_names": posetrack,
-        "predictions": json.loads((files / "found.json").read_text()),
-    }
-    (files / "found.json").write_text(json.dumps(named))
-    assert not has_doubt(smallpose.read_results(files / "found.json", truth).notes)
+            assert result["coco"]["AP"] == pytest.approx(1)
+            assert any("called as in found.images.json" in note for note in result.notes)
+            assert not has_doubt(result.notes)
+    write_list(files, names)
+    assert evaluate_file(truth, files / "found.json").result["coco"]["AP"] < 0.1
+
+
+def test_of_as_many_other_joints_those_of_the_labels_are_scored(files):
+    truth = smallpose.read_coco(files / "labels.json")
+    names = [f"clip/{index:06d}.jpg" for index in range(NUM_IMAGES)]
+    write_list(files, names, (COCO17.joints[0], "head_bottom", "head_top", *COCO17.joints[3:]))
+    read = smallpose.read_results(files / "found.json", truth)
+    assert read.skeleton.joints == (COCO17.joints[0], *COCO17.joints[3:])
+    # Names that say nothing about the joints of the labels leave their order in doubt.
+    write_list(files, names, [f"point {index}" for index in range(17)])
+    for whole in (False, True):
+        result = evaluate_file(truth, files / "found.json", keep_predictions=whole).result
+        assert any("number 1 is point 0, and nose" in note for note in result.notes)
+        assert has_doubt(result.notes)  # so that no height is given
 
 
 MPII_JOINTS = ["left_ankle", "right_ankle", *[f"joint {i}" for i in range(12)], "nose", "left_hip"]

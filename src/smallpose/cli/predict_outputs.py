@@ -63,9 +63,8 @@ def print_joint_order(skeleton: "Skeleton", is_named: bool, image_list: Path | N
         )
         return
     print_status(
-        f"they are not COCO's 17: 'smallpose evaluate' reads their names from {image_list.name} "
-        "for labels of another number of joints; for labels of as many joints in another "
-        "order, or without that file, they must be in the results (--own-joints)"
+        f"they are not COCO's 17: 'smallpose evaluate' reads their names from {image_list.name}; "
+        "without that file, they must be in the results (--own-joints)"
     )
 
 

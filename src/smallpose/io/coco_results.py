@@ -17,13 +17,14 @@ from smallpose.io.coco_results_fast import read_results_fast
 from smallpose.io.coco_results_slow import (
     ResultRecord,
     make_named_skeleton,
+    order_named_joints,
     read_entries,
     read_results_slow,
 )
 from smallpose.io.json_blocks import decode_blocks, guess_skeleton
 from smallpose.io.label_faults import NO_RESULT
 from smallpose.io.mismatch import add_mismatch_note
-from smallpose.io.predicted_images import check_predicted_images
+from smallpose.io.predicted_images import check_predicted_images, describe_listed_joints
 from smallpose.io.result_paths import find_result_path
 from smallpose.io.unknown_images import UNKNOWN_IMAGES_WORDS, UnknownImages
 from smallpose.system.files import read_bytes, read_if_gzip, refuse_content, write_atomically
@@ -38,8 +39,9 @@ def read_results(
     """Read a COCO result file as `Predictions` for the images of `truth`.
 
     A plain list has the joints of `truth` in their order, or COCO's 17 where `truth` has those
-    among others. {"keypoint_names": […], "predictions": [the list]} may have any joints in any
-    order; they are matched by name.
+    among others, unless the list of images that `predict` writes beside it names its joints.
+    {"keypoint_names": […], "predictions": [the list]} may have any joints in any order; they are
+    matched by name.
     Forms of other tools, also folders, are read too; see `result_folders` and `result_forms`.
 
     Args:
@@ -63,9 +65,14 @@ def read_results(
     if unknown_images == "drop" and predictions.notes and is_settled:
         predictions = _add_neighbour_note(path, truth, data, predictions)
     images = check_predicted_images(path, truth, predictions.image_ids, predictions.skeleton.joints)
+    notes = images.notes
+    if images.skeleton is not None:
+        predictions = replace(predictions, skeleton=images.skeleton)
+        predictions = order_named_joints(path, predictions, truth.skeleton)
+        notes = (describe_listed_joints(path), *notes)
     predictions = replace(
         predictions,
-        notes=(*predictions.notes, *images.notes),
+        notes=(*predictions.notes, *notes),
         covers_images=images.covers_images,
     )
     return add_mismatch_note(truth, predictions)

@@ -20,7 +20,11 @@ from smallpose.core.skeleton import COCO17, Skeleton, resolve_skeleton
 from smallpose.io.image_lookup import NameConflictError, describe_doubtful_ids
 from smallpose.io.joint_list import check_joint_list
 from smallpose.io.json_blocks import Int64, decode_blocks, decode_records
-from smallpose.io.predicted_images import find_listed_joints, get_image_list_path
+from smallpose.io.predicted_images import (
+    describe_listed_joints,
+    find_listed_joints,
+    get_image_list_path,
+)
 from smallpose.io.repeated_fields import refuse_repeated_members
 from smallpose.io.result_entries import ResultEntries, refuse_pickle
 from smallpose.io.unknown_images import ResultImages, UnknownImages
@@ -102,7 +106,7 @@ def _build_predictions(
     joint_notes: list[str] = []
     if named is None:
         named = _find_listed_skeleton(Path(path), entries, truth)
-        joint_notes += [_describe_list(Path(path))] * (named is not None)
+        joint_notes += [describe_listed_joints(path)] * (named is not None)
     skeleton: Skeleton | None = None
     parts: list[_Columns] = []
     # As for images, an id and its text are the same: some tools write "1" for 1.
@@ -218,10 +222,6 @@ def _find_listed_skeleton(path: Path, entries: ResultEntries, truth: Instances) 
     if not joints or num_values != 3 * len(joints):
         return None
     return make_named_skeleton(get_image_list_path(path), joints)
-
-
-def _describe_list(path: Path) -> str:
-    return f"the joints of the results are called as in {get_image_list_path(path).name}"
 
 
 def _begins_plainly(data: bytes) -> bool:

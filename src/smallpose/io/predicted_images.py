@@ -1,7 +1,7 @@
 """Find labelled images that were never predicted, by the list that `predict` writes.
 
 Results name images by their detections alone, so an image without any looks like one that was never
-predicted, and its people count as missed.
+predicted, and its people count as missed. The list also names the joints, which plain results lack.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,10 @@ from smallpose.core.counts import format_count, format_share
 from smallpose.core.distinct import is_member
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
+from smallpose.core.joint_order import match_joint_order
+from smallpose.core.skeleton import Skeleton, resolve_skeleton
 from smallpose.io.image_lookup import ImageLookup
+from smallpose.io.joint_list import check_joint_list
 from smallpose.io.label_faults import NO_RESULT
 from smallpose.io.result_paths import RUN_RESULTS
 from smallpose.system.files import read_bytes
@@ -86,16 +89,17 @@ def _read_list(path: Path) -> _ImageList:
 
 
 class PredictedImages(NamedTuple):
-    """Which images were predicted.
+    """Which images were predicted, and which joints.
 
     Args:
-        notes: how many images with people were not, and which joints the results have, where they
-            are read as others.
+        notes: how many images with people were not.
         covers_images: all images with people are known to have been.
+        skeleton: the joints of the results, by the list, where they were read as others; else None.
     """
 
     notes: tuple[str, ...] = ()
     covers_images: bool = False
+    skeleton: Skeleton | None = None
 
 
 def check_predicted_images(
@@ -123,11 +127,15 @@ def check_predicted_images(
     predicted = np.array(sorted(one for one in known_ids if one is not None), dtype=np.int64)
     if not is_member(np.unique(image_ids), predicted).all():
         return PredictedImages()
-    notes = _describe_other_joints(Path(results), image_list.joints, joints)
+    skeleton = _find_other_joints(Path(results), image_list.joints, joints)
+    notes: tuple[str, ...] = ()
+    if skeleton is not None and not len(match_joint_order(skeleton, truth.skeleton).columns):
+        notes = _describe_other_joints(Path(results), skeleton, joints)
+        skeleton = None
     ids = np.unique(truth.images.ids[truth.image_rows[truth.is_counted]])
     missing = ids[~is_member(ids, predicted)]
     if not len(missing):
-        return PredictedImages(notes, covers_images=True)
+        return PredictedImages(notes, covers_images=True, skeleton=skeleton)
     is_large = len(missing) >= _MIN_SHARE_WITHOUT_HEIGHT * len(ids)
     consequence = f"count as missed and {NO_HEIGHT}" if is_large else "count as missed"
     listed = ", ".join(
@@ -146,22 +154,40 @@ def check_predicted_images(
         f"people {consequence}: {listed}{more}; predict these images, too, or leave them out of "
         "the labels' images"
     )
-    return PredictedImages((note, *notes))
+    return PredictedImages((note, *notes), skeleton=skeleton)
+
+
+def _find_other_joints(
+    results: Path, joints: Sequence[str], assumed: Sequence[str]
+) -> Skeleton | None:
+    """Return the joints that a list names for a plain file, where they were read as others."""
+    if not joints or len(joints) != len(assumed) or not _is_plain(results):
+        return None
+    try:
+        check_joint_list(f"{get_image_list_path(results)}", joints, "the order of the keypoints")
+    except InputError:
+        return None
+    skeleton = resolve_skeleton(joints)
+    return None if skeleton.joints == tuple(assumed) else skeleton
 
 
 def _describe_other_joints(
-    results: Path, joints: Sequence[str], assumed: Sequence[str]
+    results: Path, skeleton: Skeleton, assumed: Sequence[str]
 ) -> tuple[str, ...]:
-    """Say that results without names of joints have others than those as which they are read."""
-    if len(joints) != len(assumed) or tuple(joints) == tuple(assumed) or not _is_plain(results):
-        return ()
-    first = next(i for i, pair in enumerate(zip(joints, assumed, strict=True)) if len({*pair}) > 1)
+    """Say that results have other joints than those as which they are read, by their list."""
+    first = skeleton.spelled_joints[0]
     return (
         f"the list beside the results ({get_image_list_path(results).name}) has other joints than "
-        f"the labels, in whose order they are read: number {first + 1} is {joints[first]}, and "
-        f"{assumed[first]} in the labels; predict with --data LABELS.json, or name the joints with "
-        f"--own-joints; {NO_RESULT}",
+        f"the labels, in whose order they are read: number 1 is {first}, and {assumed[0]} in the "
+        f"labels; predict with --data LABELS.json, or name the joints as the labels do; "
+        f"{NO_RESULT}",
     )
+
+
+def describe_listed_joints(results: Path | str) -> str:
+    """Say that the joints of results are called as in the list beside them."""
+    name = get_image_list_path(Path(results)).name
+    return f"the joints of the results are called as in {name}"
 
 
 def _is_plain(results: Path) -> bool:
