@@ -8,12 +8,18 @@ import pytest
 import smallpose
 from smallpose.cli.main import main
 from smallpose.core.skeleton import COCO17
-from smallpose.io.frame_groups import describe_possible_frames, group_listed_frames
+from smallpose.io.frame_groups import (
+    describe_possible_frames,
+    find_possible_videos,
+    group_listed_frames,
+    group_possible_frames,
+    select_group_notes,
+)
 
 
-def make_truth(names, groups=()):
+def make_truth(names, groups=(), width=None):
     groups = groups or [""] * len(names)
-    images = smallpose.make_images(range(1, len(names) + 1), names, groups=groups)
+    images = smallpose.make_images(range(1, len(names) + 1), names, width=width, groups=groups)
     n = 4 * len(names)
     rng = np.random.default_rng(0)
     height = rng.uniform(20, 200, n)
@@ -117,28 +123,26 @@ def test_numbers_as_close_as_those_of_frames_are_told_from_ids(names, is_noted):
     assert not describe_possible_frames(make_truth(names, groups).images)
 
 
-def test_resolution_notes_such_images_too():
-    from types import SimpleNamespace
-
-    curves = pytest.importorskip("smallpose.resolution.curves")
-    people = SimpleNamespace(truth=make_truth(name_frames(range(0, 120, 6))), describe=lambda: "")
-    study = SimpleNamespace(
-        people=people,
-        sensors=(),
-        frame=None,
-        joints_note="",
-        sigmas_note="",
-        whole_image_models=(),
-        silent_models=(),
-        has_intervals=True,
-        num_resamples=1000,
-        num_clusters=20,
+def test_resolution_takes_such_images_for_frames_unless_they_are_independent():
+    truth = make_truth(name_frames(range(0, 120, 6)))
+    grouped = group_possible_frames(truth, "independent photographs: add --independent")
+    assert set(grouped.images.groups) == {"drone/"}
+    (note,) = select_group_notes(grouped.notes)
+    assert note == (
+        "intervals resample 1 video instead of 20 images: they are numbered as frames are "
+        "(drone/000000.jpg, …; independent photographs: add --independent)"
     )
-    note = curves.Study.notes.fget(study)[-1]
-    assert "numbered as frames of videos are (drone): " in note
-    assert note.endswith("'group' in the labels.")  # resolution has no --video
-    study.has_intervals = False
-    assert not any("numbered as frames" in note for note in curves.Study.notes.fget(study))
+    photos = make_truth(COCO_PHOTOS)
+    assert group_possible_frames(photos, "") is photos
+
+
+@pytest.mark.parametrize(
+    "names", [name_frames(range(0, 60, 6)), [f"frame_{n:04d}.png" for n in range(0, 60, 6)]]
+)
+def test_photographs_of_different_sizes_are_no_frames_of_a_video(names):
+    width = [640] * 9 + [480]
+    assert not describe_possible_frames(make_truth(names, width=width).images)
+    assert any(find_possible_videos(make_truth(names, width=[640] * 10).images))
 
 
 def test_possible_frames_without_a_folder_are_named_by_one_of_them():

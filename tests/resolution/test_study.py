@@ -5,14 +5,23 @@ import json
 import shlex
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
-from drawn_scenes import make_scenes
+from drawn_scenes import Scenes, make_scenes
 
-from smallpose import create_method, evaluate, read_coco, read_results
+from smallpose import (
+    create_method,
+    evaluate,
+    make_images,
+    read_coco,
+    read_results,
+    write_coco,
+)
 from smallpose.cli.main import main
 from smallpose.resolution.curves import Curve
 from smallpose.resolution.scores import METRICS, HeightScores
@@ -103,6 +112,41 @@ def test_few_images_have_no_interval_anywhere_and_a_note_says_so(scenes, tmp_pat
         else:
             assert any(end is not None for end in ends)
             assert "Intervals: 95 %, 50 resamples of " in notes
+
+
+def test_frames_of_one_video_have_no_interval_unless_called_independent(scenes, program, tmp_path):
+    """Intervals of ten labelled frames of one video were printed, with a note that doubted them."""
+    frames = rename_to_frames(scenes, tmp_path / "frames")
+    words = ("--people", 0, "--heights", "12,48", "--sensor", "clean", "--command", program)
+    for more, has_ends, text in (
+        ((), False, "No intervals: the people are in 1 image or video"),
+        (("--independent",), True, "Intervals: 95 %, 50 resamples of "),
+    ):
+        out = tmp_path / f"out{len(more)}"
+        assert run(frames, out, *words, *more) == 0
+        content = json.loads((out / "curve.json").read_text())
+        heights = content["models"]["middle"]["clean"]["heights"]
+        assert any(h["OKS"]["low"] is not None for h in heights) == has_ends
+        notes = " ".join(content["notes"])
+        assert text in notes
+        assert ("(drone/000000.png, …; independent photographs: add --indep" in notes) != has_ends
+
+
+def rename_to_frames(scenes, folder) -> Scenes:
+    """Call the images of scenes as every sixth frame of a video, all of the size of the largest."""
+    images = scenes.truth.images
+    sides = int(images.width.max()), int(images.height.max())
+    names = [f"drone/{6 * row:06d}.png" for row in range(len(images))]
+    (folder / "images" / "drone").mkdir(parents=True)
+    for old, new in zip(images.file_names, names, strict=True):
+        image = cv2.imread(str(scenes.images / old))
+        below, right = sides[1] - image.shape[0], sides[0] - image.shape[1]
+        image = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_CONSTANT)
+        cv2.imwrite(str(folder / "images" / new), image)
+    frames = make_images(images.ids, names, *(np.full(len(names), side) for side in sides))
+    truth = replace(scenes.truth, images=frames)
+    write_coco(truth, folder / "truth.json")
+    return Scenes(folder, truth)
 
 
 @pytest.mark.parametrize("num_clusters", [9, 10])

@@ -165,6 +165,12 @@ def _add_people_options(group: argparse._ArgumentGroup) -> None:
     )
     add_category_option(group)
     add_sigmas_option(group)
+    add_switch(
+        group,
+        "--independent",
+        help="Resample images one by one for the intervals, also where their names are numbered "
+        "as frames of videos are: they are independent photographs.",
+    )
     add_option(
         group,
         "--intervals",
@@ -292,6 +298,7 @@ def _measure(args: argparse.Namespace) -> "Study":
     from smallpose.dataloading.images import ImageReader, open_set_images, use_one_opencv_thread
     from smallpose.evaluation.run_sigmas import set_known_sigmas
     from smallpose.io.coco_annotations import read_coco
+    from smallpose.io.frame_groups import group_possible_frames
     from smallpose.resolution.frame import parse_frame
     from smallpose.resolution.models import ModelOptions, create_models
     from smallpose.resolution.people import choose_people
@@ -305,6 +312,8 @@ def _measure(args: argparse.Namespace) -> "Study":
     frame = parse_frame(args.frame) if args.frame else None
     runs = [Path(word) for word in (*args.models, args.weights) if word]
     truth = set_known_sigmas(read_coco(args.truth, category=args.category), args.sigmas, runs)
+    if not args.independent:
+        truth = group_possible_frames(truth, "independent photographs: add --independent")
     for note in truth.notes:
         print_status(f"{args.truth}: {note}")
     is_built_set = args.images.name == "images" and (args.images.parent / "manifest.json").is_file()

@@ -5,7 +5,7 @@ without one would count as independent images, and their intervals would be too 
 """
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -23,8 +23,9 @@ FRAMES_NAME = "frames.json"  # which `predict` writes for videos
 MIN_FRAMES = 10  # images of a folder that look like frames of one video
 MAX_IMAGES = 2000
 MAX_MEAN_STEP = 60  # of their numbers; ids of photographs are further apart
+_RESAMPLED = "intervals resample"
 _EVALUATE_REMEDY = "give images of one video the same 'group' (evaluate has --video)"
-_NUMBERED = re.compile(r"(.*?)(\d+)")
+_NUMBERED = re.compile(r"(.*?)(\d{1,18})")
 _COCO_DIGITS = 12  # of COCO's own names of photographs, such as 000000000036.jpg
 
 
@@ -45,11 +46,16 @@ def group_frames(truth: Instances, videos: Sequence[str], reason: str) -> Instan
         return truth
     num_videos = len(set(filter(None, videos)))
     note = (
-        f"intervals resample {format_count(num_videos, 'video')} instead of "
+        f"{_RESAMPLED} {format_count(num_videos, 'video')} instead of "
         f"{format_count(sum(map(bool, videos)), 'image')}: {reason}"
     )
     images = replace(truth.images, groups=tuple(videos))
     return replace(truth, images=images, notes=(*truth.notes, note))
+
+
+def select_group_notes(notes: Iterable[str]) -> list[str]:
+    """Return those of the notes of a truth that say what intervals resample."""
+    return [note for note in notes if note.startswith(_RESAMPLED)]
 
 
 def group_listed_frames(truth: Instances, results: Iterable[Path]) -> Instances:
@@ -81,58 +87,99 @@ def _spread_to_folders(images: Images, videos: dict[int, str]) -> list[str]:
     return [video or by_folder.get(folder, "") for video, folder in zip(own, folders, strict=True)]
 
 
+def group_possible_frames(truth: Instances, remedy: str) -> Instances:
+    """Group images that are numbered as frames of videos are; see `find_possible_videos`.
+
+    Args:
+        remedy: what to do where they are none, for the note.
+    """
+    videos = find_possible_videos(truth.images)
+    if not any(videos):
+        return truth
+    first = next(name for name, video in zip(truth.images.file_names, videos, strict=True) if video)
+    return group_frames(truth, videos, f"they are numbered as frames are ({first}, …; {remedy})")
+
+
 def describe_possible_frames(images: Images, remedy: str = _EVALUATE_REMEDY) -> list[str]:
     """Say where images without a group are numbered as closely as frames of a video.
-
-    Sets of more than `MAX_IMAGES` are taken to have groups where they are due.
 
     Args:
         remedy: what to do about it.
     """
-    if any(images.groups) or len(images) > MAX_IMAGES:
-        return []
-    numbers: dict[str, list[int]] = {}
-    flat: dict[str, list[int]] = {}  # of images without a folder
-    coco: dict[str, list[int]] = {}  # of images with names as COCO's
-    for name in images.file_names:
-        path = PurePosixPath(name.replace("\\", "/"))
-        match = _NUMBERED.fullmatch(path.stem)
-        if match and not path.parent.name:
-            flat.setdefault(match[1], []).append(int(match[2]))
-        elif match and not match[1] and len(match[2]) == _COCO_DIGITS:
-            coco.setdefault(str(path.parent), []).append(int(match[2]))
-        elif match:
-            numbers.setdefault(f"{path.parent}/{match[1]}", []).append(int(match[2]))
-    # Photographs are numbered, too: without a folder that could be a video's, only numbers in even
-    # steps are telling.
-    for prefix, members in flat.items():
-        steps = set(np.diff(np.sort(members)).tolist())
-        if len(steps) == 1 and steps.pop() > 1:
-            numbers[f"./{prefix}"] = members
-    # COCO's photographs have any numbers, frames that someone has called so mostly the same step.
-    for folder, members in coco.items():
-        if _are_evenly_spaced(members):
-            numbers[f"{folder}/"] = members
-    counts = Counter(
-        {
-            name: len(members)
-            for name, members in numbers.items()
-            if len(members) >= MIN_FRAMES
-            and np.ptp(np.array(members)) <= MAX_MEAN_STEP * (len(members) - 1)
-        }
-    )
-    num_images = counts.total()
-    if 2 * num_images <= len(images):
+    videos = find_possible_videos(images)
+    counts = Counter(filter(None, videos))
+    if not counts:
         return []
     first = counts.most_common(1)[0][0]
+    # Of a folder its name is shown, of images without one the name of the first.
     folder = str(PurePosixPath(first + "0").parent)
-    if first.startswith("./"):  # without a folder, a name is shown
-        folder = next(name for name in images.file_names if name.startswith(first[2:]))
+    shown = images.file_names[videos.index(first)] if folder == "." else folder
     return [
-        f"{num_images:,} of {format_count(len(images), 'image')} are numbered as frames of videos "
-        f"are ({folder}): if they are, they are not independent, and the intervals here are too "
-        f"narrow; {remedy}"
+        f"{counts.total():,} of {format_count(len(images), 'image')} are numbered as frames of "
+        f"videos are ({shown}): if they are, they are not independent, and the intervals here are "
+        f"too narrow; {remedy}"
     ]
+
+
+def find_possible_videos(images: Images) -> list[str]:
+    """Name the video of each image by its folder and the beginning of its name; "" for none.
+
+    There are none where images have groups, where they are not most of the images, and in sets of
+    more than `MAX_IMAGES`, which are taken to have groups where they are due.
+    """
+    none = [""] * len(images)
+    if any(images.groups) or len(images) > MAX_IMAGES:
+        return none
+    rows = {
+        name: members
+        for name, members in _group_numbered(images).items()
+        if len(members) >= MIN_FRAMES and _are_alike(images, members)
+    }
+    if 2 * sum(map(len, rows.values())) <= len(images):
+        return none
+    videos = dict.fromkeys(range(len(images)), "")
+    for name, members in rows.items():
+        videos |= dict.fromkeys(members, name)
+    return list(videos.values())
+
+
+def _group_numbered(images: Images) -> dict[str, list[int]]:
+    """Return the rows of images whose names differ in a number that may be a frame's."""
+    groups: dict[str, list[int]] = defaultdict(list)
+    for row, name in enumerate(images.file_names):
+        path = PurePosixPath(name.replace("\\", "/"))
+        match = _NUMBERED.fullmatch(path.stem)
+        if match:
+            groups[f"{path.parent}/{match[1]}" if path.parent.name else f"./{match[1]}"].append(row)
+    return {name: rows for name, rows in groups.items() if _may_be_frames(images, name, rows)}
+
+
+def _may_be_frames(images: Images, prefix: str, rows: Sequence[int]) -> bool:
+    """Return whether numbers behind a prefix may be those of frames, and not of photographs."""
+    numbers = [_read_number(images.file_names[row]) for row in rows]
+    # Photographs are numbered, too: without a folder that could be a video's, only numbers in even
+    # steps are telling.
+    if prefix.startswith("./"):
+        steps = set(np.diff(np.sort(numbers)).tolist())
+        return len(steps) == 1 and steps.pop() > 1
+    # COCO's photographs have any numbers, frames that someone has called so mostly the same step.
+    is_coco = prefix.endswith("/") and all(
+        len(PurePosixPath(images.file_names[row].replace("\\", "/")).stem) == _COCO_DIGITS
+        for row in rows
+    )
+    return not is_coco or _are_evenly_spaced(numbers)
+
+
+def _are_alike(images: Images, rows: Sequence[int]) -> bool:
+    """Return whether images have one size, as frames of a video do, and close numbers."""
+    sizes = {(int(images.width[row]), int(images.height[row])) for row in rows}
+    numbers = [_read_number(images.file_names[row]) for row in rows]
+    return len(sizes) == 1 and max(numbers) - min(numbers) <= MAX_MEAN_STEP * (len(rows) - 1)
+
+
+def _read_number(name: str) -> int:
+    match = _NUMBERED.fullmatch(PurePosixPath(name.replace("\\", "/")).stem)
+    return int(match[2]) if match else 0
 
 
 def _are_evenly_spaced(numbers: Sequence[int]) -> bool:

@@ -13,7 +13,7 @@ from smallpose.core.counts import format_count
 from smallpose.core.interval import Interval
 from smallpose.core.table import Cell, Column, Table
 from smallpose.evaluation.scoring.bootstrap import MIN_CLUSTERS, compute_difference_interval
-from smallpose.io.frame_groups import describe_possible_frames
+from smallpose.io.frame_groups import select_group_notes
 from smallpose.resolution.frame import Frame, describe_missing_frame
 from smallpose.resolution.half_height import (
     HalfHeight,
@@ -213,11 +213,7 @@ class Study:
                 f"{format_count(self.num_clusters, 'image or video', 'images or videos')}, and at "
                 f"least {MIN_CLUSTERS} are needed for intervals that hold what they promise."
             )
-        if self.has_intervals:
-            remedy = "give images of one video the same 'group' in the labels"
-            frames = describe_possible_frames(self.people.truth.images, remedy)
-            notes += [f"{note}." for note in frames]
-        return notes
+        return notes + [f"{note}." for note in select_group_notes(self.people.truth.notes)]
 
     def list_sentences(self) -> list[str]:
         """Say for each curve where half of the AP is left, and where the stated AP is reached."""
