@@ -9,7 +9,7 @@ from smallpose import evaluate, make_images, make_instances
 from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17
 from smallpose.evaluation.analysis.comparison import compare
-from smallpose.evaluation.analysis.half_detected import find_half_detected_height
+from smallpose.evaluation.analysis.half_detected_fit import find_half_detected_height
 from smallpose.evaluation.analysis.sample_size import (
     SampleSize,
     choose_test_share,
@@ -84,3 +84,13 @@ def test_the_larger_share_has_enough_and_none_is_advised_in_vain():
     assert "AP_S" in describe_shortage(SampleSize(40, 20, 4, "image"))
     assert not describe_shortage(SampleSize(40, 20, 0, "image"))
     assert not describe_shortage(SampleSize(20, 15, 15, "video"))
+
+
+def test_the_first_advice_also_has_the_small_people_that_the_next_note_would_miss():
+    """Of 60 photographs --test .2 was advised .35, and --test .35 then .5, because of AP_S."""
+    everyone, test = SampleSize(60, 60, 34, "image"), SampleSize(12, 12, 7, "image")
+    assert "15, and as many with small people (here: 7) for AP_S" in describe_shortage(test)
+    share = choose_test_share(test, everyone, 0.2)
+    assert share == 0.45
+    after = SampleSize(*(round(share * n) for n in (60, 60, 34)), "image")
+    assert not describe_shortage(after)

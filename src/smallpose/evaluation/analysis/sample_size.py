@@ -76,13 +76,17 @@ def measure_sample(people: Instances) -> SampleSize:
 def describe_shortage(test: SampleSize) -> str:
     """Say what a test part is too small for; "" where it suffices.
 
-    >>> print(describe_shortage(SampleSize(30, 12, 9, "image")))
+    >>> print(describe_shortage(SampleSize(30, 12, 0, "image")))
     the test part has people in 12 images: smallpose compare needs 15
     """
     images = format_count(test.clusters, test.unit)
     lacks = []
     if not test.allows_comparison:
-        lacks.append(f"smallpose compare needs {MIN_TEST_CLUSTERS}")
+        of_small = f", and as many with small people (here: {test.small_clusters:,}) for AP_S"
+        lacks.append(
+            f"smallpose compare needs {MIN_TEST_CLUSTERS}"
+            + (of_small if test.lacks_small_people else "")
+        )
     elif test.lacks_small_people:
         lacks.append(
             f"small ones are in {test.small_clusters:,}, and smallpose compare needs "
@@ -130,11 +134,14 @@ def choose_test_share(test: SampleSize, everyone: SampleSize, share: float) -> f
 
 
 def _list_needed_shares(test: SampleSize, everyone: SampleSize) -> list[float]:
-    """List the shares of all people and images that each shortage calls for."""
+    """List the shares of all people and images that each shortage calls for.
+
+    What one share gives is all that is missing: a second split must not ask for a third.
+    """
     shares = []
     if not test.allows_comparison:
         shares.append(MIN_TEST_CLUSTERS / max(everyone.clusters, 1))
-    elif test.lacks_small_people:
+    if test.small_clusters < MIN_TEST_CLUSTERS and everyone.small_clusters:
         shares.append(MIN_TEST_CLUSTERS / max(everyone.small_clusters, 1))
     if not test.allows_height:
         share_of_people = MIN_PEOPLE / max(everyone.people, 1)
