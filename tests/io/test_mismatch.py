@@ -9,7 +9,7 @@ from smallpose.cli.main import main
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17, CROWDPOSE14, SMALLPOSE, map_joints
-from smallpose.evaluation.analysis.half_detected import find_half_detected_height
+from smallpose.evaluation.analysis.half_detected_fit import find_half_detected_height
 from smallpose.evaluation.evaluate import evaluate
 from smallpose.io.coco_annotations import read_coco, write_coco
 from smallpose.io.coco_results import read_results, write_results

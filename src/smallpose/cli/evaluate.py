@@ -4,7 +4,7 @@ import argparse
 import json
 import math
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -363,7 +363,8 @@ def _format_output(
     from smallpose.evaluation.console_table import fill_text
     from smallpose.system.files import write_atomically
 
-    content = result.to_dict()
+    half = replace(result.half_detected, has_breakdown="height" in sections)
+    content = result.to_dict() | {"half_detected_px": half.to_dict()}
     content |= {name: data for name, (data, _) in sections.items()}
     text = json.dumps(content, indent=1) + "\n"
     if args.json == "-":
@@ -373,7 +374,7 @@ def _format_output(
     blocks = [lines for _, lines in sections.values()]
     # In frames without any label, AP and its heights are empty tables.
     if len(truth) or not args.video:
-        blocks = [result.format_tables(), *blocks, fill_text(f"{result.half_detected.describe()}.")]
+        blocks = [result.format_tables(), *blocks, fill_text(f"{half.describe()}.")]
     return "\n\n".join(blocks) + "\n"
 
 

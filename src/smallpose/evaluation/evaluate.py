@@ -97,7 +97,7 @@ class Evaluation:
     def half_detected(self) -> "HalfDetected":
         """Return the height from which on half of the people are detected."""
         # Imported here, because it needs this module.
-        from smallpose.evaluation.analysis.half_detected import find_half_detected_height
+        from smallpose.evaluation.analysis.half_detected_fit import find_half_detected_height
 
         return find_half_detected_height(self)
 

@@ -12,10 +12,10 @@ from smallpose.cli.main import main
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17
-from smallpose.evaluation.analysis import half_detected
+from smallpose.evaluation.analysis import half_detected_fit
 from smallpose.evaluation.analysis.comparison import compare
-from smallpose.evaluation.analysis.half_detected import (
-    HalfDetected,
+from smallpose.evaluation.analysis.half_detected import HalfDetected
+from smallpose.evaluation.analysis.half_detected_fit import (
     find_half_detected_height,
     fit_nondecreasing,
     locate_half,
@@ -365,8 +365,8 @@ def test_curves_through_half_are_the_fits_of_their_two_parts():
     rng = np.random.default_rng(0)
     for num_bins in (1, 2, 30):
         share, people = rng.random(num_bins).round(1), rng.integers(1, 9, num_bins).astype(float)
-        fits = half_detected._fit_through_half(share, people)
+        fits = half_detected_fit._fit_through_half(share, people)
         for i in range(num_bins + 1):
-            below = np.minimum(half_detected.fit_nondecreasing(share[:i], people[:i]), 0.5)
-            above = np.maximum(half_detected.fit_nondecreasing(share[i:], people[i:]), 0.5)
+            below = np.minimum(fit_nondecreasing(share[:i], people[:i]), 0.5)
+            above = np.maximum(fit_nondecreasing(share[i:], people[i:]), 0.5)
             assert fits[i] == pytest.approx(np.concatenate([below, above]), abs=1e-12)

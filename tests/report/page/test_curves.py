@@ -12,7 +12,7 @@ from smallpose.evaluation.analysis.density_axes import (
     break_down_by_density,
     measure_densities,
 )
-from smallpose.evaluation.analysis.half_detected import find_half_detected_height
+from smallpose.evaluation.analysis.half_detected_fit import find_half_detected_height
 from smallpose.evaluation.evaluate import evaluate
 from smallpose.report.inputs.selections import list_selections, read_leaking_images
 from smallpose.report.page.curve_context import build_curve_table, describe_partial_boxes

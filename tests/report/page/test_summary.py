@@ -9,11 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from smallpose.evaluation.analysis.half_detected import (
-    Fall,
-    HalfDetected,
-    find_half_detected_height,
-)
+from smallpose.evaluation.analysis.half_detected import Fall, HalfDetected
+from smallpose.evaluation.analysis.half_detected_fit import find_half_detected_height
 from smallpose.report import make_report
 from smallpose.report.inputs.scores import score_run
 from smallpose.report.page.result_figures import make_result_figures

@@ -22,11 +22,8 @@ from smallpose.core.interval import Interval
 from smallpose.core.predictions import Predictions
 from smallpose.core.student_t import compute_two_sided_p
 from smallpose.evaluation.analysis.common_joints import choose_common_joints
-from smallpose.evaluation.analysis.half_detected import (
-    SEE_RESOLUTION,
-    HalfDetected,
-    find_half_detected_height,
-)
+from smallpose.evaluation.analysis.half_detected import SEE_RESOLUTION, HalfDetected
+from smallpose.evaluation.analysis.half_detected_fit import find_half_detected_height
 from smallpose.evaluation.areas import refuse_missing_boxes
 from smallpose.evaluation.comparability import describe_mixed_boxes
 from smallpose.evaluation.config import list_protocols, refuse_unnamed_results

@@ -8,11 +8,8 @@ from smallpose.core.instances import Instances
 from smallpose.core.interval import Interval
 from smallpose.core.table import Cell, Column, Table
 from smallpose.evaluation.analysis.comparison import MIN_TEST_CLUSTERS
-from smallpose.evaluation.analysis.half_detected import (
-    HalfDetected,
-    add_false_detections,
-    describe_doubt,
-)
+from smallpose.evaluation.analysis.half_detected import HalfDetected, describe_doubt
+from smallpose.evaluation.analysis.half_detected_fit import add_false_detections
 from smallpose.report import figures
 from smallpose.report.inputs.runs import Run
 from smallpose.report.inputs.scores import RunScore, SeedGroup

@@ -15,7 +15,8 @@ from smallpose.core.interval import Interval
 from smallpose.core.predictions import Predictions
 from smallpose.core.student_t import compute_t_quantile
 from smallpose.evaluation.analysis.comparison import apply_holm_correction, compute_p_value
-from smallpose.evaluation.analysis.half_detected import HalfDetected, locate_half, name_unit
+from smallpose.evaluation.analysis.half_detected import HalfDetected
+from smallpose.evaluation.analysis.half_detected_fit import locate_half, name_unit
 from smallpose.evaluation.protocols import AP_NAMES
 from smallpose.evaluation.scoring.bootstrap import (
     LEVEL,
