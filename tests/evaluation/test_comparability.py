@@ -136,6 +136,20 @@ def test_each_change_of_the_files_is_the_one_difference(kind, truth, predictions
     assert difference.startswith(kind)
 
 
+@pytest.mark.parametrize(("num_images", "has_boxes"), [(50, True), (50, False), (2346, True)])
+def test_a_detector_that_finds_everyone_in_a_few_images_has_its_own_boxes(
+    truth, predictions, num_images, has_boxes
+):
+    """MoveNet's results on a few images were called one detection for each person, from labels."""
+    everyone = predictions.take(np.arange(NUM_PEOPLE))
+    some = truth.take_images(np.unique(truth.image_rows)[:num_images])
+    results = everyone.take(np.isin(everyone.image_ids, some.images.ids))
+    if not has_boxes:
+        results = replace(results, boxes_xywh=np.full((len(results), 4), np.nan))
+    says_so = any(one.startswith("boxes: one detection") for one in describe(some, results))
+    assert says_so == (num_images > 50 or not has_boxes)
+
+
 def test_images_missing_are_those_with_people_who_are_scored(truth, predictions):
     """Fewer images than are labelled have them, where the results lack some joints."""
     few = predictions.take(predictions.image_ids < truth.images.ids[1000])
