@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-# M_MMAP_THRESHOLD, at its largest value, and M_TRIM_THRESHOLD of glibc's mallopt, bytes.
-_KEEP_FREED = ((-3, 32 * 2**20), (-1, 2**30))
+# M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of glibc's mallopt, bytes.
+_KEEP_FREED = ((-3, 32 * 2**20), (-1, 2**31 - 1))
+# A larger M_MMAP_THRESHOLD, which older versions of glibc refuse: larger arrays are then returned.
+_KEEP_LARGE = (-3, 256 * 2**20)
 
 
 @contextmanager
@@ -55,6 +57,7 @@ def keep_freed_memory() -> bool:
     except (AttributeError, OSError, TypeError):  # musl, macOS, Windows
         return False
     is_set = [set_option(option, value) for option, value in _KEEP_FREED]
+    set_option(*_KEEP_LARGE)
     return all(is_set)
 
 

@@ -48,6 +48,20 @@ def deform_conv2d(x: Tensor, points: Tensor, weight: Tensor) -> Tensor:
     return (kernels @ samples.reshape(b, g, c * 9, h * w)).reshape(b, -1, h, w)
 
 
+def add_moved_points(moves: Tensor, affine: Tensor, map_hw: tuple[int, int]) -> Tensor:
+    """Return `regular_grid_points` plus moves @ affine, (n, 18, h * w).
+
+    Args:
+        moves: (18, 6).
+        affine: (n, 6, h * w).
+    """
+    regular = regular_grid_points(*map_hw, affine.device).flatten(2).view(18, -1)
+    if torch.onnx.is_in_onnx_export():
+        return regular + moves @ affine  # baddbmm would be exported with its factors of 1
+    # The product adds the points by itself, without another pass over all of them.
+    return torch.baddbmm(regular[None], moves.expand(len(affine), 18, 6), affine)
+
+
 class DeformConv(nn.Module):
     """The weights of a deformable 3×3 convolution."""
 
@@ -90,8 +104,7 @@ class AdaptiveActivationBlock(nn.Module):
         moves[0, :, 1] = matrix.T * (2 / w)
         moves[1, :, 0] = matrix.T * (2 / h)
         with torch.autocast(x.device.type, enabled=False):
-            regular = regular_grid_points(h, w, x.device).view(18, h * w)
-            points = regular + moves.view(18, 6) @ affine
+            points = add_moved_points(moves.view(18, 6), affine, (h, w))
         adapted = deform_conv2d(x, points.view(b, -1, 2, 9, h, w), self.adapt_conv.weight)
         return F.relu(self.norm(adapted) + x)
 
