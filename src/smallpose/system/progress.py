@@ -11,6 +11,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
+_WIDTH = 80  # of a terminal, in characters
 FIRST_LINE_S = 20.0  # after which a log gets its first line, with the time left
 NEXT_LINES_S = 60.0
 
@@ -107,8 +108,13 @@ def report_long_loop(items: Sequence[T], label: str, every_s: float = 10.0) -> I
 
 
 def print_status(line: str) -> None:
-    """Print one line to stderr."""
+    """Print one line to stderr; a terminal gets a long one wrapped at 80 columns, a log whole."""
     with suppress(OSError):  # a closed terminal must not stop the work
+        if len(line) > _WIDTH and sys.stderr.isatty():
+            # Imported here, because most lines are short or go to a log.
+            from smallpose.core.table import wrap_text
+
+            line = wrap_text(line)
         print(line, file=sys.stderr, flush=True)
 
 

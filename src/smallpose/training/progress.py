@@ -9,9 +9,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from smallpose.system.progress import print_status
 
+MAX_LINES = 10  # of a run that takes no longer than as many times `NEXT_LINE_S`
+NEXT_LINE_S = 600.0
+
 
 class TrainingProgressBar:
-    """A bar on stderr if that is a terminal, otherwise some twenty lines over the run.
+    """A bar on stderr if that is a terminal, otherwise some ten lines over the run.
+
+    Long runs get more of them, one at the end of an epoch after every `NEXT_LINE_S`.
 
     Args:
         label: what is trained.
@@ -35,6 +40,7 @@ class TrainingProgressBar:
     ) -> None:
         self.unit, self.silent = unit, silent
         self._start_time, self._start_step = time.monotonic(), step
+        self._last_line_time = self._start_time
         self.label, self.steps, self.steps_per_epoch = label, steps, max(steps_per_epoch, 1)
         self.ap_small = ""
         self._loss = float("nan")
@@ -70,11 +76,20 @@ class TrainingProgressBar:
             )
         elif self.silent:
             return
-        elif step % (self.steps_per_epoch * max(epochs // 20, 1)) == 0 or step == self.steps:
+        elif self._is_due(step, epochs):
+            self._last_line_time = time.monotonic()
             print_status(
                 f"{self.label}: epoch {epoch}, loss {self._loss:.3g}, "
                 f"{per_s:,.0f} {self.unit}/s{self._format_time_left(step)}{self.ap_small}"
             )
+
+    def _is_due(self, step: int, epochs: int) -> bool:
+        """Return whether a log gets a line after this step."""
+        if step == self.steps:
+            return True
+        epoch, rest = divmod(step, self.steps_per_epoch)
+        is_late = time.monotonic() - self._last_line_time >= NEXT_LINE_S
+        return rest == 0 and (is_late or epoch % max(-(-epochs // MAX_LINES), 1) == 0)
 
     def _format_time_left(self, step: int) -> str:
         """Return the remaining time at the mean speed so far."""
