@@ -1,4 +1,4 @@
-# make demo, test, install, bench, docs, wheel: each works in a fresh clone with nothing else installed.
+# make demo, test, install, weights, bench, docs, wheel: each works in a fresh clone with nothing else installed.
 # TORCH_INDEX=<a PyTorch wheel index> installs another build of torch (cpu, cu126, rocm, ...).
 PY ?= python3
 V := .venv/bin
@@ -60,6 +60,11 @@ study: install
 	  $(if $(COCO),--coco $(COCO)) $(if $(PEOPLE),--people $(PEOPLE)) $(if $(JOBS),--jobs $(JOBS)) \
 	  $(if $(MODELS),--models $(MODELS)) $(if $(WORK),--work $(WORK))
 
+# Weights of rtmo_tiny, trained on synthetic people: `smallpose predict rtmo_tiny photos` finds them
+# in the cache afterwards. About 30 CPU minutes; run it again to continue.
+weights: install
+	$(V)/smallpose weights train rtmo_tiny
+
 # A wheel for this kind of machine and every Python from 3.11 on, tried in a fresh environment of
 # each that is found. It is built from the source archive, so that nothing of this folder slips in.
 wheel: install
@@ -85,4 +90,4 @@ $(V)/.ready: pyproject.toml constraints.txt setup.py $(wildcard src/smallpose/*/
 docs: install
 	$(V)/python docs/site/build.py --out build/docs
 
-.PHONY: demo test pytest check-long chromium docs check lint types bench study golden wheel install
+.PHONY: demo test pytest check-long chromium docs check lint types bench study weights golden wheel install

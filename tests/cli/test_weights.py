@@ -6,6 +6,7 @@ import pytest
 
 from smallpose.catalog.method_checks import PUBLISHED
 from smallpose.catalog.methods import read_catalog
+from smallpose.catalog.trained_weights import TRAINED
 from smallpose.cli import weights
 from smallpose.cli.main import main
 from smallpose.cli.weights import _refuse_unknown_name
@@ -20,7 +21,7 @@ def test_every_printed_name_can_be_had(words, capsys):
     catalog = read_catalog()
     for name in names:
         _refuse_unknown_name(name)
-        assert name not in catalog or catalog[name]["checkpoint"]
+        assert name not in catalog or catalog[name]["checkpoint"] or name in TRAINED
 
 
 def test_the_files_of_several_models_are_printed(monkeypatch, capsys):
@@ -56,8 +57,11 @@ def test_what_a_model_needs_to_run_is_told_with_its_weights(
     ("words", "message"),
     [
         (["get"], "names no model; name one of movenet, movenet-thunder,"),
-        (["movenet"], "is neither list nor get; download it by: smallpose weights get movenet"),
-        (["fetch"], "is neither list nor get; try 'smallpose weights' for the names"),
+        (
+            ["movenet"],
+            "is none of list, get and train; download it by: smallpose weights get movenet",
+        ),
+        (["fetch"], "is none of list, get and train; try 'smallpose weights' for the names"),
         (["list", "movenet"], "lists all names and takes nothing else; try 'smallpose weights'"),
         (["get", "movnet"], "no such model; try movenet"),
         (["get", "movenet", "posnet"], "weights posnet: no such model; try posenet"),

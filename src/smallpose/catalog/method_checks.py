@@ -7,6 +7,7 @@ from pathlib import Path
 from smallpose.catalog.keywords import PUBLISHED_WEIGHTS, report_shadowed_path
 from smallpose.catalog.method_code import MethodCode, is_method_code
 from smallpose.catalog.methods import read_catalog
+from smallpose.catalog.trained_weights import describe_training, has_trained_weights
 from smallpose.core.errors import InputError
 
 # Models that are none of the paper's methods and bring their weights.
@@ -92,6 +93,8 @@ def refuse_missing_weights(name: str, weights: Path | str | None, flag: str = "-
         flag: the option that names the weights.
     """
     if weights is None:
+        if has_trained_weights(name):
+            return
         if name in read_catalog() or is_method_code(name):
             raise InputError(name, "has no weights of its own", _describe_choices(name))
         return
@@ -152,6 +155,9 @@ def _describe_choices(name: str) -> str:
     own = "--weights with a run's folder ('smallpose demo' makes one, as 'smallpose train' does)"
     needs_none = f"{PUBLISHED[0]} needs none"
     checkpoint = read_catalog().get(name, {}).get("checkpoint")
+    training = describe_training(name)
+    if training:
+        return f"{training}; or add {own} or a checkpoint; {needs_none}"
     if not checkpoint:
         return f"add {own} or a checkpoint; {needs_none}"
     return (

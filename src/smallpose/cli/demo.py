@@ -6,17 +6,14 @@ also the shortest tutorial.
 
 import argparse
 import os
-import shlex
 import shutil
-import subprocess
-import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 from smallpose.cli.demo_photos import predict_photos
 from smallpose.cli.options import add_option, add_seed, parse_non_negative
-from smallpose.core.errors import InputError, RefusedError, RunError
+from smallpose.cli.verb_processes import run_side_by_side, run_verb
+from smallpose.core.errors import InputError, RefusedError
 from smallpose.system.files import write_atomically
 
 PACKAGES = ("torch", "safetensors", "cv2", "PIL", "scipy", "matplotlib", "jinja2")
@@ -108,19 +105,19 @@ def run_command(args: argparse.Namespace) -> None:
     plan = _Plan(start, args.epochs)
     print(plan.describe(args.size, out))
     plan.begin("synth")
-    _run_verb("synth", synthetic, "--size", args.size, "--workers", num_workers, *seed)
+    run_verb("synth", synthetic, "--size", args.size, "--workers", num_workers, *seed)
     sources = [word for name in SOURCES for word in (f"--{name}", synthetic / name)]
     plan.begin("build")
-    _run_verb("build", dataset, *sources, *seed)
+    run_verb("build", dataset, *sources, *seed)
     tables = [dataset / "annotations" / f"{split}.json" for split in ("train", "test")]
     plan.begin("stats")
-    _run_verb("stats", *tables, "--images", dataset / "images", "--out", out / "stats")
+    run_verb("stats", *tables, "--images", dataset / "images", "--out", out / "stats")
     train = ["train", METHOD, "--data", dataset, "--recipe", "quick", *seed]
     epochs = [f"epochs={args.epochs}"]
     plan.begin("train")
     # Two trainings side by side with one core each are faster than two threads on one. A has fewer
     # people, so its core evaluates the untrained network, too.
-    _run_side_by_side(
+    run_side_by_side(
         [
             [*train, "--setting", "A", "--out", out / "A", *epochs],
             [*train, "--setting", "B", "--out", out / "untrained", "epochs=0"],
@@ -130,14 +127,14 @@ def run_command(args: argparse.Namespace) -> None:
     test, predictions = tables[1], out / "predictions_B.json"
     images = ["--data", test, "--images", dataset / "images"]
     plan.begin("predict")
-    _run_verb("predict", METHOD, "--weights", out / "B", *images, "--out", predictions)
+    run_verb("predict", METHOD, "--weights", out / "B", *images, "--out", predictions)
     plan.begin("evaluate")
-    _run_verb("evaluate", test, predictions, "--json", out / "score_B.json")
+    run_verb("evaluate", test, predictions, "--json", out / "score_B.json")
     plan.begin("report")
-    _run_verb("report", out / "untrained", out / "A", out / "B", "--out", out / "report")
+    run_verb("report", out / "untrained", out / "A", out / "B", "--out", out / "report")
     print(f"\nThe whole pipeline took {_format_seconds(time.monotonic() - start)}.")
     print("People, images and numbers are synthetic: they show that the pipeline works.")
-    print(predict_photos(out / "photos", args.photos, _run_verb))
+    print(predict_photos(out / "photos", args.photos, run_verb))
     print(f"open {out / 'report' / 'index.html'}")
 
 
@@ -203,50 +200,3 @@ def _clear_folder(out: Path) -> None:
         path = out / name
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     write_atomically(out / MARKER, "written by smallpose demo, which clears this folder\n")
-
-
-def _run_verb(*words: object, environment: Mapping[str, str] | None = None) -> None:
-    _run_side_by_side([list(words)], environment=environment)
-
-
-def _run_side_by_side(
-    *chains: list[list[object]], environment: Mapping[str, str] | None = None
-) -> None:
-    """Run chains of commands side by side, the commands of a chain one after the other.
-
-    Args:
-        environment: variables to set besides those of this process.
-    """
-    waiting = [list(chain) for chain in chains]
-    running: list[subprocess.Popen[bytes] | None] = [None] * len(chains)
-    try:
-        while any(running) or any(waiting):
-            for index, chain in enumerate(waiting):
-                process = running[index]
-                if process is not None and process.poll() is None:
-                    continue
-                if process is not None and process.returncode:
-                    code = process.returncode
-                    raise RunError(
-                        "demo", f"a command ended with exit code {code}", "read its error above"
-                    )
-                running[index] = None
-                if chain:
-                    running[index] = _start_process(chain.pop(0), environment or {})
-            time.sleep(0.05)
-    finally:
-        # Ctrl-C reaches the processes as well; wait until they have ended.
-        for process in running:
-            if process is not None:
-                process.wait()
-
-
-def _start_process(
-    words: list[object], more_environment: Mapping[str, str]
-) -> subprocess.Popen[bytes]:
-    # One process per verb, so that what one has loaded does not slow the next.
-    print(f"\n$ smallpose {shlex.join(str(word) for word in words)}", flush=True)
-    environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
-    environment |= more_environment
-    command = [sys.executable, "-m", "smallpose", *map(str, words)]
-    return subprocess.Popen(command, env=environment)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from smallpose.catalog.early_checks import refuse_other_weights
 from smallpose.catalog.method_checks import refuse_missing_weights, refuse_unknown_method
 from smallpose.catalog.methods import read_catalog
+from smallpose.catalog.trained_weights import take_trained_weights
 from smallpose.cli.options import DEMO_SET, add_option, add_sigmas_option, add_switch
 from smallpose.core.errors import InputError, RunError
 from smallpose.io.result_paths import find_label_path
@@ -162,6 +163,7 @@ def _check_weights(args: argparse.Namespace) -> None:
         raise InputError(f"--weights {weights}", f"{name} has weights of its own", remedy)
     if weights is None and not args.set.exists() and name in read_catalog():
         refuse_missing_weights(name, None)
+        weights = args.weights = take_trained_weights(name, None)
     if weights is not None:
         refuse_unknown_method(name)
         refuse_missing_weights(name, weights)

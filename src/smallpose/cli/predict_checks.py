@@ -19,6 +19,7 @@ from smallpose.catalog.method_checks import (
 from smallpose.catalog.method_code import is_method_code
 from smallpose.catalog.methods import read_catalog
 from smallpose.catalog.run_method import read_run_method
+from smallpose.catalog.trained_weights import take_trained_weights
 from smallpose.cli.draw_check import check_drawing
 from smallpose.cli.options import AUTO_ZOOM
 from smallpose.cli.paths import find_predictions_in
@@ -190,6 +191,9 @@ def _check_files(args: argparse.Namespace) -> None:
         if name:
             refuse_unknown_method(name, (*read_catalog(), *PUBLISHED))
             refuse_missing_weights(name, weights, flag)
+    args.weights = take_trained_weights(args.method, args.weights)
+    if args.boxes_from:
+        args.box_weights = take_trained_weights(args.boxes_from, args.box_weights)
     for flag, path in (("--data", args.data), ("--boxes", args.boxes), ("--curve", args.curve)):
         if path and not path.exists():
             raise InputError(f"{flag} {path}", "no such file", "check the path")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from smallpose.catalog.method_checks import refuse_missing_weights
+from smallpose.catalog.trained_weights import take_trained_weights
 from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.system.packages import require_packages
@@ -30,7 +31,7 @@ def create_model(
     Args:
         name: a key of `METHODS` or of `EXTERNAL`, or `FILE.py:NAME`.
         skeleton, weights, options: as in `create_method`; a published model has its own joints
-            and weights.
+            and weights, and `rtmo_tiny` those that `smallpose weights train` made.
 
     Raises: InputError for an unknown name, weights that do not fit, or a method without weights.
     """
@@ -40,6 +41,7 @@ def create_model(
             what = f"{name} has its own {format_count(len(EXTERNAL[name].skeleton), 'joint')}"
             raise InputError(f"--skeleton {skeleton}", what, remedy)
         return EXTERNAL[name].create(None if weights is None else Path(weights)).eval()
+    weights = take_trained_weights(name, weights)
     if weights is None:
         refuse_missing_weights(name, None)
     return create_method(name, skeleton, weights, **options)
