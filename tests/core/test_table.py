@@ -173,3 +173,20 @@ def test_further_blocks_repeat_the_first_column_alone_where_it_tells_rows_apart(
 def test_further_blocks_repeat_all_labels_where_two_rows_begin_alike():
     lines = make_wide_table(["same", "same"]).to_text(width=80).splitlines()
     assert all("SimpleBaseline" in line for line in lines if line.startswith("same"))
+
+
+def test_columns_without_a_number_do_not_widen_a_table_beyond_the_terminal():
+    heads = ["protocol", "result", *(f"AP of {name}" for name in ("all", "small", "dense"))]
+    intervals = [f"{i:.20f}" for i in range(3)]
+    rows = [["coco", "a", *intervals[:2], "n/a"], ["", "95 %", *intervals[1:], "n/a"]]
+    foot = ["people", "", "12", "5", "0"]
+    text = build_text_table(heads, rows, foot, num_left=2).to_text(width=66)
+    assert "dense" not in text.splitlines()[0]
+    assert text.splitlines()[-1] == "n/a in all rows: AP of dense"
+    assert text.count("protocol") == 1  # one block
+    named = build_text_table(heads, rows, foot, 2).to_text(width=66, names_unknown=False)
+    assert f"{named}\nn/a in all rows: AP of dense" == text
+    # Where there is room, and where people have no number, the column stays.
+    assert "AP of dense" in build_text_table(heads, rows, foot, 2).to_text().splitlines()[0]
+    counted = [*foot[:-1], "3"]
+    assert "in all rows" not in build_text_table(heads, rows, counted, 2).to_text(width=66)

@@ -6,7 +6,7 @@ import itertools
 import math
 import textwrap
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from smallpose.core.interval import Interval
@@ -15,6 +15,7 @@ Cell = str | float | int | Interval | None
 Kind = Literal["text", "count", "points", "number", "exact"]
 TERMINAL_WIDTH = 80  # characters
 _MIN_TEXT_WIDTH = 8
+_UNKNOWN = ("", "–", "n/a")  # cells without a number
 _DIGITS = {"points": ".1f", "number": ".2f", "exact": ""}
 
 
@@ -161,21 +162,30 @@ class Table:
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
         )
 
-    def to_text(self, wrap: bool = False, width: int = TERMINAL_WIDTH) -> str:
+    def to_text(
+        self, wrap: bool = False, width: int = TERMINAL_WIDTH, names_unknown: bool = True
+    ) -> str:
         """Render for a terminal: title, headings and rows between rules.
 
-        A table that is too wide gets headings of several lines; where that is not enough, its
-        columns continue in a second block, which repeats the columns of text at the left, or the
-        first of them alone where it tells the rows apart.
+        A table that is too wide gets headings of several lines; where that is not enough, columns
+        without any number are left out and named below; where that is not enough either, columns
+        continue in a second block, which repeats the columns of text at the left, or the first of
+        them alone where it tells the rows apart.
 
         Args:
             wrap: cells wider than their column continue on the next line.
             width: of the terminal, in characters.
+            names_unknown: name the columns that are left out.
         """
         cells = [self.heads, *self.format_cells()]
         widths = self._measure_widths(cells, wrap)
         if _measure_line(widths) > width:
             widths = _narrow_headings(cells, widths)
+        unknown = self._find_unknown_columns() if _measure_line(widths) > width else []
+        if unknown:
+            text = self._leave_out(unknown).to_text(wrap, width)
+            names = f"n/a in all rows: {', '.join(self.heads[index] for index in unknown)}"
+            return f"{text}\n{wrap_text(names, width)}" if names_unknown else text
         labels = [c.kind == "text" for c in self.columns].index(False) if self._has_numbers else 0
         repeated = min(labels, 1) if self._has_distinct_labels else labels
         widths = _narrow_texts(widths, labels, width, repeated)
@@ -183,6 +193,29 @@ class Table:
         text = "\n\n".join(self._render_block(cells, widths, block) for block in blocks)
         titles = textwrap.wrap(self.title, width, break_long_words=False)
         return "\n".join([*titles, text])
+
+    def _find_unknown_columns(self) -> list[int]:
+        """Return the indices of columns of numbers that have none; a foot of 0 counts as none."""
+        rows = self.format_cells()
+        body, foot = rows[: len(self.rows)], rows[len(self.rows) :]
+        return [
+            index
+            for index, column in enumerate(self.columns)
+            if column.kind != "text"
+            and self.rows
+            and all(row[index] in _UNKNOWN for row in body)
+            and all(row[index] in (*_UNKNOWN, "0") for row in foot)
+        ]
+
+    def _leave_out(self, indices: Sequence[int]) -> "Table":
+        """Return the table without some columns."""
+        kept = [index for index in range(len(self.columns)) if index not in indices]
+        return replace(
+            self,
+            columns=tuple(self.columns[index] for index in kept),
+            rows=tuple(tuple(row[index] for index in kept) for row in self.rows),
+            foot=tuple(self.foot[index] for index in kept) if self.foot else (),
+        )
 
     @property
     def _has_numbers(self) -> bool:

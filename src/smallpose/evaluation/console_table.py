@@ -43,7 +43,8 @@ def format_evaluation(
                 rows.append(["", "95 %", *cells])
     counts = ["people", "", f"{people['all']:,}", "", ""]
     counts += [f"{people[one.name]:,}" for one in CLASSES[1:]]
-    lines = [*format_areas(settings), *format_table(heading, rows, counts)]
+    table = build_text_table(heading, rows, counts, 2).to_text(names_unknown=False)
+    lines = [*format_areas(settings), table]
     empty = [one.heading for one in CLASSES if people[one.name] == 0]
     if empty:
         lines.append(f"n/a (0 people): {', '.join(empty)}")
