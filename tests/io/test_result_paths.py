@@ -9,6 +9,7 @@ import pytest
 import smallpose
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17
+from smallpose.io.result_folders import name_result_file
 from smallpose.io.result_paths import find_label_path, find_result_path
 
 LABEL = "0 0.5 0.5 0.2 0.4 " + "0.5 0.5 0.9 " * 17 + "0.8\n"
@@ -165,3 +166,19 @@ def test_what_predict_writes_beside_its_results_is_named_as_such(tmp_path, name)
         find_label_path(tmp_path / name)
     if name == "found.images.json":
         assert find_label_path(tmp_path / name, allow_frames=True) == tmp_path / name
+
+
+def test_results_are_named_with_their_folder_where_their_own_name_is_usual(tmp_path):
+    """A report called one result `yolo`, another `labels`, and two `predictions.json`."""
+    labels = tmp_path / "yolo" / "labels"
+    labels.mkdir(parents=True)
+    (labels / "a.txt").write_text("0 .5 .5 .2 .2" + " .5 .5 1" * 17 + " .9\n")
+    (tmp_path / "mmpose" / "predictions").mkdir(parents=True)
+    names = {
+        labels.parent: "yolo/labels",
+        labels: "yolo/labels",
+        tmp_path / "mmpose" / "predictions": "mmpose/predictions",
+        tmp_path / "b" / "predictions.json.gz": "b/predictions.json.gz",
+        tmp_path / "b" / "hrnet.json": "hrnet.json",
+    }
+    assert {path: name_result_file(path) for path in names} == names

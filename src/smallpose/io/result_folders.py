@@ -42,6 +42,20 @@ def get_result_name(path: Path) -> str:
     return (get_folder_name(path) if is_part_of_run else "") or stem
 
 
+def name_result_file(path: Path) -> str:
+    """Name a result file, or a folder of them, for readers: with its folder where its own is usual.
+
+    Of Ultralytics' folders that is the one that has the labels, whichever was given.
+
+    >>> name_result_file(Path("yolo/predictions.json")), name_result_file(Path("mmpose/a.json"))
+    ('yolo/predictions.json', 'a.json')
+    """
+    path = (find_yolo_labels(path) or path) if path.is_dir() else path
+    stem = Path(path.name.removesuffix(".gz")).stem
+    folder = get_folder_name(path) if stem.lower() in (*GENERAL_NAMES, LABELS) else ""
+    return f"{folder}/{path.name}" if folder else path.name
+
+
 def get_folder_name(path: Path) -> str:
     """Return the name of a file's folder; "" where its path does not say it, as in `../a.json`.
 

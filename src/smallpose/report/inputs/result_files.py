@@ -11,6 +11,7 @@ from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.result_environment import read_environment
+from smallpose.io.result_folders import name_result_file
 from smallpose.report.inputs.runs import Run
 from smallpose.system.files import hash_file
 
@@ -23,7 +24,7 @@ def describe_result_file(path: Path, name: str, predictions: Predictions, truth_
         name: what the user calls it.
         truth_path: the labels that it is scored by.
     """
-    facts: dict[str, Any] = {"file": path.name}
+    facts: dict[str, Any] = {"file": name_result_file(path)}
     if path.is_file():
         facts["sha256"] = hash_file(path)
     facts["detections"] = f"{len(predictions):,}"

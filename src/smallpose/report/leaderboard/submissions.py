@@ -14,6 +14,7 @@ from smallpose.evaluation.evaluate import evaluate
 from smallpose.evaluation.sigma_file import JointSigmas
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.coco_results import is_result_file, read_results
+from smallpose.io.result_folders import name_result_file
 from smallpose.io.unknown_images import UnknownImages
 from smallpose.report.inputs.arguments import check_name
 from smallpose.report.leaderboard.board import (
@@ -123,7 +124,7 @@ def add_submission(
         name=name,
         by=check_name("--by", submission.by) if submission.by else "",
         added=datetime.datetime.now(datetime.UTC).date().isoformat(),
-        file=submission.path.name,
+        file=name_result_file(submission.path),
         sha256=_hash_results(submission.path),
         num_detections=len(predictions),
         num_images=len(set(predictions.image_ids.tolist())),
