@@ -1,7 +1,7 @@
 """Train tiny variants on 9,000 photographs of LSP-extended, and rank them on 1,000 others.
 
     OMP_NUM_THREADS=1 python bench/real_people.py --lsp DIR --work WORK [--synthetic BENCH]
-        [--methods LIST] [--seeds LIST]
+        [--methods LIST] [--seeds LIST] [--hold-out]
 
 DIR has `joints.mat` and `images/` of the Leeds Sports Pose Extended Training Dataset (Johnson and
 Everingham 2011; 10,000 photographs of 14 joints, labelled by crowd workers; for research). Its
@@ -10,7 +10,8 @@ linked. Then run, as printed: `smallpose build` (WORK/set), `benchmark` with the
 (WORK/bench) and `resolution` of the first seed's runs on the test people (WORK/resolution). Printed
 last are AP by method with the heights at which half of it is left, and Kendall's tau of the order
 with that of `--synthetic`, a benchmark of the same methods on synthetic people. What WORK has is
-not repeated.
+not repeated. With `--hold-out` only WORK/set is built, and WORK/held_out from its training part: a
+set whose test part are a tenth of the training photographs, to choose recipes on.
 """
 
 import argparse
@@ -36,7 +37,7 @@ JOINTS = (
     *("left_wrist", "head_bottom", "head_top"),
 )
 MARGIN = 0.15  # of the joints' extent, at every side
-HEIGHTS = "16,24,32,48,64,96,128"  # px; 604 of the test people are as tall
+HEIGHTS = "8,12,16,24,32,48,64,96,128"  # px; 604 of the test people are as tall
 MIN_JOINTS = 2  # fewer have no box
 
 
@@ -91,6 +92,21 @@ def write_source(lsp, folder):
         (folder / f"{part}.json").write_bytes(msgspec.json.encode(content))
 
 
+def hold_out(data, folder):
+    """Write the training part of a set as a set whose test part are a tenth of the images."""
+    content = json.loads((data / "annotations" / "train.json").read_text())
+    numbers = sorted(image["id"] for image in content["images"])
+    held_out = set(np.random.default_rng(1).permutation(numbers)[: len(numbers) // 10].tolist())
+    (folder / "annotations").mkdir(parents=True)
+    (folder / "images").symlink_to((data / "images").resolve())
+    for part in ("train", "test"):
+        chosen = {number for number in numbers if (number in held_out) == (part == "test")}
+        images = [image for image in content["images"] if image["id"] in chosen]
+        people = [person for person in content["annotations"] if person["image_id"] in chosen]
+        written = {**content, "images": images, "annotations": people}
+        (folder / "annotations" / f"{part}.json").write_bytes(msgspec.json.encode(written))
+
+
 def run_smallpose(*arguments):
     """Print a command of the package and run it."""
     words = [str(argument) for argument in arguments]
@@ -137,6 +153,7 @@ def main():
     parser.add_argument("--methods", default=METHODS, help="Methods to train.")
     parser.add_argument("--seeds", default="0", help="Seeds of each.")
     parser.add_argument("--synthetic", type=Path, help="Folder of a benchmark to compare with.")
+    parser.add_argument("--hold-out", action="store_true", help="Write WORK/held_out only.")
     args = parser.parse_args()
     methods, seeds = args.methods.split(","), args.seeds.split(",")
     data, bench = args.work / "set", args.work / "bench"
@@ -146,6 +163,10 @@ def main():
         write_source(args.lsp, source)
     if not data.is_dir():
         run_smallpose("build", data, "--source", f"lspet={source}", "--leaks", "move", *link)
+    if args.hold_out:
+        if not (args.work / "held_out").is_dir():
+            hold_out(data, args.work / "held_out")
+        return
     wanted = ("--methods", args.methods, "--seeds", args.seeds, "--settings", "B")
     run_smallpose("benchmark", "--data", data, "--out", bench, *wanted, "--recipe", "quick", *link)
     truth, images = data / "annotations" / "test.json", data / "images"

@@ -23,7 +23,7 @@ _LOWER_BODY = ("hip", "pelvis", "knee", "ankle")
 class Augmentation:
     """How far a training crop may differ from the window of the box. The defaults are MMPose's.
 
-    The fields named in `without` have no effect. The last four are for small people and belong to
+    The fields named in `without` have no effect. The last five are for small people and belong to
     no published recipe; `bench/ablations.py` measures their effect. Of these, augmentation of full
     images uses `paste` alone.
     """
@@ -39,6 +39,7 @@ class Augmentation:
     balance: float = 0.0  # 1: small, medium and large people equally often; 0: as in the data
     coarse: float = 0.0  # probability of reducing the resolution, as if the person were smaller
     coarse_least: float = 0.25  # minimum, as a share of the crop's resolution
+    coarse_camera: float = 0.0  # probability that such a crop has a camera's blur, noise and JPEG
     # Probability of cutting a person out, shrinking them to a small one and pasting them elsewhere
     # in their image. In full images, the probability for each person of another image to be pasted
     # into this one in this way.

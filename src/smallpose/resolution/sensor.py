@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError
-
-ImageArray = NDArray[np.uint8]
+from smallpose.dataloading.camera import add_blur_and_noise, encode_jpeg
+from smallpose.dataloading.images import ImageArray
 
 _NOISE_SIZE = 2**22
 
@@ -58,24 +58,19 @@ class Sensor:
             size_wh: not larger than the image.
             seed: of the noise.
         """
-        reduced = cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA)
-        if self.blur_px:
-            sigma, border = self.blur_px, cv2.BORDER_REPLICATE
-            reduced = cv2.GaussianBlur(reduced, (0, 0), sigma, borderType=border)
+        reduced = np.asarray(cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA), np.uint8)
+        noise = None
         if self.noise:
             noise = draw_noise(reduced.size, self.noise, seed).reshape(reduced.shape)
-            light = cv2.max(cv2.add(reduced.astype(np.float32), noise), 0)  # type: ignore[call-overload]
-            reduced = cv2.convertScaleAbs(light)
-        return np.asarray(reduced, np.uint8)
+        return add_blur_and_noise(reduced, self.blur_px, noise)
 
     def encode(self, reduced: ImageArray, suffix: str) -> bytes:
         """Encode a reduced image in the format of a file name's ending."""
-        options = {
-            ".jpg": [cv2.IMWRITE_JPEG_QUALITY, self.jpeg],
-            ".png": [cv2.IMWRITE_PNG_COMPRESSION, 1],
-        }
+        if suffix == ".jpg":
+            return encode_jpeg(reduced, self.jpeg)
+        options = [cv2.IMWRITE_PNG_COMPRESSION, 1] if suffix == ".png" else []
         bgr = cv2.cvtColor(reduced, cv2.COLOR_RGB2BGR)
-        return cv2.imencode(suffix, bgr, options.get(suffix, []))[1].tobytes()
+        return cv2.imencode(suffix, bgr, options)[1].tobytes()
 
 
 def draw_noise(size: int, deviation: float, seed: list[int]) -> NDArray[np.float32]:

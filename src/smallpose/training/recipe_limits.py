@@ -71,6 +71,7 @@ LIMITS = {
     "augment.balance": _SHARE,
     "augment.coarse": _SHARE,
     "augment.coarse_least": _SHARE_ABOVE_0,
+    "augment.coarse_camera": _SHARE,
     "augment.paste": _SHARE,
     "augment.scale_range": _Limits(high=100, above=True),
     "augment.pad": _LEVEL,

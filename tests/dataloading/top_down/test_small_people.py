@@ -40,6 +40,49 @@ def test_a_reduced_resolution_keeps_means_and_loses_detail():
     np.testing.assert_array_equal(reduce_resolution(crop, 11.0, 0.25, 0.7), crop)  # coarse already
 
 
+def test_a_camera_adds_noise_and_blur_and_halves_the_resolution_of_colours():
+    grey = np.full((96, 64, 3), 128, np.uint8)
+    assert reduce_resolution(grey, 64.0, 0.25, 0.5).std() == 0
+    noises = []
+    for seed in range(200):
+        noisy = reduce_resolution(grey, 64.0, 0.5, 0.0, np.random.default_rng(seed)).astype(float)
+        assert abs(noisy.mean() - 128) < 1
+        noises.append(noisy.std())
+    assert 0 <= min(noises) < 1 and 3 < max(noises) <= 6.5
+    stripes = np.full((96, 64, 3), 128, np.uint8)
+    stripes[:, ::2, 0] += 60  # red in every second column, at about the same brightness
+    stripes[:, ::2, 1] -= 30
+    photograph = reduce_resolution(stripes, 64.0, 0.5, 0.0, np.random.default_rng(3))
+    contrast = np.abs(np.diff(photograph.mean(axis=0)[:, 0])).mean()
+    assert contrast < 15  # was 60
+
+
+def test_a_camera_changes_only_crops_of_lower_resolution():
+    images = make_images(range(4), [f"{i}.png" for i in range(4)], [80] * 4, [60] * 4)
+    rng = np.random.default_rng(0)
+    boxes = np.tile([10.0, 5.0, 50.0, 50.0], (40, 1))
+    keypoints = np.concatenate([rng.uniform(5, 55, (40, 17, 2)), np.full((40, 17, 1), 2.0)], 2)
+    people = make_instances(COCO17, images, np.arange(40) % 4, boxes, keypoints)
+
+    def cut(**options):
+        augmentation = replace(Augmentation(), **options)
+        rows = select_trainable(people)
+        return CropDataset(people, rows, NoiseReader(), (48, 64), augmentation, 0).cut(0, rows)
+
+    (plain, labels), (coarse, _) = cut(), cut(coarse=0.5)
+    camera, same_labels = cut(coarse=0.5, coarse_camera=1.0)
+    half = cut(coarse=0.5, coarse_camera=0.5)[0]
+
+    def differ(one, other):
+        return (one != other).reshape(len(one), -1).any(axis=1)
+
+    is_coarse = differ(plain, coarse)
+    assert 10 < is_coarse.sum() < 30
+    assert (differ(coarse, camera) == is_coarse).all()
+    assert 2 < differ(coarse, half).sum() < is_coarse.sum() - 2
+    np.testing.assert_array_equal(labels, same_labels)
+
+
 class NoiseReader:
     """A reader that returns the same noise for any name."""
 

@@ -310,13 +310,22 @@ class CropDataset:
         else:
             cut_crop(image.pixels(), matrix, self.input_wh, out, self.interpolation)
         if self.augmentation.coarse:
-            chance, draw = rng.random(2)
-            if chance < self.augmentation.coarse:
-                min_resolution = self.augmentation.coarse_least
-                out[...] = reduce_resolution(out, float(scale[0]), min_resolution, draw)
+            self._reduce_resolution(out, float(scale[0]), rng)
         if isinstance(augmentation, PixelAugmentation):
             change_pixels(out, augmentation, rng)
         return points
+
+    def _reduce_resolution(
+        self, crop: NDArray[np.uint8], window_w: float, rng: np.random.Generator
+    ) -> None:
+        """Show a crop at a lower resolution, in place, if chance will have it."""
+        augmentation = self.augmentation
+        chance, draw = rng.random(2)
+        if chance >= augmentation.coarse:
+            return
+        has_camera = augmentation.coarse_camera > 0 and rng.random() < augmentation.coarse_camera
+        camera_rng = rng if has_camera else None
+        crop[...] = reduce_resolution(crop, window_w, augmentation.coarse_least, draw, camera_rng)
 
     def _choose_augmentation(self, epoch: int) -> Augmentation:
         """Return the augmentation of an epoch."""

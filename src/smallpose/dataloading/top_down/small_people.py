@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.dataloading.camera import degrade_as_camera
+
 Rows = NDArray[np.intp]
 
 
@@ -38,7 +40,11 @@ def draw_balanced_counts(
 
 
 def reduce_resolution(
-    crop: NDArray[np.uint8], window_w: float, min_resolution: float, draw: float
+    crop: NDArray[np.uint8],
+    window_w: float,
+    min_resolution: float,
+    draw: float,
+    camera_rng: np.random.Generator | None = None,
 ) -> NDArray[np.uint8]:
     """Degrade a crop as if it came from a camera of lower resolution.
 
@@ -48,6 +54,8 @@ def reduce_resolution(
         min_resolution: as a share of the crop's; a crop that is no better stays as it is.
         draw: in [0, 1), uniform; the resolution is log-uniform between the present one and the
             minimum.
+        camera_rng: draws the camera that degrades the reduced crop (`degrade_as_camera`); None for
+            area averages alone.
     """
     h, w = crop.shape[:2]
     resolution = min(window_w / w, 1.0)
@@ -55,5 +63,7 @@ def reduce_resolution(
         return crop
     factor = resolution * (min_resolution / resolution) ** draw
     size = max(round(w * factor), 1), max(round(h * factor), 1)
-    small = cv2.resize(crop, size, interpolation=cv2.INTER_AREA)
+    small = np.asarray(cv2.resize(crop, size, interpolation=cv2.INTER_AREA), np.uint8)
+    if camera_rng is not None:
+        small = degrade_as_camera(small, camera_rng)
     return np.asarray(cv2.resize(small, (w, h), interpolation=cv2.INTER_LINEAR), np.uint8)
