@@ -160,3 +160,52 @@ def test_results_of_a_number_of_joints_that_tells_nothing_get_a_remark(tmp_path,
     path.write_text(json.dumps([results[0] | {"keypoints": keypoints[:45]}]))
     assert main(["check", str(path), "--truth", truth]) == 2
     assert "entry[0]: 45 keypoint values, coco17 needs 51; " in capsys.readouterr().err
+
+
+def test_check_says_what_was_not_checked_and_what_goes_on(tmp_path, capsys):
+    boxes = [[1, 1, 9, 9]]
+    labels = write_truth(tmp_path / "my labels.json", boxes)
+    content = json.loads((tmp_path / "my labels.json").read_text())
+    content["annotations"][0]["keypoints"] = [
+        1 + k / 2 if i < 2 else 2 for k in range(17) for i in range(3)
+    ]
+    (tmp_path / "my labels.json").write_text(json.dumps(content))
+    assert main(["check", labels]) == 0
+    err = capsys.readouterr().err
+    assert "images were not checked: add --images DIR" in err
+    assert f"next, to score results: smallpose evaluate '{labels}' PREDICTIONS.json; " in err
+    assert f"smallpose split '{labels}' --images DIR --out SET" in err
+    results = tmp_path / "results.json"
+    result = {"image_id": 1, "category_id": 1, "score": 0.5}
+    results.write_text(json.dumps([result | {"keypoints": content["annotations"][0]["keypoints"]}]))
+    assert main(["check", str(results)]) == 0
+    err = capsys.readouterr().err
+    assert "joints and images were not compared with labels: add --truth LABELS.json" in err
+    assert main(["check", str(results), "--truth", labels]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"next, to score them: smallpose evaluate '{labels}' {results}"
+    # Faults come first: nothing goes on before they are corrected.
+    assert main(["check", write_truth(tmp_path / "flat.json", [[1, 1, 0, 9]])]) == 2
+    assert "next" not in capsys.readouterr().err
+
+
+def test_check_reads_the_list_of_images_beside_results(tmp_path, capsys):
+    joints = [f"joint {index}" for index in range(14)] + ["nose"]
+    results = [
+        {"image_id": image, "category_id": 1, "score": 0.5, "keypoints": [1.5, 2, 0.5] * 15}
+        for image in (1, 1, 3)
+    ]
+    (tmp_path / "a.json").write_text(json.dumps(results))
+    images = [{"id": index, "file_name": f"{index}.jpg"} for index in range(1, 5)]
+    category = {"id": 1, "name": "person", "keypoints": joints}
+    file = {"images": images, "annotations": [], "categories": [category]}
+    (tmp_path / "a.images.json").write_text(json.dumps(file))
+    assert main(["check", str(tmp_path / "a.json")]) == 0
+    out = capsys.readouterr().out
+    assert "4 images were predicted (a.images.json), 2 of them without a detection" in out
+    assert "which joints these are is not known" not in out
+    file["images"] = images[:2]
+    (tmp_path / "a.images.json").write_text(json.dumps(file))
+    assert main(["check", str(tmp_path / "a.json")]) == 0
+    out = capsys.readouterr().out
+    assert "1 of 2 images of the results is not in the list beside them (a.images.json)" in out

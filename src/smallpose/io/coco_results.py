@@ -1,6 +1,7 @@
 """Read and write COCO keypoint results: a list of records, one per detection."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,13 @@ from smallpose.io.coco_results_slow import (
 from smallpose.io.json_blocks import decode_blocks, guess_skeleton
 from smallpose.io.label_faults import NO_RESULT
 from smallpose.io.mismatch import add_mismatch_note
-from smallpose.io.predicted_images import check_predicted_images, describe_listed_joints
+from smallpose.io.predicted_images import (
+    check_predicted_images,
+    describe_listed_joints,
+    find_listed_joints,
+    get_image_list_path,
+)
+from smallpose.io.result_entries import ResultEntries
 from smallpose.io.result_paths import find_result_path
 from smallpose.io.unknown_images import UNKNOWN_IMAGES_WORDS, UnknownImages
 from smallpose.system.files import read_bytes, read_if_gzip, refuse_content, write_atomically
@@ -130,7 +137,9 @@ def make_truth_for_results(path: Path | str, data: bytes | None = None) -> Insta
     if entries.keypoint_names is not None:
         skeleton = make_named_skeleton(path, entries.keypoint_names)
     else:
-        skeleton = guess_skeleton(path, [len(r.keypoints) for r in records[:1]]) or COCO17
+        skeleton = _find_listed_skeleton(path, entries, records)
+        skeleton = skeleton or guess_skeleton(path, [len(r.keypoints) for r in records[:1]])
+        skeleton = skeleton or COCO17
     ids = sorted({r.image_id for r in records if isinstance(r.image_id, int)})
     names = sorted(
         {str(r.image_id or r.file_name) for r in records if not isinstance(r.image_id, int)}
@@ -142,6 +151,17 @@ def make_truth_for_results(path: Path | str, data: bytes | None = None) -> Insta
     return make_instances(
         skeleton, images, [], np.zeros((0, 4)), [], category_id=1 if category is None else category
     )
+
+
+def _find_listed_skeleton(
+    path: Path | str, entries: ResultEntries, records: Sequence[ResultRecord]
+) -> Skeleton | None:
+    """Return the skeleton that the list of images beside plain results names; None without one."""
+    if entries.places is not None or not records:
+        return None
+    joints = find_listed_joints(Path(path), [record.file_name for record in records])
+    is_of_results = len(records[0].keypoints) == 3 * len(joints) > 0
+    return make_named_skeleton(get_image_list_path(Path(path)), joints) if is_of_results else None
 
 
 def write_results(

@@ -35,6 +35,7 @@ _HEAD_BYTES = 64
 
 class _Image(msgspec.Struct):
     file_name: str
+    id: int | str | None = None
 
 
 class _Category(msgspec.Struct):
@@ -67,6 +68,36 @@ def list_predicted_images(results: Path | str) -> list[str]:
         return _read_list(path).names if path.is_file() else []
     except (InputError, msgspec.MsgspecError):
         return []
+
+
+def describe_listed_images(results: Path | str, image_ids: NDArray[np.int64]) -> str:
+    """Say how many of the images that were predicted have no detection; "" where it is unknown.
+
+    Args:
+        image_ids: of the detections, as the file has them.
+    """
+    path = get_image_list_path(Path(results))
+    try:
+        images = _read_list(path).images if path.is_file() else []
+    except (InputError, msgspec.MsgspecError):
+        return ""
+    listed = {one.id for one in images if isinstance(one.id, int)}
+    detected = set(np.unique(image_ids).tolist())
+    if not listed or len(listed) < len(images):
+        return ""
+    if not detected <= listed:
+        unlisted = format_share(
+            len(detected - listed),
+            len(detected),
+            "image of the results is",
+            "images of the results are",
+        )
+        return (
+            f"{unlisted} not in the list beside them ({path.name}), which may be of other results"
+        )
+    predicted = format_count(len(listed), "image was", "images were")
+    without = len(listed) - len(detected)
+    return f"{predicted} predicted ({path.name}), {without:,} of them without a detection"
 
 
 def find_listed_joints(results: Path, file_names: Sequence[str | None]) -> list[str]:
