@@ -21,6 +21,8 @@ from smallpose.io.result_paths import suggest_build
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from smallpose.core.instances import Instances
+    from smallpose.core.predictions import Predictions
     from smallpose.io.finding import Finding
 
 HELP = "Check a COCO file or a result file for faults, or the hashes of a built set."
@@ -172,6 +174,7 @@ def _check_results(args: argparse.Namespace, data: bytes | None) -> _Checked:
     if args.truth:
         joint_findings = [Finding(fault, True) for fault in describe_label_faults(truth)]
         joint_findings += check_joints(truth, predictions)
+        joint_findings += _check_matches(truth, predictions)
         known = [finding.message for finding in joint_findings]
         findings = joint_findings + [
             f for f in findings if not any(one.startswith(f.message) for one in known)
@@ -183,6 +186,19 @@ def _check_results(args: argparse.Namespace, data: bytes | None) -> _Checked:
         findings += [Finding(listed, is_fault=False)] if listed else []
     subject = f"{format_count(len(predictions), 'detection')}, {predictions.skeleton.name}"
     return _Checked(findings, subject, tuple(next_steps))
+
+
+def _check_matches(truth: "Instances", predictions: "Predictions") -> "list[Finding]":
+    """Return the fault that no detection matches anybody, with its likely causes."""
+    from smallpose.evaluation.evaluate import evaluate
+    from smallpose.evaluation.notes import NO_MATCH
+    from smallpose.io.finding import Finding
+
+    try:
+        notes = evaluate(truth, predictions).notes
+    except InputError:  # such as joints without a sigma, which are no fault of the results
+        return []
+    return [Finding(note, is_fault=True) for note in notes if note.startswith(NO_MATCH)]
 
 
 def _check_labels(args: argparse.Namespace, data: bytes | None) -> _Checked:

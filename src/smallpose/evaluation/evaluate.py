@@ -33,6 +33,7 @@ from smallpose.evaluation.notes import (
     describe_constant_metrics,
     describe_few_matches,
     describe_limit,
+    describe_no_match,
     describe_regions,
     describe_scarce_classes,
     describe_undetected_images,
@@ -212,15 +213,17 @@ def summarize_matches(
     """
     boxes = get_detection_boxes(predictions)
     counts = count_matches(scored, groups, matches, boxes, predictions.scores, config, owners)
+    notes = [
+        *collect_notes(scored, predictions.notes, config, boxes),
+        *describe_unlabelled_images(counts, scored.truth, config),
+        *describe_undetected_images(counts, predictions.notes, predictions.covers_images),
+    ]
+    notes += describe_no_match(counts, groups, scored.truth, boxes, notes)
     return summarize_counts(
         counts,
         config.protocols,
         describe_settings(config, scored, predictions.has_boxes),
-        [
-            *collect_notes(scored, predictions.notes, config, boxes),
-            *describe_unlabelled_images(counts, scored.truth, config),
-            *describe_undetected_images(counts, predictions.notes, predictions.covers_images),
-        ],
+        notes,
         list_detected_people(scored, groups, matches),
         collect_data_facts(scored, groups, boxes, predictions.has_boxes),
     )

@@ -40,6 +40,7 @@ from smallpose.evaluation.matching.keypoint_selection import (
 )
 from smallpose.evaluation.notes import (
     collect_notes,
+    describe_no_match,
     describe_undetected_images,
     describe_unlabelled_images,
 )
@@ -255,6 +256,7 @@ class Evaluator:
             *describe_unlabelled_images(counts, self.truth, self.config),
             *describe_undetected_images(counts, self._notes, self.covers_images),
         ]
+        notes += describe_no_match(counts, groups, self.truth, boxes, notes)
         detected = list_detected_people(scored, groups, matches, self._label_facts.outside)
         facts = collect_data_facts(scored, groups, boxes, self._has_boxes)
         del scores, boxes, groups, matches  # accumulating needs about as much memory

@@ -13,17 +13,18 @@ from smallpose.core.skeleton import Skeleton
 from smallpose.evaluation.areas import get_person_area
 from smallpose.evaluation.comparability import DataFacts
 from smallpose.evaluation.config import ScoringConfig
-from smallpose.evaluation.matching.arrays import Floats
+from smallpose.evaluation.matching.arrays import Floats, ImageGroups
 from smallpose.evaluation.matching.keypoint_selection import ScoredPoses
 from smallpose.evaluation.metric_names import Metrics, name_curve_metrics
 from smallpose.evaluation.protocols import CLASSES
 from smallpose.evaluation.scoring.match_counts import MatchCounts
 from smallpose.evaluation.sigma_file import describe_borrowed_sigmas
 from smallpose.io.frame_groups import describe_possible_frames
-from smallpose.io.label_faults import describe_label_faults
+from smallpose.io.label_faults import UNSETTLED, describe_label_faults
 from smallpose.io.predicted_images import NO_HEIGHT, UNPREDICTED
 
 _LIMIT = "coco's limit of"
+NO_MATCH = "every AP is 0: no detection reaches an OKS of .5"
 _REPEATED = "a region to ignore (iscrowd 1) in their place"
 _MIN_UNDETECTED = 5  # images
 _MAX_NAMES = 3  # of metrics in a note
@@ -217,11 +218,11 @@ def merge_notes(notes: Iterable[str]) -> list[str]:
     """List each note once, with the counts that notes begin with added up.
 
     What follows from the merged counts is left out: what the limit on detections costs, that there
-    is none, and that regions are in the place of people.
+    is none, that none matches, and that regions are in the place of people.
     """
     totals: dict[str, int | None] = {}
     for note in notes:
-        if note.startswith(_LIMIT) or note == _NO_DETECTION or _REPEATED in note:
+        if note.startswith((_LIMIT, NO_MATCH)) or note == _NO_DETECTION or _REPEATED in note:
             continue
         count, _, rest = note.partition(" ")
         if count.replace(",", "").isdecimal():
@@ -321,6 +322,24 @@ def describe_undetected_images(
         "images were not predicted (every N-th frame, a part of a set), leave them out of the "
         "labels' images"
     ]
+
+
+def describe_no_match(
+    counts: MatchCounts, groups: ImageGroups, truth: Instances, boxes: Floats, notes: Iterable[str]
+) -> list[str]:
+    """Say that no detection matches anybody, and what mostly causes that.
+
+    Args:
+        boxes: (d, 4) of the detections.
+        notes: those so far; one that tells the cause is enough.
+    """
+    is_silent = counts.true_positives[0].any() or not counts.num_detections.any()
+    if is_silent or not counts.people_per_class[0] or any(UNSETTLED in note for note in notes):
+        return []
+    # Imported here, because most results match somebody and evaluations should start fast.
+    from smallpose.evaluation.analysis.no_match import describe_likely_causes
+
+    return [f"{NO_MATCH}, {describe_likely_causes(groups, truth.boxes_xywh, boxes)}"]
 
 
 def describe_limit(

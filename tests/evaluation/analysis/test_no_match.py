@@ -1,0 +1,82 @@
+"""Where every AP is 0, a note names the likely causes, by where the detections are."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from smallpose import evaluate, make_images, make_instances, make_predictions, write_results
+from smallpose.cli.main import main
+from smallpose.core.skeleton import COCO17
+from smallpose.evaluation.evaluate import merge_evaluations
+from smallpose.evaluation.file_evaluator import evaluate_file
+from smallpose.evaluation.notes import NO_MATCH
+from smallpose.io.coco_annotations import write_coco
+
+NUM_IMAGES = 4
+
+
+@pytest.fixture
+def truth():
+    """One person in each of four images, at different places."""
+    rng = np.random.default_rng(0)
+    images = make_images(range(1, NUM_IMAGES + 1), [f"{i}.jpg" for i in range(NUM_IMAGES)])
+    boxes = np.array([[20.0 + 130 * i, 10 + 90 * i, 40, 80] for i in range(NUM_IMAGES)])
+    points = np.full((NUM_IMAGES, 17, 3), 2.0)
+    points[:, :, :2] = boxes[:, None, :2] + rng.random((NUM_IMAGES, 17, 2)) * boxes[:, None, 2:]
+    return make_instances(COCO17, images, range(NUM_IMAGES), boxes, points)
+
+
+def predict(truth, image_ids=None, points=None):
+    ids = truth.images.ids if image_ids is None else image_ids
+    poses = truth.keypoints if points is None else points
+    return make_predictions(COCO17, ids, poses, np.linspace(0.5, 0.9, len(poses)))
+
+
+def find_note(result):
+    return next((note for note in result.notes if note.startswith(NO_MATCH)), "")
+
+
+def make_faulty(truth, fault):
+    points = truth.keypoints.copy()
+    if fault == "order":
+        return predict(truth, points=np.roll(points, 5, axis=1))
+    if fault == "ids":
+        return predict(truth, image_ids=np.roll(truth.images.ids, 1))
+    return predict(truth, points=points[:, :, [1, 0, 2]])  # y before x
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("order", "though 4 of 4 detections are centred in the box of a person, so images and px"),
+        ("ids", "and 0 of 4 detections are centred in the box of a person: coordinates may be no"),
+        ("axes", "of 4 detections are centred in the box of a person: coordinates may be no px"),
+    ],
+)
+def test_the_causes_are_named_by_python_and_the_commands(truth, fault, words, tmp_path, capsys):
+    results = make_faulty(truth, fault)
+    note = find_note(evaluate(truth, results))
+    assert words in note
+    paths = [str(tmp_path / name) for name in ("truth.json", "results.json")]
+    write_coco(truth, paths[0])
+    write_results(results, paths[1])
+    for whole in (False, True):
+        scored = evaluate_file(truth, paths[1], keep_predictions=whole).result
+        assert find_note(scored) == note
+    assert main(["check", paths[1], "--truth", paths[0]]) == 2
+    assert note in capsys.readouterr().out
+
+
+def test_nothing_is_said_where_somebody_is_matched_or_another_note_tells_it(truth):
+    assert not find_note(evaluate(truth, predict(truth)))
+    shares = replace(predict(truth), keypoints=truth.keypoints / [1000, 1000, 1])
+    told = replace(shares, notes=("until that is settled, AP and heights say nothing",))
+    assert not find_note(evaluate(truth, told))
+
+
+def test_parts_without_a_match_do_not_speak_for_the_whole(truth):
+    parts = [truth.take_images(np.array(rows)) for rows in ([0, 1], [2, 3])]
+    good, bad = predict(parts[0]), make_faulty(parts[1], "ids")
+    results = [evaluate(part, one) for part, one in zip(parts, (good, bad), strict=True)]
+    assert find_note(results[1]) and not find_note(merge_evaluations(results))
