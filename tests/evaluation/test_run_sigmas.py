@@ -1,6 +1,7 @@
 """Without --sigmas, people are scored with the sigmas that a run was trained with."""
 
 import json
+import shlex
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from smallpose.evaluation.sigma_file import (
     JointSigmas,
     describe_borrowed_sigmas,
     format_sigma_file,
+    read_sigmas,
 )
 from smallpose.io.coco_annotations import write_coco
 from smallpose.io.coco_results import write_results
@@ -56,10 +58,34 @@ def test_runs_of_other_joints_and_result_files_have_none(people, tmp_path):
     assert find_run_sigmas(people, [run, tmp_path / "results.json"]) is None
 
 
-def test_runs_with_different_sigmas_are_not_mixed(people, tmp_path):
-    runs = [write_run(tmp_path / "a", people), write_run(tmp_path / "b", people, (0.1,) * 3)]
-    with pytest.raises(InputError, match=r"different OKS sigmas; give those .* --sigmas FILE"):
+def test_runs_with_different_sigmas_are_not_mixed_and_the_remedy_works(people, tmp_path, capsys):
+    runs = [write_run(tmp_path / "a", people), write_run(tmp_path / "b b", people, (0.1,) * 3)]
+    with pytest.raises(InputError, match="were trained with different OKS sigmas; add --sigmas "):
         find_run_sigmas(people, runs)
+    write_coco(people, tmp_path / "truth.json")
+    call = ["compare", str(tmp_path / "truth.json"), *map(str, runs), "--intervals", "20"]
+    assert main(call) == 2
+    remedy = capsys.readouterr().err
+    words = shlex.split(remedy.partition("; add ")[2])
+    assert words[:2] == ["--sigmas", str(runs[0])] and words[-5:-3] == ["--sigmas", f"{runs[1]},"]
+    assert main([*call, *words[:2], "--json", "-"]) == 0
+    of_run = json.loads(capsys.readouterr().out)["differences"]
+    (tmp_path / "sigmas.json").write_text(json.dumps(SIGMAS))
+    assert main([*call, "--sigmas", str(tmp_path / "sigmas.json"), "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["differences"] == of_run
+
+
+def test_a_run_serves_as_a_file_of_sigmas(people, tmp_path):
+    borrowed = {"fin": "that of snout, its neighbour"}
+    run = write_run(tmp_path / "run", people, borrowed=borrowed)
+    for path in (run, run / "model.json"):
+        assert read_sigmas(path) == JointSigmas(SIGMAS, JOINTS, tuple(borrowed.items()))
+    known = {"skeleton": {"joints": ["nose", "left_eye"], "sigmas": None}}
+    (run / "model.json").write_text(json.dumps(known))
+    assert read_sigmas(run).values == (0.026, 0.025)
+    (run / "model.json").write_text('{"skeleton": {"joints": ["snout"], "sigmas": [1, 2]}}')
+    with pytest.raises(InputError, match="has no sigma for each of its joints"):
+        read_sigmas(run)
 
 
 def test_evaluate_scores_a_run_as_with_the_file_of_its_sigmas(people, tmp_path, capsys):

@@ -329,7 +329,7 @@ def _check_arguments(args: argparse.Namespace) -> None:
     if not labels.exists():
         remedy = "name a set of 'smallpose build', or a folder with annotations/train.json"
         raise InputError(f"--data {args.data}", f"has no {labels}", remedy)
-    if args.sigmas is not None and not args.sigmas.is_file():
+    if args.sigmas is not None and not args.sigmas.exists():
         raise InputError(f"--sigmas {args.sigmas}", "no such file", "check the path")
     words = _list_methods(args.methods)
     codes = tuple(word for word in words if is_method_code(word))

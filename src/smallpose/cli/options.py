@@ -335,5 +335,6 @@ def add_sigmas_option(parser: OptionGroup) -> None:
         metavar="FILE",
         default_text="those of the skeleton",
         help="JSON file of OKS sigmas, as 'smallpose sigmas' writes it: a list with one per "
-        'keypoint, or names with numbers ({"nose": 0.026, …}).',
+        'keypoint, or names with numbers ({"nose": 0.026, …}); or the folder of a run, for those '
+        "it was trained with.",
     )

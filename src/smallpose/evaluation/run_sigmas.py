@@ -1,5 +1,6 @@
 """Take the OKS sigmas that a run was trained with, where none are given."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,19 +9,13 @@ from msgspec import Struct
 
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
-from smallpose.evaluation.sigma_file import JointSigmas, set_sigmas
+from smallpose.evaluation.sigma_file import MODEL_CARD, JointSigmas, RunSkeleton, set_sigmas
 from smallpose.system.json_decode import read_json
 from smallpose.system.progress import print_status
 
 
-class _Skeleton(Struct):
-    joints: list[str] = []
-    sigmas: list[float] | None = None
-    not_measured: dict[str, str] = {}
-
-
 class _ModelCard(Struct):
-    skeleton: _Skeleton | None = None
+    skeleton: RunSkeleton | None = None
 
 
 def find_run_sigmas(people: Instances, paths: Sequence[Path]) -> JointSigmas | None:
@@ -46,7 +41,8 @@ def find_run_sigmas(people: Instances, paths: Sequence[Path]) -> JointSigmas | N
             raise InputError(
                 f"{first}, {other}",
                 "these runs were trained with different OKS sigmas",
-                "give those to score with by --sigmas FILE",
+                f"add --sigmas {shlex.quote(str(first))} to score all with those of that run, or "
+                f"--sigmas {shlex.quote(str(other))}, or --sigmas FILE",
             )
     print_status(
         f"OKS sigmas are those that {first} was trained with (model.json); --sigmas FILE sets "
@@ -67,7 +63,7 @@ def set_known_sigmas(people: Instances, file: Path | None, runs: Sequence[Path])
 
 
 def _read_card_sigmas(folder: Path) -> JointSigmas | None:
-    path = folder / "model.json"
+    path = folder / MODEL_CARD
     skeleton = read_json(path, _ModelCard).skeleton if path.is_file() else None
     if skeleton is None or not skeleton.sigmas or len(skeleton.sigmas) != len(skeleton.joints):
         return None

@@ -2,7 +2,7 @@
 
 A plain list has one number per keypoint. An object of names with numbers has its joints in any
 order. The object with `sigmas` and `joints` also says which sigmas were not measured; a score that
-uses such a sigma carries a note.
+uses such a sigma carries a note. The folder of a run has the sigmas that it was trained with.
 """
 
 import json
@@ -26,12 +26,21 @@ _FORMS = (
     'write [0.026, …] in the order of the joints, {"nose": 0.026, …}, or '
     '{"joints": ["nose", …], "sigmas": [0.026, …]}'
 )
+MODEL_CARD = "model.json"  # of a run
 _COMPARABLE = "the numbers are comparable only with others of the same sigmas"
 
 
 class _SigmaFile(Struct):
     sigmas: list[float]
     joints: list[str]
+    not_measured: dict[str, str] = {}
+
+
+class RunSkeleton(Struct):
+    """The joints of a run, as its model.json has them; without sigmas they are the known ones."""
+
+    joints: list[str] = []
+    sigmas: list[float] | None = None
     not_measured: dict[str, str] = {}
 
 
@@ -116,13 +125,18 @@ def select_sigma_notes(notes: Iterable[str]) -> list[str]:
 def read_sigmas(path: Path) -> JointSigmas | list[float]:
     """Read a list of sigmas, sigmas by name, or an object as `format_sigma_file` writes it.
 
+    Args:
+        path: of the file, or the folder of a run, or its model.json.
     Raises: InputError where the file is none of them.
     """
+    path = path / MODEL_CARD if (path / MODEL_CARD).is_file() else path
     data = read_bytes(path)
     kind: Any = list[float] | dict[str, Raw]
     shape = decode_json(path, data, kind, _FORMS)
     if isinstance(shape, list):
         return shape
+    if "skeleton" in shape:
+        return _read_run_sigmas(path, shape["skeleton"])
     if not {"sigmas", "joints"} & shape.keys():
         refuse_repeated_keys(path, data)
         values = [
@@ -141,6 +155,15 @@ def read_sigmas(path: Path) -> JointSigmas | list[float]:
     return JointSigmas(
         tuple(content.sigmas), tuple(content.joints), tuple(content.not_measured.items())
     )
+
+
+def _read_run_sigmas(path: Path, skeleton: Raw) -> JointSigmas:
+    """Return the sigmas of a run; those of its joints where it was trained with no others."""
+    card = decode_json(f"{path}, skeleton", bytes(skeleton), RunSkeleton, _FORMS)
+    values = card.sigmas or resolve_skeleton(card.joints).sigmas.tolist()
+    if not card.joints or len(values) != len(card.joints):
+        raise InputError(str(path), "has no sigma for each of its joints", _FORMS)
+    return JointSigmas(tuple(values), tuple(card.joints), tuple(card.not_measured.items()))
 
 
 def set_sigmas(people: Instances, path: Path | None) -> Instances:

@@ -25,6 +25,7 @@ from smallpose.io.unknown_images import UnknownImages
 from smallpose.report.dataset_report import SPLITS, DatasetReport, count_datasets
 from smallpose.report.inputs.arguments import ReportArguments, sort_arguments
 from smallpose.report.inputs.best_run import compute_seed_mean, find_seeds, rank_runs
+from smallpose.report.inputs.different_sigmas import describe_different_sigmas
 from smallpose.report.inputs.person_matching import RunPredictions, match_people
 from smallpose.report.inputs.result_files import check_run_fits_truth, describe_result_file
 from smallpose.report.inputs.runs import (
@@ -37,6 +38,7 @@ from smallpose.report.inputs.runs import (
 from smallpose.report.inputs.scores import (
     RunScore,
     choose_num_resamples,
+    group_scores,
     score_run,
     score_run_on_both,
 )
@@ -194,7 +196,7 @@ def _read_runs_of_set(runs: Sequence[Run], images: Path | None, sigmas: Path | N
         results=results,
         scores=scores,
         images=_find_images(test, images, data),
-        notes=(*_list_run_notes(runs), *_list_sigma_notes(scores.values())),
+        notes=(*_list_run_notes(runs, scores), *_list_sigma_notes(scores.values())),
     )
 
 
@@ -207,13 +209,14 @@ def _list_sigma_notes(scores: Iterable[RunScore]) -> list[str]:
     return notes
 
 
-def _list_run_notes(runs: Sequence[Run]) -> tuple[str, ...]:
-    """Say which runs are not in the paper's tables, on the terminal as well."""
-    note = describe_own_sets(runs)
-    if not note:
-        return ()
-    print_status(note)
-    return (note,)
+def _list_run_notes(
+    runs: Sequence[Run], scores: Mapping[int, RunScore] | None = None
+) -> tuple[str, ...]:
+    """Say which runs are not in the paper's tables, or have other sigmas; on the terminal, too."""
+    notes = (describe_own_sets(runs), describe_different_sigmas(group_scores(runs, scores)))
+    for note in filter(None, notes):
+        print_status(note)
+    return tuple(filter(None, notes))
 
 
 def _read_results_of_truth(
@@ -269,7 +272,7 @@ def _read_results_of_truth(
         scores=scores,
         images=images,
         notes=(
-            *_list_run_notes(runs),
+            *_list_run_notes(runs, scores),
             *([common.note] if common.note else []),
             *notes,
             *_list_sigma_notes(scores.values()),

@@ -9,7 +9,7 @@ from tests.report.conftest import Project
 
 from smallpose.core.skeleton import COCO17
 from smallpose.report.claims.inputs import read_our_runs
-from smallpose.report.inputs.runs import Run, describe_own_sets, read_run
+from smallpose.report.inputs.runs import Run, describe_own_sets, group_seeds, read_run
 from smallpose.report.report_data import ReportData, read_report_data
 from smallpose.report.tables import paper_tables
 
@@ -78,3 +78,23 @@ def test_a_report_of_own_runs_says_that_they_are_left_out(own_runs: list[Path]) 
     assert not data.has_runs_of_paper
     assert not data.is_built
     assert "not in the paper's tables" in data.notes[0]
+
+
+def test_runs_that_were_scored_with_different_sigmas_are_named(
+    project: Project, own_runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both were rows of one table, and would have been the seeds of one method."""
+    shutil.copytree(own_runs[0], tmp_path / "other")
+    path = tmp_path / "other" / "result.json"
+    result = json.loads(path.read_text())
+    result["evaluation"]["settings"]["sigmas"] = [0.05] * 19
+    path.write_text(json.dumps(result))
+    runs = [read_run(own_runs[0]), read_run(tmp_path / "other")]
+    assert len(group_seeds(runs)) == 2
+    words = "are scored with different OKS sigmas, so their numbers cannot be compared"
+    assert words in paper_tables.build_results_table(runs).note
+    assert words not in paper_tables.build_results_table(runs[:1]).note
+    shutil.rmtree(own_runs[0].parent / "own")  # nothing to score them on again
+    data = read_report_data([own_runs[0], tmp_path / "other"])
+    assert any(words in note for note in data.notes)
+    assert f"--sigmas {own_runs[0]}" in capsys.readouterr().err

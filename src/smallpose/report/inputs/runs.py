@@ -277,7 +277,8 @@ def group_seeds(runs: Sequence[Run]) -> list[list[int]]:
     for index, run in enumerate(runs):
         recipe = tuple(sorted((k, str(v)) for k, v in run.recipe_fields.items()))
         settings = (run.method, run.trained_on, run.recipe, recipe, run.epochs, run.steps)
-        key = (*settings, run.data, run.name)
+        sigmas = tuple((run.evaluation.get("settings") or {}).get("sigmas") or ())
+        key = (*settings, run.data, run.name, sigmas)
         groups.setdefault(key, []).append(index)
     return list(groups.values())
 

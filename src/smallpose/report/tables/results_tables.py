@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from smallpose.core.table import Column, Table
 from smallpose.evaluation.sigma_file import select_sigma_notes
+from smallpose.report.inputs.different_sigmas import describe_different_sigmas
 from smallpose.report.inputs.run_labels import collect_run_notes, label_run
-from smallpose.report.inputs.runs import Run
 from smallpose.report.inputs.scores import SeedGroup
 from smallpose.report.tables.table_parts import (
     COUNTED_AS_COCO,
@@ -24,7 +24,7 @@ def build_results_table(runs: Runs, protocol: str = "coco") -> Table:
     """Build the table of our runs by one protocol, in the paper's columns."""
     metrics, points = choose_metrics(protocol)
     groups = group_runs(runs)
-    sigmas = _describe_sigmas([group.first_run for group in groups])
+    sigmas = _describe_sigmas(groups)
     if all(group.first_run.is_result_file for group in groups):
         return _build_file_table(groups, protocol, sigmas)
     if any(group.first_run.setting == "A" for group in groups):
@@ -68,9 +68,12 @@ def _describe_settings(groups: Sequence[SeedGroup], protocol: str) -> str:
     return f"{note} {rows} were trained and scored on {' or '.join(own)}."
 
 
-def _describe_sigmas(runs: Sequence[Run]) -> str:
-    """Say in a note which sigmas were not measured; "" where all were."""
-    return "".join(f" Note: {note}." for note in select_sigma_notes(collect_run_notes(runs)))
+def _describe_sigmas(groups: Sequence[SeedGroup]) -> str:
+    """Say in a note which sigmas were not measured, or differ; "" where all were, and none does."""
+    runs = [group.first_run for group in groups]
+    different = describe_different_sigmas(groups)
+    notes = [*select_sigma_notes(collect_run_notes(runs)), *([different] if different else [])]
+    return "".join(f" Note: {note}." for note in notes)
 
 
 def _build_file_table(groups: Sequence[SeedGroup], protocol: str, sigmas: str) -> Table:
