@@ -63,7 +63,7 @@ study: install
 # Weights of rtmo_tiny, trained on synthetic people: `smallpose predict rtmo_tiny photos` finds them
 # in the cache afterwards. About 30 CPU minutes; run it again to continue.
 weights: install
-	$(V)/smallpose weights train rtmo_tiny
+	env -u OMP_NUM_THREADS $(V)/smallpose weights train rtmo_tiny
 
 # A wheel for this kind of machine and every Python from 3.11 on, tried in a fresh environment of
 # each that is found. It is built from the source archive, so that nothing of this folder slips in.

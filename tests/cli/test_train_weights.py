@@ -72,8 +72,9 @@ def test_an_interrupted_step_is_repeated_and_finished_ones_are_not(cache, monkey
     calls = []
     fails_at = "build"
 
-    def run(verb, *words):
+    def run(verb, *words, one_thread=True):
         calls.append(verb)
+        assert one_thread == (verb != "train")
         if verb == fails_at:
             raise RunError("smallpose build", "ended with exit code 3", "read its error above")
         if verb == "train":

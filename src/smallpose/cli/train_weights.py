@@ -25,6 +25,7 @@ from smallpose.system.progress import print_status
 SOURCES = ("coco", "mpii", "aic", "hieve", "posetrack")
 SEED = 0
 _MODEL = "model.safetensors"
+_RESULT = "result.json"
 
 
 def refuse_other_method(name: str) -> None:
@@ -75,8 +76,11 @@ def _run_steps(name: str, work: Path, size: str, overrides: Sequence[str]) -> No
 
     _run_once(synthetic, synth)
     _run_once(data, build)
+    if (run / _RESULT).exists():
+        return
     options = ("--setting", "B", "--recipe", "quick", *seed, "--out", run)
-    run_verb("train", name, "--data", data, *options, "--resume", *overrides)
+    fields = ("validate_every=1000", *overrides)  # the test at the end tells enough
+    run_verb("train", name, "--data", data, *options, "--resume", *fields, one_thread=False)
 
 
 def _run_once(folder: Path, make: Callable[[], None]) -> None:
@@ -91,7 +95,7 @@ def _run_once(folder: Path, make: Callable[[], None]) -> None:
 
 def _keep_run(name: str, run: Path, folder: Path) -> None:
     """Keep a run's weights, the file last, with what they were made of."""
-    result = json.loads((run / "result.json").read_text())
+    result = json.loads((run / _RESULT).read_text())
     scores = result["evaluation"]["protocols"]["coco"]
     record = {
         "name": name,
