@@ -81,13 +81,24 @@ $(V)/.ready: pyproject.toml constraints.txt setup.py $(wildcard src/smallpose/*/
 	@$(PY) -c 'import sys; v = sys.version.split()[0]; sys.version_info >= (3, 11) or sys.exit( \
 	  f"smallpose: needs Python 3.11 or newer, $(PY) is {v}; name another one: make PY=python3.12")'
 	$(PY) -m venv .venv
-	$(V)/python -m pip install -q --no-compile --disable-pip-version-check -c constraints.txt \
-	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) \
-	  -e ".[build,plots,video,large,torch,onnx,openvino,movenet,polars,torchmetrics,dev]"
+	@$(MAKE) --no-print-directory -j 2 packages package
 	touch $@
+
+# What the package needs is unpacked on one core while it is compiled itself on another.
+PIP = $(V)/python -m pip install -q --no-compile --disable-pip-version-check -c constraints.txt \
+  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+EXTRAS := build plots video large torch onnx openvino movenet polars torchmetrics dev
+
+packages:
+	$(V)/python .ci/requirements.py $(EXTRAS) >.venv/requirements.txt
+	$(PIP) -r .venv/requirements.txt
+
+package:
+	$(PIP) --no-deps -e .
 
 # Builds docs/ and an API reference as static HTML, which opens from disk.
 docs: install
 	$(V)/python docs/site/build.py --out build/docs
 
-.PHONY: demo test pytest check-long chromium docs check lint types bench study weights golden wheel install
+.PHONY: demo test pytest check-long chromium docs check lint types bench study weights golden wheel install packages \
+  package

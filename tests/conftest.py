@@ -3,9 +3,10 @@
 import difflib
 import fcntl
 import gc
+import importlib.util
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -31,9 +32,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item, long in zip(items, is_long, strict=True) if long == is_long_run]
 
 
-def pytest_collection() -> None:
-    """Collect no garbage while modules and tests are made: all of them stay."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect no garbage while modules and tests are made: all of them stay.
+
+    In a fresh clone one process after the other collects: each uses what the first one compiled.
+    """
     gc.disable()
+    with Path(__file__).open() as lock:
+        if _must_compile():
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        return (yield)
+
+
+def _must_compile() -> bool:
+    """Return whether no bytecode of the largest library is kept yet, but will be."""
+    torch = importlib.util.find_spec("torch")
+    is_compiled = torch is None or torch.cached is None or Path(torch.cached).exists()
+    return not is_compiled and not sys.dont_write_bytecode
 
 
 def pytest_collection_finish() -> None:
