@@ -69,10 +69,11 @@ def run_command(args: argparse.Namespace) -> None:
     """Choose people, compute their maps with every method and draw them side by side."""
     suffix = _check_arguments(args)
     from smallpose.dataloading.images import ImageReader, open_set_images
-    from smallpose.inference.feature_maps.top_down import compute_feature_maps
+    from smallpose.inference.feature_maps.top_down import UnknownFormError, compute_feature_maps
     from smallpose.io.coco_annotations import read_coco
     from smallpose.report.figures.feature_maps import draw_feature_maps
     from smallpose.system.files import write_atomically
+    from smallpose.system.progress import print_status
 
     people = read_coco(args.data)
     in_built_set = args.images.name == "images" and (args.images.parent / "manifest.json").is_file()
@@ -81,22 +82,31 @@ def run_command(args: argparse.Namespace) -> None:
     heatmaps: dict[str, list[np.ndarray]] = {}
     features: dict[str, list[np.ndarray]] = {}
     crops: list[np.ndarray] = []
+    undrawn: list[UnknownFormError] = []
     for text in args.runs:
         method, path = _load_method(text)
         title = method.name if method.name not in heatmaps else f"{method.name} ({path})"
         if title in heatmaps:
             raise InputError(text, "was given twice", "pass each run once")
-        maps = [
-            compute_feature_maps(
-                method,
-                images.read(people.images.file_names[people.image_rows[row]]),
-                people.boxes_xywh[row : row + 1],
-            )
-            for row in rows.tolist()
-        ]
+        try:
+            maps = [
+                compute_feature_maps(
+                    method,
+                    images.read(people.images.file_names[people.image_rows[row]]),
+                    people.boxes_xywh[row : row + 1],
+                )
+                for row in rows.tolist()
+            ]
+        except UnknownFormError as error:  # the others can be drawn
+            undrawn.append(error)
+            continue
         crops = crops or [m.crops[0] for m in maps]
         heatmaps[title] = [m.heatmaps[0] for m in maps]
         features[title] = [m.features[0] for m in maps]
+    if not heatmaps:
+        raise undrawn[0]
+    for error in undrawn:
+        print_status(f"{error.where}: {error.what}; left out")
     figure = draw_feature_maps(crops, heatmaps, features, people.boxes_xywh[rows, 3].tolist())
     buffer = io.BytesIO()
     figure.savefig(buffer, format=suffix)

@@ -24,6 +24,10 @@ from smallpose.methods.full_image import FullImageMethod
 Floats = NDArray[np.float64]
 
 
+class UnknownFormError(InputError):
+    """A method has no maps that could be drawn."""
+
+
 class FeatureMaps(NamedTuple):
     """The maps of n people.
 
@@ -44,7 +48,7 @@ def compute_feature_maps(method: PoseMethod, image: ImageArray, boxes_xywh: Floa
 
     Args:
         boxes_xywh: (n, 4) px.
-    Raises: InputError for a method without a backbone, or without maps or spreads.
+    Raises: UnknownFormError for a method without a backbone, or without maps or spreads.
     """
     was_training = method.training
     method.eval()
@@ -105,8 +109,8 @@ def _compute_heatmaps(method: PoseMethod, outputs: Tensor | tuple[Tensor, ...]) 
     return outputs.amax(dim=1).double().cpu()
 
 
-def _describe_unknown_form(method: PoseMethod, what: str) -> InputError:
-    return InputError(f"features {method.name}", what, "leave it out")
+def _describe_unknown_form(method: PoseMethod, what: str) -> UnknownFormError:
+    return UnknownFormError(f"features {method.name}", what, "leave it out")
 
 
 def _draw_gaussians(coordinates: Tensor, input_wh: tuple[int, int]) -> Tensor:
