@@ -11,7 +11,7 @@ from smallpose.core.instances import make_images, make_instances
 from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17
 from smallpose.evaluation.evaluate import evaluate
-from smallpose.io.coco_annotations import read_coco
+from smallpose.io.coco_annotations import read_coco, write_coco
 from smallpose.io.coco_results import read_results
 from smallpose.io.coco_results_fast import read_results_fast
 from smallpose.io.coco_results_slow import read_results_slow
@@ -352,3 +352,37 @@ def test_frames_that_labels_and_results_call_otherwise_are_named(labels, results
     with pytest.raises(InputError) as error:
         read_results(tmp_path / "found.json", truth, unknown_images="drop")
     assert remedy in str(error.value)
+
+
+def test_both_ways_out_of_other_numbers_are_commands_that_work(tmp_path, capsys):
+    """Labels of every tenth frame have ids 1 to 10, and results of all frames ids 1 to 100."""
+    names = [f"{10 * index:06d}.jpg" for index in range(10)]
+    boxes = np.array([[10.0, 10, 60, 80]] * 10)
+    points = np.full((10, 17, 3), 2.0)
+    points[:, :, :2] = RNG.uniform(10, 70, (10, 17, 2))
+    images = make_images(range(1, 11), names, [100] * 10, [100] * 10)
+    truth = make_instances(COCO17, images, range(10), boxes, points)
+    write_coco(truth, tmp_path / "labels.json")
+    frames = [
+        {"image_id": frame + 1, "file_name": f"{frame:06d}.jpg", "category_id": 1, "score": 0.5}
+        | {"keypoints": points[frame // 10].ravel().tolist()}
+        for frame in range(100)
+    ]
+    words = [str(tmp_path / "labels.json"), str(write(tmp_path / "all.json", frames))]
+    assert main(["evaluate", *words]) == 2
+    error = capsys.readouterr().err
+    assert "--unknown-images drop; ids that predict numbered itself" in error
+    assert "smallpose predict METHOD --data TRUTH.json --images DIR --out RESULTS.json" in error
+    for verb, more in (("evaluate", ()), ("compare", (words[1] + ".2", "--intervals", "20"))):
+        if more:
+            write(tmp_path / "all.json.2", frames)
+        call = [verb, *words, *more, "--unknown-images", "drop", "--json", "-"]
+        assert main(call) == 0
+        printed = json.loads(capsys.readouterr().out)
+        if verb == "evaluate":
+            assert printed["protocols"]["coco"]["AP"] == pytest.approx(1)
+    # With the ids of the labels, as `predict --data` writes them.
+    own = [one | {"image_id": row + 1} for row, one in enumerate(frames[::10])]
+    write(tmp_path / "all.json", own)
+    assert main(["evaluate", *words, "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["protocols"]["coco"]["AP"] == pytest.approx(1)

@@ -195,7 +195,8 @@ class ImageLookup:
             f"image_id {image_id!r} is the image {own_name!r}, but file_name is {file_name!r}",
             "correct one of the two, or go by the names alone, without results of images that the "
             "ground truth does not have: --unknown-images drop; ids that predict numbered itself "
-            "become those of the truth with predict --data TRUTH.json --images DIR",
+            "become those of the truth with smallpose predict METHOD --data TRUTH.json --images "
+            "DIR --out RESULTS.json",
         )
 
     def _find_rows_by_name(self, name: str) -> list[int]:
