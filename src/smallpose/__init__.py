@@ -5,7 +5,7 @@ first used, so that a command starts as fast as the modules it needs.
 """
 
 from importlib import import_module
-from inspect import isfunction, signature
+from types import FunctionType
 from typing import Any
 
 from smallpose._version import __version__
@@ -58,18 +58,21 @@ def __getattr__(name: str) -> Any:
         from smallpose.system.packages import explain_import_error
 
         raise explain_import_error(f"smallpose.{name}", error) from None
-    if isfunction(value) or name in _OPTIONS_FROM:
+    if isinstance(value, FunctionType) or name in _OPTIONS_FROM:
         value = _name_arguments(name, value)
     globals()[name] = value
     return value
 
 
 def _name_arguments(name: str, value: Any) -> Any:
+    # `inspect` is imported late, because commands should start fast and do not need it.
+    from inspect import signature
+
     from smallpose.core.argument_errors import name_arguments, name_arguments_of_class
 
     others = _OPTIONS_FROM.get(name)
     more = tuple(signature(__getattr__(others)).parameters.values()) if others else ()
-    if isfunction(value):
+    if isinstance(value, FunctionType):
         return name_arguments(value, more)
     return name_arguments_of_class(value, more)
 

@@ -6,7 +6,8 @@ from importlib import import_module
 
 import pytest
 
-from smallpose.cli.main import _OTHER_WORDS, VERBS, main
+from smallpose.cli import main as cli_main
+from smallpose.cli.main import _OTHER_WORDS, VERBS, main, run_program
 
 ALL = [verb for group in VERBS.values() for verb in group]
 
@@ -28,6 +29,29 @@ def test_the_help_of_each_verb_ends_with_an_example(verb, capsys):
     assert left.value.code == 0
     example = import_module(f"smallpose.cli.{verb}").EXAMPLE.replace("\n", "\n  ")
     assert capsys.readouterr().out.endswith(f":\n  {example}\n")
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["a.json", "--he"]])
+def test_the_usage_of_a_verb_has_all_options_and_files(words, capsys):
+    with pytest.raises(SystemExit):
+        main(["evaluate", *words])
+    usage = capsys.readouterr().out.split("\n\n")[0].split()
+    assert usage[:3] == ["usage:", "smallpose", "evaluate"]
+    assert usage[-2:] == ["TRUTH.json", "PREDICTIONS.json"]
+    assert "[--protocol" in usage
+
+
+def test_evaluate_keeps_freed_memory_where_the_process_is_its_own(monkeypatch):
+    kept = []
+    monkeypatch.setattr(cli_main, "keep_freed_memory", lambda: kept.append(sys.argv[1]))
+    monkeypatch.setattr(cli_main, "end_process", lambda code: None)
+    for verb in ("check", "evaluate"):
+        monkeypatch.setattr(sys, "argv", ["smallpose", verb, "--help"])
+        with pytest.raises(SystemExit):
+            run_program()
+        with pytest.raises(SystemExit):
+            main([verb, "--help"])
+    assert kept == ["evaluate"]
 
 
 def test_a_wrong_verb_gets_a_suggestion(capsys):

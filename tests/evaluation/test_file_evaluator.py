@@ -16,6 +16,7 @@ from smallpose.evaluation.matching import native, native_matching
 from smallpose.io import coco_results_fast, json_text, pose_pairs
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.coco_results import read_results
+from smallpose.system import threads
 
 ALL = ("coco", "owned", "recall")
 needs_extension = pytest.mark.skipif(
@@ -105,6 +106,22 @@ def test_notes_on_the_results_are_those_of_the_whole_file(crowded_dataset, write
     scored = assert_same_as_whole(truth, path)
     assert scored.predictions is None
     assert any("tail" in note for note in scored.result.notes)
+
+
+@needs_extension
+def test_labels_looked_at_in_another_thread_say_the_same(crowded_dataset, write, monkeypatch):
+    monkeypatch.setattr(threads, "count_cores", lambda: 2)
+    dataset = crowded_dataset(8, 21, images=40, people=8)
+    for one in dataset.coco["annotations"]:
+        one["keypoints"] = [0 if i % 3 < 2 else v for i, v in enumerate(one["keypoints"])]
+    truth, path = write(dataset.coco, dataset.results)
+    alone = evaluate_file(truth, path).result
+    assert any("labelled" in note for note in alone.notes)
+    begun = []
+    monkeypatch.setattr(evaluator, "_MIN_PEOPLE_FOR_THREADS", 1)
+    monkeypatch.setattr(evaluator, "begin", lambda work: begun.append(work) or threads.begin(work))
+    assert evaluate_file(truth, path).result.to_json() == alone.to_json()
+    assert len(begun) == 1
 
 
 @needs_extension

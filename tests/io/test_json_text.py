@@ -1,5 +1,8 @@
+import mmap
 import random
 import struct
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +22,23 @@ def parse_number(text):
     ]
     assert str(values[0]) == str(values[1]), text
     return values[1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems provide pages when needed")
+def test_a_part_of_a_column_is_provided_at_once_and_stays_empty():
+    def count_pages():
+        return int(Path("/proc/self/statm").read_text().split()[1])
+
+    memory = json_text.allocate(1 << 26)
+    column = memoryview(memory)
+    before = count_pages()
+    json_text.populate(column, 0.25, 0.5)
+    num_provided = count_pages() - before
+    if not num_provided:
+        pytest.skip("before Linux 5.14")
+    assert num_provided == pytest.approx((1 << 24) / mmap.PAGESIZE, rel=0.05)
+    assert not any(column[:: mmap.PAGESIZE])
+    json_text.populate(bytearray(8), 0, 1)  # a small column needs no page of its own
 
 
 @needs_extension

@@ -4,9 +4,8 @@ import argparse
 import json
 import math
 import sys
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from smallpose.cli.evaluate_figures import draw_figures, draw_worst_people, name_model
 from smallpose.cli.options import (
@@ -167,8 +166,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(files, "all numbers")
 
 
-@dataclass(frozen=True)
-class _Inputs:
+class _Inputs(NamedTuple):
     """What is scored, and how.
 
     Args:
@@ -360,7 +358,9 @@ def _format_output(
     sections: dict[str, _Section],
 ) -> str:
     """Write the JSON where it goes to a file; return what goes to stdout."""
-    from smallpose.evaluation.console_table import fill_text
+    # Imported here, because the scan of the labels begins before what the rest needs is imported.
+    from dataclasses import replace
+
     from smallpose.system.files import write_atomically
 
     half = replace(result.half_detected, has_breakdown="height" in sections)
@@ -371,6 +371,9 @@ def _format_output(
         return text
     if args.json:
         write_atomically(args.json, text)
+    # Imported here, because JSON needs no tables and should be there fast.
+    from smallpose.evaluation.console_table import fill_text
+
     blocks = [lines for _, lines in sections.values()]
     # In frames without any label, AP and its heights are empty tables.
     if len(truth) or not args.video:

@@ -34,6 +34,7 @@ from smallpose.core.errors import SmallposeError
 from smallpose.system.files import describe_os_error
 from smallpose.system.image_limits import allow_pixels
 from smallpose.system.link_roots import allow_link_roots
+from smallpose.system.memory import keep_freed_memory
 from smallpose.system.packages import explain_import_error, require_packages
 from smallpose.system.process_end import end_process
 from smallpose.system.threads import import_numpy_single_threaded
@@ -120,8 +121,11 @@ _UNRECOGNIZED = "unrecognized arguments: "
 
 def run_program() -> NoReturn:
     """Run the command of this process, and end it with the command's exit code."""
+    ends_at_once = sys.argv[1:] and sys.argv[1] in _ENDS_AT_ONCE
+    if ends_at_once:
+        keep_freed_memory()
     code = main()
-    if sys.argv[1:] and sys.argv[1] in _ENDS_AT_ONCE:
+    if ends_at_once:
         end_process(code)
     sys.exit(code)
 
@@ -293,6 +297,12 @@ class _OneLineParser(argparse.ArgumentParser):
     def format_usage(self) -> str:
         self._line_width = None
         return super().format_usage()
+
+    def parse_known_intermixed_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
+        # Without a usage, argparse formats that of all options for a terminal that it measures;
+        # only the help shows it (-h, --help, or the beginning of it).
+        self.usage = None if any(word.startswith(("-h", "--h")) for word in args) else self.prog
+        return super().parse_known_intermixed_args(args, namespace)
 
     def error(self, message: str) -> None:  # type: ignore[override]
         remedy = f"see '{self.prog} --help'"

@@ -22,7 +22,6 @@ from smallpose.evaluation.comparability import (
     merge_data_facts,
 )
 from smallpose.evaluation.config import ScoringConfig, refuse_other_tables
-from smallpose.evaluation.console_table import fill_text, format_evaluation, format_number
 from smallpose.evaluation.matching.arrays import ImageGroups, Ints, Matches
 from smallpose.evaluation.matching.greedy import match_detections
 from smallpose.evaluation.matching.image_groups import group_by_image
@@ -125,15 +124,22 @@ class Evaluation:
 
     def format_tables(self) -> str:
         """Return all that is printed but the sentence on height."""
+        # Imported here, because JSON has no tables and should be there fast.
+        from smallpose.evaluation.console_table import format_evaluation
+
         return format_evaluation(
             self.protocols, self.people, self.settings, self.notes, self.intervals
         )
 
     def __str__(self) -> str:
+        from smallpose.evaluation.console_table import fill_text
+
         return f"{self.format_tables()}\n\n{fill_text(f'{self.half_detected.describe()}.')}"
 
     def __repr__(self) -> str:
         """Return the AP of each protocol in one line; `print` shows all."""
+        from smallpose.evaluation.console_table import format_number
+
         people = format_count(self.people.get("all", 0), "person", "people")
         values = ", ".join(
             f"{protocol} {name} {format_number(metrics[name])}"

@@ -5,8 +5,8 @@ keypoints.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,12 +51,13 @@ from smallpose.evaluation.scoring.detected_people import (
 )
 from smallpose.evaluation.scoring.precision_recall import THRESHOLDS
 from smallpose.io.label_faults import describe_label_faults
+from smallpose.system.threads import begin
 
+_MIN_PEOPLE_FOR_THREADS = 20_000
 MIN_RELEASED_BYTES = 1 << 26  # of keypoints; fewer may still be read while others are matched
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """What is kept of some detections, which are in the order of their file within an image.
 
     Args:
@@ -70,17 +71,11 @@ class Piece:
     candidates: RankedCandidates
 
 
-@dataclass(frozen=True)
-class _LabelFacts:
-    """What is said of the keypoints of the labels, where these were released.
+class _LabelFacts(NamedTuple):
+    """What `measure_share_outside` and `describe_label_faults` say of the labels."""
 
-    Args:
-        outside: (n,) see `measure_share_outside`.
-        faults: see `describe_label_faults`.
-    """
-
-    outside: Floats | None = None
-    faults: tuple[str, ...] | None = None
+    outside: Floats
+    faults: tuple[str, ...]
 
 
 class Evaluator:
@@ -112,7 +107,7 @@ class Evaluator:
         self._skeleton: Skeleton | None = None
         self._scored: ScoredPoses | None = None
         self._has_boxes = False
-        self._label_facts = _LabelFacts()
+        self._label_facts: _LabelFacts | None = None  # where keypoints were released
 
     def add(self, predictions: Predictions) -> None:
         """Add some detections.
@@ -219,18 +214,21 @@ class Evaluator:
             return
         if keypoints.positions.nbytes < MIN_RELEASED_BYTES:
             return
-        self._label_facts = _LabelFacts(
-            outside=measure_share_outside(self.truth.boxes_xywh, self.truth.keypoints),
-            faults=tuple(describe_label_faults(self.truth)),
-        )
-        self._collect_later_notes()  # which may need them
+        self._label_facts = self._collect_notes_on_labels()
         poses = replace(self._scored.poses, keypoints=np.zeros((0, 0, 3)))
         self._scored = replace(self._scored, poses=poses)
         keypoints.release()
 
-    def _collect_later_notes(self) -> None:
+    def _collect_notes_on_labels(self) -> _LabelFacts:
+        """Collect the notes left for later, and what is said of the labels."""
         while self._later_notes:
             self.add_notes(self._later_notes.pop(0)())
+        if self._label_facts is not None:
+            return self._label_facts
+        return _LabelFacts(
+            outside=measure_share_outside(self.truth.boxes_xywh, self.truth.keypoints),
+            faults=tuple(describe_label_faults(self.truth)),
+        )
 
     def _evaluate(self, pieces: list[Piece]) -> Evaluation:
         scored = self._scored
@@ -238,6 +236,10 @@ class Evaluator:
             skeleton = self.truth.skeleton
             no_poses = np.zeros((0, len(skeleton), 3))
             scored = self._select(make_predictions(skeleton, [], no_poses, []))
+        # All that needs no matches, while another thread looks for them.
+        get_label_facts = self._collect_notes_on_labels
+        if len(self.truth) >= _MIN_PEOPLE_FOR_THREADS:
+            get_label_facts = begin(get_label_facts)
         total = _concat_pieces(pieces)
         if pieces is not self._pieces:
             pieces.clear()
@@ -250,15 +252,15 @@ class Evaluator:
         )
         del total
         counts = count_matches(scored, groups, matches, boxes, scores, self.config)
-        self._collect_later_notes()
+        facts = collect_data_facts(scored, groups, boxes, self._has_boxes)
+        label_facts = get_label_facts()
         notes = [
-            *collect_notes(scored, self._notes, self.config, boxes, self._label_facts.faults),
+            *collect_notes(scored, self._notes, self.config, boxes, label_facts.faults),
             *describe_unlabelled_images(counts, self.truth, self.config),
             *describe_undetected_images(counts, self._notes, self.covers_images),
         ]
         notes += describe_no_match(counts, groups, self.truth, boxes, notes)
-        detected = list_detected_people(scored, groups, matches, self._label_facts.outside)
-        facts = collect_data_facts(scored, groups, boxes, self._has_boxes)
+        detected = list_detected_people(scored, groups, matches, label_facts.outside)
         del scores, boxes, groups, matches  # accumulating needs about as much memory
         return summarize_counts(
             counts,

@@ -4,10 +4,10 @@ Then the keypoints are dropped, so that the memory is that of the ground truth a
 thread, and results of any size can be scored. The numbers are those of `evaluate`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,6 @@ from smallpose.io.mismatch import add_mismatch_note
 from smallpose.io.pose_pairs import list_sampled_images, list_sampled_rows
 from smallpose.io.predicted_images import check_predicted_images, get_image_list_path
 from smallpose.io.unknown_images import UnknownImages
-from smallpose.system.threads import begin
 
 if TYPE_CHECKING:
     from smallpose.evaluation.slices.slice_matching import SliceMatching
@@ -38,8 +37,7 @@ MAX_PEOPLE_IN_IMAGE = 1000
 _NO_IDS = np.zeros(0, dtype=np.int64)
 
 
-@dataclass(frozen=True)
-class FileEvaluation:
+class FileEvaluation(NamedTuple):
     """The evaluation of a result file.
 
     Args:
@@ -55,8 +53,7 @@ class FileEvaluation:
     matching: "SliceMatching | None" = None
 
 
-@dataclass(frozen=True)
-class _Chunk:
+class _Chunk(NamedTuple):
     """What is kept of a chunk of the file.
 
     Args:
@@ -158,10 +155,9 @@ def _score_chunks(
     images = check_predicted_images(path, truth, detected_ids, sampled.skeleton.joints)
     if images.skeleton is not None:  # other joints than those that were scored
         return None
-    mismatch = begin(lambda: add_mismatch_note(truth, sampled).notes)
     evaluator.covers_images = images.covers_images
     evaluator.add_notes([*results.notes, *images.notes])
-    evaluator.add_later_notes(mismatch)
+    evaluator.add_later_notes(lambda: add_mismatch_note(truth, sampled).notes)
     num_detections = sum(len(chunk.piece.scores) for chunk in results.values)
     is_whole = all(chunk.is_whole for chunk in results.values)
     return evaluator, is_whole and num_detections >= MIN_DETECTIONS

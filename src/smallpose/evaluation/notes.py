@@ -265,16 +265,18 @@ def describe_unlabelled_images(
     whose score reaches the lower quartile of those that match a person at the first threshold. In
     ordinary sets detections in images without people have lower scores.
     """
+    total = len(counts.image_ids)
+    is_labelled = np.zeros(len(truth.images), dtype=bool)
+    is_labelled[truth.image_rows] = True
+    if _are_few(total - int(np.count_nonzero(is_labelled)), total):
+        return []  # as for most sets, without a look at the detections
     scores = counts.scores[(counts.true_positives[0] & 1) > 0]
     if not len(scores):
         return []
-    is_labelled = np.zeros(len(truth.images), dtype=bool)
-    is_labelled[truth.image_rows] = True
     has_label = is_member(counts.image_ids, truth.images.ids[is_labelled])
     is_confident = (counts.scores >= np.sort(scores)[len(scores) // 4]) & ~has_label[counts.image]
     num_images = int(np.count_nonzero(np.bincount(counts.image[is_confident])))
-    total = len(counts.image_ids)
-    if num_images < _MIN_UNLABELLED or num_images <= _MAX_UNLABELLED_SHARE * total:
+    if _are_few(num_images, total):
         return []
     images = format_count(num_images, "image", "images")
     detections = format_count(int(is_confident.sum()), "detection", "detections")
@@ -293,6 +295,11 @@ def describe_unlabelled_images(
         f"{note}; if nobody has labelled them, leave them out of the labels' images and add "
         "--unknown-images drop"
     ]
+
+
+def _are_few(num_unlabelled: int, num_images: int) -> bool:
+    is_rare = num_unlabelled <= _MAX_UNLABELLED_SHARE * num_images
+    return is_rare or num_unlabelled < _MIN_UNLABELLED
 
 
 def describe_undetected_images(

@@ -4,7 +4,6 @@
 """
 
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,8 +60,7 @@ class AnnotationBytes(NamedTuple):
     box_rule: Column
 
 
-@dataclass(frozen=True)
-class AnnotationScan:
+class AnnotationScan(NamedTuple):
     """What was scanned of a file.
 
     Args:
@@ -161,8 +159,7 @@ def scan_annotations(text: JsonText, *, packed: bool) -> AnnotationScan:
     )
 
 
-@dataclass(frozen=True)
-class _ScannedColumns:
+class _ScannedColumns(NamedTuple):
     """The columns of the list of annotations, and where it ends in the text."""
 
     columns: AnnotationBytes
@@ -254,6 +251,8 @@ def _fill_columns(text: JsonText, start: int, n: int, k: int, *, packed: bool) -
         if num_records == n:
             raise _TooManyRecords
         last = min(num_records + _RECORDS_PER_SCAN, n)
+        for column in columns:
+            json_text.populate(column, num_records / n, last / n)
         num_read, end, is_open = json_text.EXTENSION.scan_annotations(
             text.buffer, start, text.stop, num_records, last, 3 * k, reciprocals, *words, *columns
         )

@@ -6,7 +6,7 @@ long reading takes, never what is read.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -36,7 +36,7 @@ from smallpose.system.threads import count_cores, run_parts
 T = TypeVar("T")
 
 CHUNK_BYTES = 1 << 24  # of a result file that a thread scans at a time
-PIECE_BYTES = 1 << 23  # the same where the chunk is dropped afterwards
+PIECE_BYTES = 1 << 24  # the same where the chunk is dropped afterwards
 _HEAD_BYTES = 1 << 16  # in which the first record begins
 _CUT_BYTES = 1 << 16  # in which a place between two records is searched
 _SHORTEST_RECORD = b'{"keypoints":[],"score":0,"image_id":0}'
@@ -89,8 +89,7 @@ def _drop_unknown_images(
     return kept, describe_left_out(path, truth.images, known_ids, num_left_out, len(kept))
 
 
-@dataclass(frozen=True)
-class ChunkResults(Generic[T]):
+class ChunkResults(NamedTuple, Generic[T]):
     """What `map_results` computed of each chunk of a result file, in the file's order.
 
     Args:
@@ -320,8 +319,7 @@ def _build_predictions(
     )
 
 
-@dataclass(frozen=True)
-class _ImageCounts:
+class _ImageCounts(NamedTuple):
     """The (m,) distinct images of some results, rising, and how many results each has."""
 
     ids: NDArray[np.int64]

@@ -1,10 +1,9 @@
 """Describe a problem of a table as one plain sentence."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """One sentence about a table, and whether it is a fault or only a remark."""
 
     message: str

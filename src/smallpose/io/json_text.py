@@ -13,6 +13,7 @@ import stat
 import sys
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -25,6 +26,7 @@ WHITESPACE = b" \t\r\n"
 _WINDOW = 1 << 16  # bytes that are looked at together
 _MAX_LIST_BYTES = 1 << 16  # of a list of keypoints
 _PAGES_BYTES = 1 << 21  # of pages that are released together
+_POPULATE_WRITE = 23  # MADV_POPULATE_WRITE of Linux
 _MAPPED_BYTES = 1 << 16  # of memory from which on it comes from the system, page by page
 
 
@@ -57,6 +59,21 @@ def allocate(num_bytes: int) -> bytearray | mmap.mmap:
         return mmap.mmap(-1, num_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except OSError:
         raise MemoryError from None
+
+
+def populate(column: bytearray | memoryview, first: float, last: float) -> None:
+    """Have the system provide a part of an `allocate`d column, in one step instead of page by page.
+
+    Args:
+        first, last: shares of it, 0 to 1.
+    """
+    memory = column.obj if isinstance(column, memoryview) else None
+    if not isinstance(memory, mmap.mmap) or sys.platform != "linux":
+        return
+    start, stop = (int(share * len(memory)) for share in (first, last))
+    start -= start % mmap.PAGESIZE
+    with suppress(OSError):  # before Linux 5.14
+        memory.madvise(_POPULATE_WRITE, start, stop - start)
 
 
 def encode_words(words: Iterable[str]) -> bytes:

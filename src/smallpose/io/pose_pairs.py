@@ -5,7 +5,7 @@ evaluation: a sample of people is looked at, and all joints have one tolerance.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,7 @@ Indices = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class PosePairs:
+class PosePairs(NamedTuple):
     """People with the detections in their images.
 
     Args:
@@ -43,8 +42,7 @@ class PosePairs:
         return int(np.count_nonzero(np.bincount(self.people)))
 
 
-@dataclass(frozen=True)
-class PairedPoses:
+class PairedPoses(NamedTuple):
     """The two poses of each pair, in the joints of the predictions.
 
     Args:
@@ -149,12 +147,14 @@ def read_labels(truth: Instances, people: Indices, joints: Sequence[str]) -> Flo
 
     v is 0 where the truth lacks the joint, or has a label only in name: at a placeholder.
     """
-    labels = np.zeros((len(people), len(joints), 3))
+    starts = find_runs(people)  # pairs of a person are side by side
+    labels = np.zeros((len(starts), len(joints), 3))
     for index, joint in enumerate(joints):
         if joint in truth.skeleton.joints:
-            labels[:, index] = truth.keypoints[people, truth.skeleton.joints.index(joint)]
+            row = truth.skeleton.joints.index(joint)
+            labels[:, index] = truth.keypoints[people[starts], row]
     labels[find_placeholders(labels), 2] = 0
-    return labels
+    return np.repeat(labels, measure_runs(starts, len(people)), axis=0)
 
 
 def measure_fit(detected_xy: Floats, labels: Floats, area: Floats) -> Floats:

@@ -8,7 +8,7 @@ ten people are above the limit.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,8 +26,7 @@ MIN_PARTIAL = 0.2  # share of partial boxes below the limit from which on the se
 SEE_RESOLUTION = "heights differ in more than size: see `smallpose resolution`"
 
 
-@dataclass(frozen=True)
-class Fall:
+class Fall(NamedTuple):
     """People, most of them detected, and taller people, most of them missed.
 
     Args:
@@ -43,8 +42,7 @@ class Fall:
     share_above: float
 
 
-@dataclass(frozen=True)
-class Tallest:
+class Tallest(NamedTuple):
     """People from a height on: where it begins, px, how many they are, and how many detected."""
 
     from_height: float

@@ -23,7 +23,7 @@ from smallpose.evaluation.analysis.half_detected import (
 )
 from smallpose.evaluation.evaluate import Evaluation
 from smallpose.evaluation.matching.arrays import Floats, Ints, Mask
-from smallpose.evaluation.matching.image_groups import sort_rows
+from smallpose.evaluation.matching.image_groups import index_images, sort_rows
 from smallpose.evaluation.scoring.bootstrap import MIN_CLUSTERS, index_clusters
 from smallpose.evaluation.scoring.detected_people import DetectedPeople
 
@@ -42,7 +42,7 @@ _Block = tuple[float, float, int]  # of equal fitted values: their mean, weight 
 def find_half_detected_height(result: Evaluation) -> HalfDetected:
     """Find the height from which on half of the people of an evaluation are detected."""
     detected, counts = result.detected, result.match_counts
-    image = np.searchsorted(counts.image_ids, detected.image_ids)
+    image = index_images(counts.image_ids, detected.image_ids)
     half = locate_half(detected, index_clusters(counts.groups)[image])
     half = replace(half, doubt=describe_doubt(result.notes), unit=name_unit(counts.groups))
     return add_false_detections(half, result)

@@ -295,6 +295,13 @@ static void find_far_people(const People *s, Py_ssize_t g, const Extent *e) {
     }
 }
 
+/* Add up numbers of joints side by side, in pairs: one after the other they would wait for each
+ * other. */
+static inline double sum_joints(const double *values) {
+    return ((values[0] + values[4]) + (values[2] + values[6])) +
+           ((values[1] + values[5]) + (values[3] + values[7]));
+}
+
 /* Tell that the mean of exp(-e) of the labelled joints of a person cannot reach min_oks.
  *
  * 1 - exp(-e) is at least as large as chords between its points at 0, 1 and 3, and surely as large
@@ -316,9 +323,7 @@ static int cannot_reach(const People *s, Py_ssize_t i, double min_oks) {
             lost[l] += bound < 0.95 ? bound : 0.95;
         }
     }
-    double sum = 0.0, sum_surely = 0.0;
-    for (int l = 0; l < WIDTH; l++) sum += lost[l];
-    if (sum > spare) return 1;
+    if (sum_joints(lost) > spare) return 1;
     for (Py_ssize_t first = 0; first < s->width; first += WIDTH) {
         INDEPENDENT
         for (int l = 0; l < WIDTH; l++) {
@@ -327,8 +332,7 @@ static int cannot_reach(const People *s, Py_ssize_t i, double min_oks) {
             lost_surely[l] += 1.0 - 1.0 / (1.0 + e * (1.0 + e * (0.5 + e * (1.0 / 6))));
         }
     }
-    for (int l = 0; l < WIDTH; l++) sum_surely += lost_surely[l];
-    return sum_surely > spare;
+    return sum_joints(lost_surely) > spare;
 }
 
 /* What the matching of earlier blocks says of people; without members nothing is known. */
@@ -1171,10 +1175,10 @@ typedef struct {
 static int find_span(double low, double high, Span *out) {
     const double limit = INT32_MAX - 2;
     if (!(fabs(low) * UNITS_PER_PIXEL < limit && fabs(high) * UNITS_PER_PIXEL < limit)) return 0;
-    int32_t first = (int32_t)floor(low * UNITS_PER_PIXEL), last = (int32_t)ceil(high * UNITS_PER_PIXEL);
-    while (first / UNITS_PER_PIXEL >= low) first--;
+    int32_t first = (int32_t)(low * UNITS_PER_PIXEL), last = (int32_t)(high * UNITS_PER_PIXEL);
+    while ((first - 1) / UNITS_PER_PIXEL >= low) first--;
     while (first / UNITS_PER_PIXEL < low) first++;
-    while (last / UNITS_PER_PIXEL <= high) last++;
+    while ((last + 1) / UNITS_PER_PIXEL <= high) last++;
     while (last / UNITS_PER_PIXEL > high) last--;
     *out = (Span){first, last};
     return 1;

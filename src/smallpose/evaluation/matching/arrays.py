@@ -5,6 +5,7 @@ Letters: m images, n people, d detections, k joints, c classes of people, t OKS 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,8 +93,7 @@ class ImageGroups:
         return np.asarray(np.diff(self.people_start)[self.detection_image])
 
 
-@dataclass(frozen=True)
-class Candidates:
+class Candidates(NamedTuple):
     """Pairs that are near enough to match, ordered by detection.
 
     Args:
@@ -107,8 +107,7 @@ class Candidates:
     oks: Floats
 
 
-@dataclass(frozen=True)
-class RankedCandidates:
+class RankedCandidates(NamedTuple):
     """Pairs that are near enough to match, as matching takes them up: 6 bytes a pair.
 
     Args:
@@ -122,8 +121,7 @@ class RankedCandidates:
     levels: Bits
 
 
-@dataclass(frozen=True)
-class Matches:
+class Matches(NamedTuple):
     """What became of detections and people; bit t of each number stands for threshold t.
 
     Args:

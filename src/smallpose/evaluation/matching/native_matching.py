@@ -7,8 +7,7 @@ not depend on the number of pairs; 20,000 people and 5,000 detections in one ima
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,8 +40,7 @@ BUFFER_SIZE = 1 << 16  # doubles of a thread's buffer: 512 kB, which caches hold
 _MIN_DETECTIONS_PER_THREAD = 20_000
 
 
-@dataclass(frozen=True)
-class _MatchState:
+class _MatchState(NamedTuple):
     """What the matching of earlier blocks says of people; empty where nothing is matched.
 
     Args:
@@ -216,8 +214,7 @@ def match_detections(
     return _join_batches(batches)
 
 
-@dataclass(frozen=True)
-class _Batch:
+class _Batch(NamedTuple):
     """The matching of at most 32 classes.
 
     Args:

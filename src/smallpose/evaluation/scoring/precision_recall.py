@@ -4,7 +4,7 @@ As in COCO: precision is made to fall monotonically with recall and read off at 
 0, .01, …, 1; AP is its mean over recalls and OKS thresholds, AR the mean of the final recalls.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,7 @@ THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0.0, 1.0, 101)
 
 
-@dataclass(frozen=True)
-class Curves:
+class Curves(NamedTuple):
     """Precision and recall of one class; all -1 when it has no people.
 
     Args:
