@@ -105,8 +105,8 @@ def run_command(args: argparse.Namespace) -> None:
         features[title] = [m.features[0] for m in maps]
     if not heatmaps:
         raise undrawn[0]
-    for error in undrawn:
-        print_status(f"{error.where}: {error.what}; left out")
+    for one in undrawn:
+        print_status(f"{one.where}: {one.what}; left out")
     figure = draw_feature_maps(crops, heatmaps, features, people.boxes_xywh[rows, 3].tolist())
     buffer = io.BytesIO()
     figure.savefig(buffer, format=suffix)

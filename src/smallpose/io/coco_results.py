@@ -24,7 +24,7 @@ from smallpose.io.coco_results_slow import (
 )
 from smallpose.io.json_blocks import decode_blocks, guess_skeleton
 from smallpose.io.label_faults import NO_RESULT
-from smallpose.io.mismatch import add_mismatch_note
+from smallpose.io.mismatch import add_mismatch_note, read_boxes_as_meant
 from smallpose.io.predicted_images import (
     check_predicted_images,
     describe_listed_joints,
@@ -82,7 +82,7 @@ def read_results(
         notes=(*predictions.notes, *notes),
         covers_images=images.covers_images,
     )
-    return add_mismatch_note(truth, predictions)
+    return add_mismatch_note(truth, read_boxes_as_meant(truth, predictions))
 
 
 def _read_content(
@@ -137,9 +137,11 @@ def make_truth_for_results(path: Path | str, data: bytes | None = None) -> Insta
     if entries.keypoint_names is not None:
         skeleton = make_named_skeleton(path, entries.keypoint_names)
     else:
-        skeleton = _find_listed_skeleton(path, entries, records)
-        skeleton = skeleton or guess_skeleton(path, [len(r.keypoints) for r in records[:1]])
-        skeleton = skeleton or COCO17
+        skeleton = (
+            _find_listed_skeleton(path, entries, records)
+            or guess_skeleton(path, [len(r.keypoints) for r in records[:1]])
+            or COCO17
+        )
     ids = sorted({r.image_id for r in records if isinstance(r.image_id, int)})
     names = sorted(
         {str(r.image_id or r.file_name) for r in records if not isinstance(r.image_id, int)}

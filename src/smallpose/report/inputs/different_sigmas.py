@@ -24,10 +24,10 @@ def describe_different_sigmas(groups: Sequence[SeedGroup]) -> str:
     different = [sets for sets in by_joints.values() if len(sets) > 1]
     if not different:
         return ""
-    names = " and ".join(", ".join(dict.fromkeys(names)) for names in different[0].values())
+    sides = " and ".join(", ".join(dict.fromkeys(names)) for names in different[0].values())
     folder = next(run.folder for run in runs)
     return (
-        f"{names} are scored with different OKS sigmas, so their numbers cannot be compared; "
+        f"{sides} are scored with different OKS sigmas, so their numbers cannot be compared; "
         "score all with the same: smallpose report TRUTH.json RUN… --sigmas "
         f"{folder} --out DIR"
     )
