@@ -216,9 +216,9 @@ GUARDS = (
     ),
     Guard(
         "weights that are finite",
-        "methods/base.py",
-        "        if not are_finite(outputs):",
-        "        if False:",
+        "methods/network_outputs.py",
+        "    if not are_finite(outputs):",
+        "    if False:",
         "test_outputs_that_are_not_finite_are_an_error",
     ),
     Guard(

@@ -9,17 +9,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from smallpose.core.errors import InputError, RunError
+from smallpose.core.errors import InputError
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import Skeleton
 from smallpose.dataloading.affine import PADDING, map_to_image
-from smallpose.dataloading.top_down.batches import cut_boxes
 from smallpose.dataloading.top_down.crop_options import CropOptions
 from smallpose.io.joint_pairs import describe_mirroring
-from smallpose.methods.check_images import list_boxes, list_images
 from smallpose.methods.device import find_device
 from smallpose.methods.flip_test import explain_missing_flip_test, run_flip_test
-from smallpose.methods.person_score import SCORE_RULES
+from smallpose.methods.network_outputs import are_finite, run_checked_network
+from smallpose.methods.predict_boxes import predict_in_boxes
 from smallpose.methods.recipe import MethodCard, Recipe
 from smallpose.methods.split_network import SplitNetwork, SplitStages
 from smallpose.models.codecs.heatmap_coding import HeatmapCoding
@@ -43,13 +42,6 @@ Outputs = Tensor | tuple[Tensor, ...]
 # ImageNet's mean and standard deviation, RGB on the 0..255 scale, as for the published weights.
 MEAN = (123.675, 116.28, 103.53)
 STD = (58.395, 57.12, 57.375)
-
-
-def are_finite(outputs: Any) -> bool:
-    """Return whether all values of a tensor, or of tensors in nested tuples, are finite."""
-    if isinstance(outputs, Tensor):
-        return not outputs.is_floating_point() or bool(torch.isfinite(outputs).all())
-    return all(are_finite(part) for part in outputs if part is not None)
 
 
 class PoseMethod(nn.Module, ABC):
@@ -250,26 +242,7 @@ class PoseMethod(nn.Module, ABC):
 
         Raises: RunError when they are not finite: such poses could neither be scored nor written.
         """
-        outputs = self._run_network(images)
-        if not are_finite(outputs):
-            raise RunError(
-                self.name,
-                "the network computed values that are not finite, although its weights are",
-                "use other weights, or float32 if you asked for another precision",
-            )
-        return outputs
-
-    def _run_network(self, images: Tensor) -> Any:
-        if self.network is not None:
-            return self.network(images)
-        if self.precision is None:
-            return self(images)
-        with torch.autocast(self.device.type, self.precision):
-            outputs = self(images)
-        if isinstance(outputs, Tensor):
-            return outputs.float()
-        singles = [column.float() for column in outputs]
-        return type(outputs)(*singles) if hasattr(outputs, "_fields") else tuple(singles)
+        return run_checked_network(self, images)
 
     def allow_flip_test(self, flip_test: bool) -> bool:
         """Return whether to run the flip test, which needs the left and right joints.
@@ -336,43 +309,11 @@ class PoseMethod(nn.Module, ABC):
             box_scores: for each image, (n,) (default: 1).
         Returns: Predictions whose `image_ids` are indices of `images`, from 0.
         """
-        is_single = isinstance(images, np.ndarray) and images.ndim == 3
-        images = list_images(images)
-        boxes = list_boxes(boxes_xywh, len(images), is_single)
-        windows = [
-            cut_boxes(
-                image,
-                b,
-                self.input_wh,
-                self.udp_warp,
-                self.crop_options.interpolation,
-                self.box_padding,
-            )
-            for image, b in zip(images, boxes, strict=True)
-        ]
-        w, h = self.input_wh
-        crops = np.concatenate([np.empty((0, h, w, 3), np.uint8), *(x[0] for x in windows)])
-        center = np.concatenate([np.empty((0, 2)), *(x[1] for x in windows)])
-        scale = np.concatenate([np.empty((0, 2)), *(x[2] for x in windows)])
-        was_training = self.training
-        if was_training:  # switching the mode of 160 layers takes as long as cutting ten people
-            self.eval()
-        batches = [np.empty((0, len(self.skeleton), 3))]
-        for start in range(0, len(crops), batch_size):
-            rows = slice(start, start + batch_size)
-            batch = torch.from_numpy(crops[rows])
-            batches.append(self.predict_crops(batch, center[rows], scale[rows], flip_test))
-        if was_training:
-            self.train()
-        keypoints = np.concatenate(batches)
-        if box_scores is None:
-            all_box_scores = np.ones(len(crops))
-        else:
-            all_box_scores = np.concatenate([*box_scores])
-        return Predictions(
-            skeleton=self.skeleton,
-            image_ids=np.repeat(np.arange(len(boxes)), [len(b) for b in boxes]),
-            keypoints=keypoints,
-            scores=SCORE_RULES[self.score_rule](all_box_scores, keypoints[:, :, 2]),
-            boxes_xywh=np.concatenate([np.empty((0, 4)), *boxes]),
+        return predict_in_boxes(
+            self,
+            images,
+            boxes_xywh,
+            box_scores=box_scores,
+            flip_test=flip_test,
+            batch_size=batch_size,
         )
