@@ -17,8 +17,6 @@ from smallpose.core.skeleton import COCO17, Skeleton
 from smallpose.io.coco_results_fast import read_results_fast
 from smallpose.io.coco_results_slow import (
     ResultRecord,
-    make_named_skeleton,
-    order_named_joints,
     read_entries,
     read_results_slow,
 )
@@ -32,6 +30,7 @@ from smallpose.io.predicted_images import (
     get_image_list_path,
 )
 from smallpose.io.result_entries import ResultEntries
+from smallpose.io.result_joints import make_named_skeleton, order_named_joints
 from smallpose.io.result_paths import find_result_path
 from smallpose.io.unknown_images import UNKNOWN_IMAGES_WORDS, UnknownImages
 from smallpose.system.files import read_bytes, read_if_gzip, refuse_content, write_atomically

@@ -14,11 +14,9 @@ from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Images, Instances
 from smallpose.core.joint_names import are_numbered
-from smallpose.core.joint_order import list_joints, match_joint_order
 from smallpose.core.predictions import Predictions, make_predictions
-from smallpose.core.skeleton import COCO17, Skeleton, resolve_skeleton
+from smallpose.core.skeleton import Skeleton
 from smallpose.io.image_lookup import NameConflictError, describe_doubtful_ids
-from smallpose.io.joint_list import check_joint_list
 from smallpose.io.json_blocks import Int64, decode_blocks, decode_records
 from smallpose.io.predicted_images import (
     describe_listed_joints,
@@ -27,9 +25,27 @@ from smallpose.io.predicted_images import (
 )
 from smallpose.io.repeated_fields import refuse_repeated_members
 from smallpose.io.result_entries import ResultEntries, refuse_pickle
+from smallpose.io.result_joints import (
+    make_named_skeleton,
+    match_skeleton,
+    order_named_joints,
+    require_skeleton,
+)
 from smallpose.io.unknown_images import ResultImages, UnknownImages
 from smallpose.system.files import read_bytes
 from smallpose.system.json_decode import decode_json
+
+__all__ = [
+    "MAX_DETECTIONS_IN_IMAGE",
+    "ResultRecord",
+    "decode_entries",
+    "make_entry_skeleton",
+    "make_named_skeleton",
+    "match_skeleton",
+    "order_named_joints",
+    "read_entries",
+    "read_results_slow",
+]
 
 _FLAT_KEYPOINTS = re.compile(rb'"keypoints"\s*:\s*\[\s*[-0-9.]')
 MAX_DETECTIONS_IN_IMAGE = 100_000  # more in one image is a mistake, not a crowd
@@ -126,7 +142,11 @@ def _build_predictions(
         records = [(where, record) for where, record in records if record.image_id is not None]
         if not records:
             continue
-        skeleton = skeleton or named or _require_skeleton(*records[0], truth)
+        skeleton = (
+            skeleton
+            or named
+            or require_skeleton(records[0][0], len(records[0][1].keypoints), truth)
+        )
         parts.append(_build_columns(records, skeleton))
     images.lookup.refuse_mixture()
     num_kept = sum(len(columns.scores) for columns in parts)
@@ -245,63 +265,6 @@ def decode_entries(path: Path | str, data: bytes) -> tuple[list[Raw], list[str] 
     file = decode_json(path, data, _NamedResults, remedy)
     refuse_repeated_members(path, data, _NamedResults)
     return file.predictions, file.keypoint_names
-
-
-def make_named_skeleton(path: Path | str, names: list[str]) -> Skeleton:
-    """Make the skeleton of results that name their joints.
-
-    Raises: InputError when there are no names, or one is repeated.
-    """
-    check_joint_list(f"{path}, keypoint_names", names, "the order of the keypoints")
-    return resolve_skeleton(names)
-
-
-def order_named_joints(path: Path | str, predictions: Predictions, target: Skeleton) -> Predictions:
-    """Bring results that name their joints into the order of the truth, without further joints.
-
-    Raises: InputError when the truth has none of the joints.
-    """
-    order = match_joint_order(predictions.skeleton, target)
-    if not len(order.columns):
-        raise InputError(
-            f"{path}, keypoint_names",
-            f"the truth has none of these joints ({list_joints(predictions.skeleton.joints)})",
-            f"use its names: {list_joints(target.spelled_joints)}",
-        )
-    notes = predictions.notes
-    if order.left_out:
-        notes += (
-            f"joints of the results that the truth lacks are left out: "
-            f"{list_joints(order.left_out)}",
-        )
-    return replace(order.apply_to(predictions), notes=notes)
-
-
-def match_skeleton(num_values: int, truth: Instances) -> Skeleton | None:
-    """Return the skeleton of results with that many values per pose.
-
-    It is the truth's, or COCO's 17 where the truth has those joints among others; else None.
-    """
-    if num_values == 3 * len(truth.skeleton):
-        return truth.skeleton
-    if num_values == 3 * len(COCO17) and set(COCO17.joints) <= set(truth.skeleton.joints):
-        return COCO17
-    return None
-
-
-def _require_skeleton(where: str, record: ResultRecord, truth: Instances) -> Skeleton:
-    num_values = len(record.keypoints)
-    skeleton = match_skeleton(num_values, truth)
-    if skeleton is None:
-        raise InputError(
-            where,
-            f"{format_count(num_values, 'keypoint value')}, {truth.skeleton.name} needs "
-            f"{3 * len(truth.skeleton)}",
-            "give the joints of the truth or COCO's 17, or name those of the results: "
-            '{"keypoint_names": ["nose", …], "predictions": [the list]}, as smallpose predict '
-            "--own-joints writes them",
-        )
-    return skeleton
 
 
 def _build_columns(records: list[tuple[str, ResultRecord]], skeleton: Skeleton) -> _Columns:
