@@ -5,9 +5,9 @@ import json
 import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
-from smallpose.cli.evaluate_figures import draw_figures, draw_worst_people, name_model
+from smallpose.cli.evaluate_figures import draw_figures, draw_worst_people
 from smallpose.cli.options import (
     DEMO_TRUTH,
     add_json,
@@ -15,26 +15,17 @@ from smallpose.cli.options import (
     add_seed,
     add_swap_option,
     add_switch,
-    parse_names,
 )
-from smallpose.cli.scoring_options import (
-    add_scoring_options,
-    read_scoring_options,
-    use_run_sigmas,
-)
+from smallpose.cli.scoring_options import PARTS, add_scoring_options
 from smallpose.core.errors import InputError
 from smallpose.io.result_paths import find_label_path, find_result_path
 
 if TYPE_CHECKING:
+    from smallpose.cli.evaluate_sections import Section
     from smallpose.core.instances import Instances
     from smallpose.core.predictions import Predictions
     from smallpose.evaluation.evaluate import Evaluation
-    from smallpose.evaluation.measures.definition import Measure
-    from smallpose.evaluation.slices.slice_matching import SliceMatching
-    from smallpose.io.annotation_scan import ScanAhead
 
-# Parts of COCO-WholeBody, under xtcocotools' names.
-PARTS = ("body", "foot", "face", "lefthand", "righthand", "wholebody")
 HELP = "Compute AP and AR of pose results by person size and keypoint density."
 EXAMPLE = f"""\
 smallpose evaluate {DEMO_TRUTH} \\
@@ -166,24 +157,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(files, "all numbers")
 
 
-class _Inputs(NamedTuple):
-    """What is scored, and how.
-
-    Args:
-        predictions: of the file, where the rules have changed them.
-        options: of `smallpose.evaluate`.
-    """
-
-    truth: "Instances"
-    predictions: "Predictions | None"
-    options: dict[str, Any]
-    measures: "tuple[Measure, ...]"
-
-
-# The numbers of a breakdown for JSON, and its text.
-_Section = tuple[Any, str]
-
-
 def run_command(args: argparse.Namespace) -> None:
     """Evaluate, write the files that were asked for and print the table, or the JSON."""
     from smallpose.io.annotation_scan import ScanAhead
@@ -197,11 +170,12 @@ def run_command(args: argparse.Namespace) -> None:
     ahead = ScanAhead.begin(args.truth) if is_packed else None
     with exempt_imports():  # searching them for garbage takes a sixth of a small evaluation
         import_numpy_single_threaded()
+        from smallpose.cli.evaluate_inputs import read_inputs
         from smallpose.evaluation.file_evaluator import evaluate_file
         from smallpose.io.coco_results import read_results
         from smallpose.system.progress import print_written
 
-    inputs = _read_inputs(args, ahead)
+    inputs = read_inputs(args, ahead, _is_plain(args))
     needs_predictions = bool(args.diagnose or args.breakdown or args.people or inputs.measures)
     needs_predictions |= args.video
     scored = evaluate_file(
@@ -223,19 +197,24 @@ def run_command(args: argparse.Namespace) -> None:
             return scored.predictions
         return read_results(args.predictions, inputs.truth, unknown_images=args.unknown_images)
 
-    sections: dict[str, _Section] = {}
+    sections: dict[str, Section] = {}
     if scored.is_whole or needs_predictions or scored.matching:
         predictions = load_predictions()
         if scored.is_whole:
             from smallpose.evaluation.ceiling.whole_pixels import add_whole_number_note
 
             result = add_whole_number_note(result, inputs.truth, predictions, **inputs.options)
-        sections = _build_sections(args, inputs, predictions, result, scored.matching)
+        from smallpose.cli.evaluate_sections import build_sections
+
+        sections = build_sections(args, inputs, predictions, result, scored.matching)
     if args.rules == "crowdpose":
         from smallpose.evaluation.analysis.crowdpose_rules import build_crowding_section
 
         sections["crowdpose"] = build_crowding_section(inputs.truth, result)
-    _write_tables(args, result)
+    if args.csv or args.markdown or args.latex:
+        from smallpose.cli.evaluate_sections import write_tables
+
+        write_tables(args, result)
     if args.figures:
         draw_figures(args, inputs.truth, load_predictions(), result, inputs.options)
     if args.worst:
@@ -267,95 +246,11 @@ def _check_arguments(args: argparse.Namespace) -> None:
         check_people_path(args.people)
 
 
-def _read_inputs(args: argparse.Namespace, ahead: "ScanAhead | None") -> _Inputs:
-    truth, predictions, options = _read_by_rules(args, read_scoring_options(args), ahead)
-    use_run_sigmas(options, truth, [args.predictions])
-    truth = _group_frames(args, truth)
-    if args.swap is not None:
-        from smallpose.io.joint_pairs import set_pairs_of_people
-
-        truth = set_pairs_of_people(truth, args.swap)
-    return _Inputs(truth, predictions, options, _parse_measures(args, truth))
-
-
-def _group_frames(args: argparse.Namespace, truth: "Instances") -> "Instances":
-    """Let intervals resample videos, where images are known to be frames of them."""
-    from smallpose.io.frame_groups import group_frames, group_listed_frames
-
-    if args.video:
-        from smallpose.io.track_records import read_video_records
-
-        videos = read_video_records(args.truth, truth).videos
-        truth = group_frames(truth, videos, "they are frames by their names (--video)")
-    return group_listed_frames(truth, [args.predictions])
-
-
-def _build_sections(
-    args: argparse.Namespace,
-    inputs: _Inputs,
-    predictions: "Predictions",
-    result: "Evaluation",
-    matching: "SliceMatching | None",
-) -> dict[str, _Section]:
-    """Build the breakdowns that were asked for, and write the rows of people."""
-    truth, options = inputs.truth, inputs.options
-    sections: dict[str, _Section] = {}
-    if args.people:
-        from smallpose.evaluation.analysis.person_rows import list_person_rows, write_people
-
-        scoring = {key: value for key, value in options.items() if key != "protocols"}
-        rows = list_person_rows(truth, {name_model(args.predictions): predictions}, **scoring)
-        write_people(rows, args.people)
-    if args.diagnose or args.breakdown:
-        from smallpose.evaluation.analysis.breakdown_tables import build_breakdowns
-
-        names = [*parse_names(args.breakdown), *(["diagnosis"] if args.diagnose else [])]
-        sections |= build_breakdowns(
-            names, truth, predictions, result, options, args.intervals, args.seed
-        )
-    if matching:
-        from smallpose.evaluation.slices.slice_tables import build_slices
-
-        sections["slices"] = build_slices(
-            args.slices,
-            parse_names(args.slice_by),
-            matching,
-            result,
-            num_resamples=args.intervals,
-            seed=args.seed,
-        )
-    if inputs.measures:
-        from smallpose.evaluation.measures.measure_tables import build_measure_section
-
-        sections["measures"] = build_measure_section(
-            truth,
-            predictions,
-            inputs.measures,
-            min_joint_score=args.min_joint_score,
-            num_resamples=args.intervals,
-            seed=args.seed,
-            **options,
-        )
-    if args.video:
-        from smallpose.evaluation.video.video_tables import build_video_section
-
-        sections["video"] = build_video_section(
-            truth,
-            predictions,
-            (args.truth, args.predictions),
-            min_score=args.min_track_score,
-            num_resamples=args.intervals,
-            seed=args.seed,
-            **options,
-        )
-    return sections
-
-
 def _format_output(
     args: argparse.Namespace,
     truth: "Instances",
     result: "Evaluation",
-    sections: dict[str, _Section],
+    sections: "dict[str, Section]",
 ) -> str:
     """Write the JSON where it goes to a file; return what goes to stdout."""
     # Imported here, because the scan of the labels begins before what the rest needs is imported.
@@ -386,70 +281,3 @@ def _is_plain(args: argparse.Namespace) -> bool:
     others = (args.diagnose, args.breakdown, args.people, args.measure, args.video, args.slices)
     files = (args.figures, args.worst)
     return args.rules == "coco" and args.swap is None and not any((*others, *files))
-
-
-def _read_by_rules(
-    args: argparse.Namespace, options: dict[str, Any], ahead: "ScanAhead | None"
-) -> "tuple[Instances, Predictions | None, dict[str, Any]]":
-    """Read the ground truth, and the results where the rules change them; return the options, too.
-
-    Raises: InputError where the rules do not fit the files or each other.
-    """
-    from smallpose.io.coco_annotations import read_coco
-
-    if args.keypoints in PARTS:
-        for is_given, flag in ((args.video, "--video"), (args.rules != "coco", "--rules")):
-            if is_given:
-                raise InputError(
-                    f"--keypoints {args.keypoints}", f"{flag} does not know parts", f"omit {flag}"
-                )
-        from smallpose.evaluation.part_files import read_part
-
-        part = read_part(
-            args.truth, args.predictions, args.keypoints, args.category, args.unknown_images
-        )
-        sigmas = part.sigmas if options["sigmas"] is None else options["sigmas"]
-        return part.truth, part.predictions, options | {"keypoints": None, "sigmas": sigmas}
-    truth = read_coco(args.truth, category=args.category, packed=_is_plain(args), ahead=ahead)
-    if args.rules == "coco":
-        return truth, None, options
-    from smallpose.evaluation.analysis.crowdpose_rules import (
-        get_crowdpose_options,
-        take_scored_poses,
-    )
-    from smallpose.io.coco_results import read_results
-
-    options = get_crowdpose_options(truth, options)
-    predictions = read_results(args.predictions, truth, unknown_images=args.unknown_images)
-    return truth, take_scored_poses(predictions), options
-
-
-def _parse_measures(args: argparse.Namespace, truth: "Instances") -> "tuple[Measure, ...]":
-    """Return the measures of --measure; none where it is not given."""
-    if args.measure is None:
-        if args.min_joint_score:
-            raise InputError(
-                f"--min-joint-score {args.min_joint_score:g}",
-                "it belongs to --measure",
-                "add --measure angle:left_elbow, or leave it out",
-            )
-        return ()
-    from smallpose.evaluation.measures.definition import check_min_joint_score, parse_measures
-
-    check_min_joint_score(args.min_joint_score)
-    return parse_measures(args.measure, truth.skeleton)
-
-
-def _write_tables(args: argparse.Namespace, result: "Evaluation") -> None:
-    if not (args.csv or args.markdown or args.latex):
-        return
-    from smallpose.evaluation.csv_latex import format_csv, format_latex, format_markdown
-    from smallpose.system.files import write_atomically
-
-    for path, format_table in (
-        (args.csv, format_csv),
-        (args.markdown, format_markdown),
-        (args.latex, format_latex),
-    ):
-        if path:
-            write_atomically(path, format_table(result))

@@ -18,6 +18,9 @@ from smallpose.core.errors import InputError
 if TYPE_CHECKING:
     from smallpose.core.instances import Instances
 
+# Parts of COCO-WholeBody, under xtcocotools' names.
+PARTS = ("body", "foot", "face", "lefthand", "righthand", "wholebody")
+
 
 def add_scoring_options(parser: OptionGroup, protocols: str, parts: Sequence[str] = ()) -> None:
     """Add the options that decide what a number means; `compare` has them, too.
