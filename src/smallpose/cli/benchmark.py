@@ -23,7 +23,7 @@ from smallpose.cli.options import (
     add_training_precision_option,
     parse_names,
 )
-from smallpose.cli.report import print_main_table
+from smallpose.cli.report import print_main_table, print_notes
 from smallpose.cli.train import set_torch_threads
 from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError, RunError
@@ -255,13 +255,14 @@ def _write_floors(args: argparse.Namespace, settings: list[str]) -> list[Path]:
 
 
 def _write_report(folders: list[Path], out: Path, has_costs: bool) -> None:
-    from smallpose.report import make_report
+    from smallpose.report.page.build import write_report
     from smallpose.report.page.cost_section import CostOptions
     from smallpose.system.progress import print_status
 
     costs = CostOptions(is_measured=has_costs)
-    main_table, *_ = make_report(folders, out / "report", costs=costs)
-    print_main_table(main_table)
+    report = write_report(folders, out / "report", costs=costs)
+    print_main_table(report.results[0])
+    print_notes(report.notes)
     print_status(f"open {out / 'report' / 'index.html'}")
 
 

@@ -17,6 +17,8 @@ from smallpose.cli.paths import find_predictions_in
 from smallpose.core.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from smallpose.core.table import Table
 
 HELP = "Turn result files, or finished runs, into one page with tables, figures and people."
@@ -103,9 +105,9 @@ def run_command(args: argparse.Namespace) -> None:
         raise InputError(f"--cost-file {args.cost_file}", "no such file", "check the path")
     require_packages("smallpose report", "matplotlib", "jinja2", *of_images)
     with exempt_imports(), skip_artist_documentation():
-        from smallpose.report.page.build import make_report
+        from smallpose.report.page.build import write_report
         from smallpose.report.page.cost_section import CostOptions
-    main_table, *_ = make_report(
+    report = write_report(
         [find_predictions_in(path, takes_runs=True) for path in args.paths],
         args.out,
         args.latency,
@@ -116,7 +118,8 @@ def run_command(args: argparse.Namespace) -> None:
         unknown_images=args.unknown_images,
         costs=CostOptions(is_measured=args.cost, file=args.cost_file),
     )
-    print_main_table(main_table)
+    print_main_table(report.results[0])
+    print_notes(report.notes)
     print_status(f"open {args.out / 'index.html'}")
 
 
@@ -125,3 +128,12 @@ def print_main_table(table: "Table") -> None:
     print(table.to_text())
     if "Sp" in table.heads:
         print("Sp, Mo, De: AP of small people with sparse, moderate and dense keypoints")
+
+
+def print_notes(notes: "Sequence[str]") -> None:
+    """Print what a reader of the numbers should know, the doubts first."""
+    from smallpose.core.table import wrap_text
+    from smallpose.report.page.doubts import choose_shown_notes
+
+    for note in choose_shown_notes(notes):
+        print(wrap_text(f"note: {note}"))

@@ -27,6 +27,7 @@ NUM_IMAGES = 5000
 ID_RANGE = (139, 581781)
 NUM_PEOPLE = 6352
 COCO_SIZE_LIMITS = (32.0**2, 96.0**2)
+MIXED_BOXES = "a part of the difference is the boxes"  # in the note on them
 _BOXES = "boxes: "  # kind of a difference
 # Share from which on boxes are those of the labels, and areas those of the boxes.
 _MAJORITY = 0.5
@@ -181,8 +182,8 @@ def describe_mixed_boxes(settings: Mapping[str, Mapping[str, Any]]) -> list[str]
         return []
     verb = "has" if len(given) == 1 else "have"
     return [
-        f"{', '.join(given)} {verb} the boxes of the labels, and {', '.join(others)} not: a part "
-        "of the difference is the boxes; predict with --boxes-from MODEL to have detected ones"
+        f"{', '.join(given)} {verb} the boxes of the labels, and {', '.join(others)} not: "
+        f"{MIXED_BOXES}; predict with --boxes-from MODEL to have detected ones"
     ]
 
 

@@ -24,6 +24,7 @@ MIN_FRAMES = 10  # images of a folder that look like frames of one video
 MAX_IMAGES = 2000
 MAX_MEAN_STEP = 60  # of their numbers; ids of photographs are further apart
 _RESAMPLED = "intervals resample"
+TOO_NARROW = "the intervals here are too narrow"  # in the note on possible frames
 _EVALUATE_REMEDY = "give images of one video the same 'group' (evaluate has --video)"
 _NUMBERED = re.compile(r"(.*?)(\d{1,18})")
 _COCO_DIGITS = 12  # of COCO's own names of photographs, such as 000000000036.jpg
@@ -116,8 +117,7 @@ def describe_possible_frames(images: Images, remedy: str = _EVALUATE_REMEDY) -> 
     shown = images.file_names[videos.index(first)] if folder == "." else folder
     return [
         f"{counts.total():,} of {format_count(len(images), 'image')} are numbered as frames of "
-        f"videos are ({shown}): if they are, they are not independent, and the intervals here are "
-        f"too narrow; {remedy}"
+        f"videos are ({shown}): if they are, they are not independent, and {TOO_NARROW}; {remedy}"
     ]
 
 

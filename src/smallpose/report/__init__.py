@@ -24,12 +24,14 @@ def make_report(
 ) -> "list[Table]":
     """Write the report of runs, or of result files and their ground truth, into `out`.
 
-    See `page.build.make_report`.
+    See `page.build.write_report`.
+
+    Returns: the tables of results, one per protocol, the paper's first.
     """
     # Matplotlib is loaded only now.
     from smallpose.report.page import build
 
-    return build.make_report(
+    return build.write_report(
         paths,
         out,
         num_latency_images,
@@ -38,4 +40,4 @@ def make_report(
         category=category,
         sigmas=sigmas,
         costs=costs,
-    )
+    ).results

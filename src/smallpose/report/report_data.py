@@ -203,19 +203,14 @@ def _read_runs_of_set(runs: Sequence[Run], images: Path | None, sigmas: Path | N
 def _list_sigma_notes(scores: Iterable[RunScore]) -> list[str]:
     """Say which sigmas were not measured; runs of older versions did not record it."""
     every = [note for score in scores for note in select_sigma_notes(score.evaluation.notes)]
-    notes = list(dict.fromkeys(every))
-    for note in notes:
-        print_status(f"note: {note}")
-    return notes
+    return list(dict.fromkeys(every))
 
 
 def _list_run_notes(
     runs: Sequence[Run], scores: Mapping[int, RunScore] | None = None
 ) -> tuple[str, ...]:
-    """Say which runs are not in the paper's tables, or have other sigmas; on the terminal, too."""
+    """Say which runs are not in the paper's tables, or have other sigmas."""
     notes = (describe_own_sets(runs), describe_different_sigmas(group_scores(runs, scores)))
-    for note in filter(None, notes):
-        print_status(note)
     return tuple(filter(None, notes))
 
 
@@ -273,7 +268,7 @@ def _read_results_of_truth(
         images=images,
         notes=(
             *_list_run_notes(runs, scores),
-            *([common.note] if common.note else []),
+            *common.notes,
             *notes,
             *_list_sigma_notes(scores.values()),
         ),

@@ -21,9 +21,11 @@ from smallpose.evaluation.difference.split_table import LABELS
 from smallpose.evaluation.evaluate import evaluate
 from smallpose.io.coco_annotations import read_coco, write_coco
 from smallpose.io.coco_results import read_results, write_results
+from smallpose.io.label_faults import NO_RESULT
 from smallpose.report.inputs.scores import SeedGroup, group_scores
+from smallpose.report.page.doubts import MAX_SHOWN, choose_shown_notes
 from smallpose.report.page.result_figures import make_result_figures
-from smallpose.report.page.summary import _describe_lead
+from smallpose.report.page.summary import _describe_lead, summarize_runs
 from smallpose.report.page.summary_statistics import Lead, compute_leads
 from smallpose.report.report_data import read_report_data
 from smallpose.report.tables.paper_tables import build_table5
@@ -320,3 +322,56 @@ def test_the_best_of_many_results_are_drawn_and_titles_count_them(
     assert by_class.title.endswith("(4 of 6 runs)")
     legend = by_class.draw().axes[0].get_legend()
     assert [text.get_text() for text in legend.get_texts()] == ["good", "bad", "d", "e"]
+
+
+@pytest.mark.usefixtures("unrendered_figures")
+def test_doubts_are_beside_the_verdicts_and_on_the_terminal(
+    files: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """The page has the words of `compare`, and the terminal every note."""
+    entries = json.loads(files[1].read_text())
+    first_half = sorted({one["image_id"] for one in entries})[:4]
+    few = tmp_path / "few.json"
+    few.write_text(json.dumps([one for one in entries if one["image_id"] in first_half]))
+    halved = [one | {"keypoints": (np.array(one["keypoints"]) / 2).tolist()} for one in entries]
+    (tmp_path / "shrunk.json").write_text(json.dumps(halved))
+    results = [str(path) for path in (files[1], few, tmp_path / "shrunk.json")]
+    assert main(["compare", str(files[0]), *results[:2], "--intervals", "50"]) == 0
+    clause = "any images have no results of few (see the notes), so this may say nothing about the"
+    assert clause in " ".join(capsys.readouterr().out.split())
+    assert main(["report", str(files[0]), *results, "--out", str(tmp_path / "report")]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "note: few: 6 of 10 images with scored people have no detection" in printed
+    assert "note: shrunk: labels and results seem to belong to images of different size" in printed
+    page = (tmp_path / "report" / "index.html").read_text()
+    first_lines = page[: page.index("</header>")]
+    assert clause in first_lines
+    assert "The numbers of shrunk say nothing about the models" in first_lines
+    rows = read_rows(tmp_path / "report" / "tables" / "summary.csv")
+    assert [row["run"] for row in rows if "in doubt, see the notes" in row["verdict"]] == [
+        "few",
+        "shrunk",
+    ]
+    assert clause in (tmp_path / "report" / "tables" / "difference.md").read_text()
+
+
+def test_intervals_of_possible_frames_are_doubted_in_the_first_lines(
+    files: list[Path], tmp_path: Path
+):
+    labels = json.loads(files[0].read_text())
+    for name, is_doubted in (("frame_{:04d}.png", True), ("{:b}_photo.png", False)):
+        for number, image in enumerate(labels["images"]):
+            image["file_name"] = name.format(5 * number)
+        (tmp_path / "labels.json").write_text(json.dumps(labels))
+        data = read_report_data([tmp_path / "labels.json", files[1]])
+        line = summarize_runs(data, data.scores).lines[0]
+        assert ("the intervals here are too narrow." in line) == is_doubted
+
+
+def test_many_notes_leave_the_doubts_on_the_terminal():
+    doubts = [f"a: {NO_RESULT}", "b: every AP is 0: no detection reaches an OKS of .5"]
+    notes = [*(f"note {number}" for number in range(MAX_SHOWN + 3)), *doubts]
+    shown = choose_shown_notes(notes)
+    assert shown[:2] == doubts
+    assert shown[-1] == "the page has 3 more"
+    assert len(shown) == MAX_SHOWN + 3

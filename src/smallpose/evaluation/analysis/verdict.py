@@ -1,5 +1,6 @@
 """The answer of a comparison in one sentence: which result is better, or that none can be named."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from smallpose.core.counts import choose_verb, format_count
@@ -40,26 +41,31 @@ def describe_verdicts(comparison: Comparison) -> dict[str, str]:
     a test. What differs is decided by the p-values that are corrected over the table, as its stars.
     """
     base, *others = comparison.evaluations
-    return {
-        other: _describe_pair(_get_pair(comparison, other))
-        + _describe_doubt(comparison, base, other)
-        for other in others
-    }
+    notes = {name: one.notes for name, one in comparison.evaluations.items()}
+    sentences = {}
+    for other in others:
+        doubt = describe_pair_doubt({name: notes[name] for name in (base, other)})
+        sentence = _describe_pair(_get_pair(comparison, other))
+        sentences[other] = f"{sentence}; {doubt}" if doubt else sentence
+    return sentences
 
 
-def _describe_doubt(comparison: Comparison, *names: str) -> str:
-    """Say what a note says of labels or results that lets the verdict say little of the models."""
-    notes = {name: comparison.evaluations[name].notes for name in names}
+def describe_pair_doubt(notes: Mapping[str, Sequence[str]]) -> str:
+    """Say why a verdict may say little about the models; "" without a doubt.
+
+    Args:
+        notes: of the evaluations, by the name of the result.
+    """
     if any(map(has_doubt, notes.values())):
         return (
-            "; labels or results are not written as they must be (see the notes), so this says "
+            "labels or results are not written as they must be (see the notes), so this says "
             "nothing about the models"
         )
-    without = [name for name in names if lacks_images(notes[name])]
+    without = [name for name in notes if lacks_images(notes[name])]
     if not without:
         return ""
     return (
-        f"; many images have no results of {' and '.join(without)} (see the notes), so this may "
+        f"many images have no results of {' and '.join(without)} (see the notes), so this may "
         "say nothing about the models"
     )
 

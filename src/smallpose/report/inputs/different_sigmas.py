@@ -6,6 +6,8 @@ from typing import Any
 from smallpose.report.inputs.run_labels import label_run
 from smallpose.report.inputs.scores import SeedGroup
 
+NO_COMPARISON = "so their numbers cannot be compared"  # in the note
+
 
 def describe_different_sigmas(groups: Sequence[SeedGroup]) -> str:
     """Name results of the same joints that have other OKS sigmas; "" where all have the same.
@@ -27,7 +29,7 @@ def describe_different_sigmas(groups: Sequence[SeedGroup]) -> str:
     sides = " and ".join(", ".join(dict.fromkeys(names)) for names in different[0].values())
     folder = next(run.folder for run in runs)
     return (
-        f"{sides} are scored with different OKS sigmas, so their numbers cannot be compared; "
+        f"{sides} are scored with different OKS sigmas, {NO_COMPARISON}; "
         "score all with the same: smallpose report TRUTH.json RUN… --sigmas "
         f"{folder} --out DIR"
     )

@@ -1,6 +1,6 @@
 """Build the report page: finished runs and their data set as one HTML file that needs no network.
 
-`make_report` reads the runs, writes everything on the page also as a file of its own (tables as
+`write_report` reads the runs, writes everything on the page also as a file of its own (tables as
 Markdown and CSV, figures and contact sheets as PNG and SVG), and writes `index.html` last.
 """
 
@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2
 
@@ -67,7 +67,19 @@ from smallpose.system.files import write_atomically
 from smallpose.system.progress import print_status, show_progress
 
 
-def make_report(
+class WrittenReport(NamedTuple):
+    """What the terminal shows of a report.
+
+    Args:
+        results: the tables of results, one per protocol, the paper's first.
+        notes: what a reader of the numbers should know, as on the page.
+    """
+
+    results: list[Table]
+    notes: list[str]
+
+
+def write_report(
     paths: Sequence[Path],
     out: Path,
     num_latency_images: int = 0,
@@ -78,7 +90,7 @@ def make_report(
     sigmas: Path | None = None,
     unknown_images: UnknownImages = "refuse",
     costs: CostOptions | None = None,
-) -> list[Table]:
+) -> WrittenReport:
     """Write the report of runs, or of result files and their ground truth, into `out`.
 
     Args:
@@ -88,7 +100,6 @@ def make_report(
             give the same files.
         costs: measure or read what the methods cost for an image (default: not on the page).
 
-    Returns: the tables of results, one per protocol, the paper's first.
     Raises: InputError when the paths are no finished runs, or no ground truth with its results.
     """
     paths, studies = split_resolution_folders(paths)
@@ -134,7 +145,7 @@ def make_report(
     browser = _build_browser(data, read)
     for name, text in browser.list_external_packs() if browser else ():
         write_atomically(out / name, text)
-    values = {
+    values: dict[str, Any] = {
         **context.build_page_context(data, tables),
         **context.build_sheet_context(sheets),
         **context.build_summary_context(summary),
@@ -150,7 +161,7 @@ def make_report(
         "data_figures": [context.render_figure(f, svgs[f.name]) for f in data_figures],
     }
     write_atomically(out / "index.html", _render_page(values))
-    return list(tables.results)
+    return WrittenReport(list(tables.results), values["notes"])
 
 
 def _build_tables(

@@ -10,7 +10,7 @@ from smallpose.evaluation.difference.split import (
     split_difference,
 )
 from smallpose.evaluation.difference.split_table import LABELS
-from smallpose.report.page.summary import RunSummary, Summary
+from smallpose.report.page.summary import RunSummary, Summary, describe_doubt_of_pair
 from smallpose.report.page.summary_statistics import PROTOCOL
 from smallpose.report.report_data import ReportData
 
@@ -62,6 +62,8 @@ def _format_table(
         rest = "smallpose compare adds 95 % intervals."
     if best.num_seeds > 1 or rival.num_seeds > 1:
         rest += " Of several seeds, the middle one is split."
+    doubt = describe_doubt_of_pair(best, rival)
+    rest += f" {doubt}" if doubt else ""
     return Table(
         "difference",
         f"Where the lead of {best.single_label} over {rival.single_label} comes from",

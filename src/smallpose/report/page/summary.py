@@ -10,9 +10,16 @@ from smallpose.core.table import Cell, Column, Table
 from smallpose.evaluation.analysis.comparison import MIN_TEST_CLUSTERS
 from smallpose.evaluation.analysis.half_detected import HalfDetected, describe_doubt
 from smallpose.evaluation.analysis.half_detected_fit import add_false_detections
+from smallpose.evaluation.comparability import describe_mixed_boxes
 from smallpose.report import figures
 from smallpose.report.inputs.runs import Run
 from smallpose.report.inputs.scores import RunScore, SeedGroup
+from smallpose.report.page.doubts import (
+    IN_DOUBT,
+    describe_doubts_of_others,
+    describe_interval_doubt,
+    describe_lead_doubt,
+)
 from smallpose.report.page.summary_statistics import Lead, compute_leads, find_height_limit
 from smallpose.report.report_data import ReportData
 
@@ -31,6 +38,7 @@ class RunSummary:
         ap_small: AP of small people, points, in the mean over seeds.
         limit: the height from which half of the people are detected.
         lead: of the best run over this one; None for the best, and without a comparison.
+        notes: of its evaluations, in all seeds.
     """
 
     index: int
@@ -42,6 +50,7 @@ class RunSummary:
     colour: str
     limit: HalfDetected
     lead: Lead | None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,11 +67,13 @@ def summarize_runs(data: ReportData, scores: Mapping[int, RunScore]) -> Summary:
     """Answer how small a person may get and which run is best, as far as the runs can tell."""
     runs = _summarize_each(data, scores)
     if not runs or runs[0].run.is_untrained:
-        return Summary(_describe_scores(data, data.best), (), None, runs)
+        doubt = describe_lead_doubt({}, data.notes)
+        lines = (doubt,) if doubt else ()
+        return Summary(_describe_scores(data, data.best), lines, None, runs)
     best = runs[0]
     scores_text = _describe_scores(data, best.index)
     headline = _write_headline(best.limit)
-    line = _describe_best_run(best, runs, scores_text)
+    line = _describe_best_run(best, runs, scores_text, data.notes)
     return Summary(headline, (line,), _build_table(runs), runs)
 
 
@@ -96,6 +107,7 @@ def _summarize_each(data: ReportData, scores: Mapping[int, RunScore]) -> tuple[R
             colour=styles[index].colour,
             limit=_find_limit(data, test, index, scores.get(index)),
             lead=leads.get(index),
+            notes=tuple(note for seed in data.seeds_of(index) for note in _list_notes(data, seed)),
         )
         for index in order
     )
@@ -105,17 +117,15 @@ def _find_limit(
     data: ReportData, test: Instances, index: int, score: RunScore | None
 ) -> HalfDetected:
     matches = data.results[index].matches
-    limit = find_height_limit(test, matches, doubt=_describe_doubt(data, index))
+    limit = find_height_limit(test, matches, doubt=describe_doubt(_list_notes(data, index)))
     return limit if score is None else add_false_detections(limit, score.evaluation)
 
 
-def _describe_doubt(data: ReportData, index: int) -> str:
-    """Return why a note lets no height be named; "" where none does.
-
-    The note is read anew with the results, and is in the evaluation that the run recorded.
-    """
+def _list_notes(data: ReportData, index: int) -> list[str]:
+    """List the notes of a run: those read anew with its results, and those that it recorded."""
     recorded = data.runs[index].evaluation.get("notes") or ()
-    return describe_doubt([*data.results[index].predictions.notes, *map(str, recorded)])
+    read = data.results[index].predictions.notes if index in data.results else ()
+    return [*read, *map(str, recorded)]
 
 
 def _compare_with_best(
@@ -184,15 +194,34 @@ def _write_headline(limit: HalfDetected) -> str:
     return "How small people may get cannot be told from this test set."
 
 
-def _describe_best_run(best: RunSummary, runs: Sequence[RunSummary], scores_text: str) -> str:
-    """Describe the best run: its scores, its height, and its lead over the nearest rival."""
-    sentences = [scores_text]
-    sentences.append(_describe_height(best))
+def _describe_best_run(
+    best: RunSummary, runs: Sequence[RunSummary], scores_text: str, notes: Sequence[str]
+) -> str:
+    """Describe the best run: its scores, its height, and its lead over the nearest rival.
+
+    What puts them in doubt follows each of them.
+
+    Args:
+        notes: of all runs together.
+    """
+    sentences = [scores_text, _describe_height(best), describe_interval_doubt(best.notes)]
     # The nearest rival decides; the table has the others.
     rival = next((other for other in runs if other.lead is not None), None)
     if rival is not None and rival.lead is not None:
         sentences.append(_describe_lead(rival.lead, rival.label))
-    return " ".join(sentences)
+        sentences.append(describe_doubt_of_pair(best, rival, notes))
+    others = {run.label: run.notes for run in runs if run is not best and run is not rival}
+    sentences.append(describe_doubts_of_others(others))
+    return " ".join(filter(None, sentences))
+
+
+def describe_doubt_of_pair(best: RunSummary, other: RunSummary, notes: Sequence[str] = ()) -> str:
+    """Say why the lead of the best run over another may say little about the models."""
+    pair = (best, other)
+    settings = {one.label: one.run.evaluation.get("settings") or {} for one in pair}
+    return describe_lead_doubt(
+        {one.label: one.notes for one in pair}, [*notes, *describe_mixed_boxes(settings)]
+    )
 
 
 def _describe_height(best: RunSummary) -> str:
@@ -305,6 +334,11 @@ def _build_row(summary: RunSummary, best: RunSummary) -> tuple[Cell, ...]:
 
 
 def _describe_verdict(summary: RunSummary, best: RunSummary) -> str:
+    verdict = _name_verdict(summary, best)
+    return f"{verdict} ({IN_DOUBT})" if describe_doubt_of_pair(best, summary) else verdict
+
+
+def _name_verdict(summary: RunSummary, best: RunSummary) -> str:
     if summary is best:
         return "best on small people"
     if summary.run.is_untrained:
