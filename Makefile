@@ -2,6 +2,8 @@
 # TORCH_INDEX=<a PyTorch wheel index> installs another build of torch (cpu, cu126, rocm, ...).
 PY ?= python3
 V := .venv/bin
+# Processes of the tests.
+WORKERS ?= 2
 # Two OpenMP threads on two busy cores are slower than one; processes are used instead.
 export OMP_NUM_THREADS ?= 1
 # Where Python is told to write no bytecode, each of some hundred processes of the tests compiles
@@ -19,7 +21,7 @@ test: lint
 	@$(MAKE) --no-print-directory -j 2 pytest types
 
 pytest: install
-	$(V)/python -m pytest -q -n 2 --dist worksteal
+	$(V)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 check: install
 	$(V)/ruff format src tests bench examples
