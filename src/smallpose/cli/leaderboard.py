@@ -199,6 +199,7 @@ def _check_call(args: argparse.Namespace) -> None:
 def _add(args: argparse.Namespace) -> "list[Standing]":
     from smallpose.report.leaderboard.board_rules import BoardOptions
     from smallpose.report.leaderboard.submissions import Submission, add_submission
+    from smallpose.system.progress import print_status
 
     truth, results = args.files
     submission = Submission(
@@ -216,7 +217,10 @@ def _add(args: argparse.Namespace) -> "list[Standing]":
         max_per_image=args.max_per_image,
         sigmas=args.sigmas,
     )
-    return add_submission(args.board, truth, submission, options, args.replace)
+    standings = add_submission(args.board, truth, submission, options, args.replace)
+    for note in next(one.row.notes for one in standings if one.row.name == args.name):
+        print_status(f"note: {args.name}: {note}")
+    return standings
 
 
 def _add_training_set(args: argparse.Namespace) -> "list[Standing]":

@@ -299,6 +299,7 @@ def _measure(args: argparse.Namespace) -> "Study":
     from smallpose.evaluation.run_sigmas import set_known_sigmas
     from smallpose.io.coco_annotations import read_coco
     from smallpose.io.frame_groups import group_possible_frames
+    from smallpose.io.label_faults import describe_wrong_units
     from smallpose.resolution.frame import parse_frame
     from smallpose.resolution.models import ModelOptions, create_models
     from smallpose.resolution.people import choose_people
@@ -314,7 +315,7 @@ def _measure(args: argparse.Namespace) -> "Study":
     truth = set_known_sigmas(read_coco(args.truth, category=args.category), args.sigmas, runs)
     if not args.independent:
         truth = group_possible_frames(truth, "independent photographs: add --independent")
-    for note in truth.notes:
+    for note in [*truth.notes, *describe_wrong_units(truth)]:
         print_status(f"{args.truth}: {note}")
     is_built_set = args.images.name == "images" and (args.images.parent / "manifest.json").is_file()
     reader = open_set_images(args.images.parent) if is_built_set else ImageReader(args.images)

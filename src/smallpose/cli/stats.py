@@ -97,6 +97,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run_command(args: argparse.Namespace) -> None:
     """Count, write tables, figures and sheets, and print the tables."""
     from smallpose.io.coco_annotations import read_coco
+    from smallpose.io.label_faults import describe_wrong_units
     from smallpose.report.dataset_report import build_dataset_report, write_dataset_report
     from smallpose.report.images.encode import open_image_reader
     from smallpose.stats.dataset_counts import count_dataset
@@ -115,7 +116,7 @@ def run_command(args: argparse.Namespace) -> None:
         name: read_coco(file, category=args.category) for name, file in shorten_names(files).items()
     }
     for name, people in sets.items():
-        for note in people.notes:
+        for note in [*people.notes, *describe_wrong_units(people)]:
             print_status(f"{name}: {note}")
     counts = {name: count_dataset(people) for name, people in sets.items()}
     counts |= _count_parquet(shards, args.backend, set(counts))

@@ -99,6 +99,21 @@ class Predictions:
         )
 
 
+def concat_predictions(parts: Sequence[Predictions]) -> Predictions:
+    """Return the detections of tables of the same joints one after the other, one or more.
+
+    Errors of keypoints are left out; all else that is no column is that of the first.
+    """
+    return replace(
+        parts[0],
+        keypoint_errors=None,
+        image_ids=np.concatenate([part.image_ids for part in parts]),
+        keypoints=np.concatenate([part.keypoints for part in parts]),
+        scores=np.concatenate([part.scores for part in parts]),
+        boxes_xywh=np.concatenate([part.boxes_xywh for part in parts]),
+    )
+
+
 def make_predictions(
     skeleton: Skeleton,
     image_ids: Sequence[int] | NDArray[np.int64],

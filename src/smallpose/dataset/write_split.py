@@ -18,6 +18,7 @@ from smallpose.dataset.image_folder import open_image_folder
 from smallpose.dataset.label_split import LabelSplit, SplitRules, split_images
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.frame_groups import group_listed_frames
+from smallpose.io.label_faults import describe_wrong_units
 from smallpose.system.files import describe_os_error, read_bytes, resolve_output_folder
 from smallpose.system.json_decode import decode_json
 from smallpose.system.link_roots import remember_sources
@@ -55,6 +56,7 @@ class WrittenSplit:
         if len(split.left_out):
             count = format_count(len(split.left_out), "image is", "images are")
             lines.append(f"{count} left out where videos are cut, as neighbours look alike (--gap)")
+        lines += [f"note: {fault}" for fault in describe_wrong_units(self.people)]
         return lines
 
 

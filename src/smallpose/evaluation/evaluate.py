@@ -48,6 +48,7 @@ from smallpose.evaluation.scoring.detected_people import (
 )
 from smallpose.evaluation.scoring.match_counts import MatchCounts, merge_counts
 from smallpose.evaluation.scoring.precision_recall import THRESHOLDS
+from smallpose.io.mismatch import read_boxes_as_meant
 
 if TYPE_CHECKING:
     from smallpose.evaluation.analysis.half_detected import HalfDetected
@@ -197,6 +198,7 @@ def evaluate(
     refuse_other_counts("--seed", seed, minimum=0)
     refuse_missing_boxes(predictions)
 
+    predictions = read_boxes_as_meant(truth, predictions, keeps_stray=True)
     scored = select_keypoints(truth, predictions, config)
     groups = group_by_image(truth, predictions, config.detection_limit)
     matches = match_detections(groups, scored.poses, scored.classes, THRESHOLDS)

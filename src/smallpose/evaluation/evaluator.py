@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.packed_keypoints import PackedKeypoints
-from smallpose.core.predictions import Predictions, make_predictions
+from smallpose.core.predictions import Predictions, concat_predictions, make_predictions
 from smallpose.core.skeleton import Skeleton
 from smallpose.evaluation.areas import get_detection_boxes, refuse_missing_boxes
 from smallpose.evaluation.comparability import collect_data_facts
@@ -51,9 +51,11 @@ from smallpose.evaluation.scoring.detected_people import (
 )
 from smallpose.evaluation.scoring.precision_recall import THRESHOLDS
 from smallpose.io.label_faults import describe_label_faults
+from smallpose.io.mismatch import have_odd_boxes
 from smallpose.system.threads import begin
 
 _MIN_PEOPLE_FOR_THREADS = 20_000
+_MAX_SAMPLED = 200  # detections whose boxes are looked at
 MIN_RELEASED_BYTES = 1 << 26  # of keypoints; fewer may still be read while others are matched
 
 
@@ -107,6 +109,7 @@ class Evaluator:
         self._skeleton: Skeleton | None = None
         self._scored: ScoredPoses | None = None
         self._has_boxes = False
+        self._sampled: list[Predictions] = []
         self._label_facts: _LabelFacts | None = None  # where keypoints were released
 
     def add(self, predictions: Predictions) -> None:
@@ -124,8 +127,16 @@ class Evaluator:
             no_boxes = np.full((len(predictions), 4), np.nan)
             predictions = replace(predictions, boxes_xywh=no_boxes)
         self.add_piece(self.search(predictions))
+        self._sample_boxes(predictions)
         self.add_notes(predictions.notes)
         self.covers_images |= predictions.covers_images
+
+    def _sample_boxes(self, predictions: Predictions) -> None:
+        """Keep some detections, whose boxes may turn out to be in another form."""
+        num_wanted = _MAX_SAMPLED - sum(map(len, self._sampled))
+        if num_wanted > 0 and predictions.has_boxes:
+            kept = predictions.take(np.arange(min(num_wanted, len(predictions))))
+            self._sampled.append(replace(kept, notes=()))
 
     def start(self, predictions: Predictions) -> None:
         """Prepare the truth for the joints of some predictions, and remember if they have boxes.
@@ -189,6 +200,8 @@ class Evaluator:
                 "write all results with the same fields and joints",
             )
         self._pieces += other._pieces
+        for sampled in other._sampled:
+            self._sample_boxes(sampled)
         self._notes |= other._notes
         self._later_notes += other._later_notes
         self.covers_images |= other.covers_images
@@ -259,6 +272,7 @@ class Evaluator:
             *describe_unlabelled_images(counts, self.truth, self.config),
             *describe_undetected_images(counts, self._notes, self.covers_images),
         ]
+        notes += self._describe_boxes()
         notes += describe_no_match(counts, groups, self.truth, boxes, notes)
         detected = list_detected_people(scored, groups, matches, label_facts.outside)
         del scores, boxes, groups, matches  # accumulating needs about as much memory
@@ -270,6 +284,17 @@ class Evaluator:
             detected,
             facts,
         )
+
+    def _describe_boxes(self) -> list[str]:
+        """Say that boxes are in another form, where they were added piece by piece."""
+        sampled = concat_predictions(self._sampled) if self._sampled else None
+        if sampled is None or not have_odd_boxes(sampled):
+            return []
+        # Imported here, because most boxes fit and evaluations should start fast.
+        from smallpose.io.result_boxes import describe_odd_boxes
+
+        note = describe_odd_boxes(self.truth, sampled)
+        return [note] if note else []
 
     def _select(self, predictions: Predictions) -> ScoredPoses:
         scored = select_keypoints(self.truth, predictions, self.config)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.instances import Instances
-from smallpose.core.predictions import Predictions
+from smallpose.core.predictions import Predictions, concat_predictions
 from smallpose.evaluation.ceiling.whole_numbers import (
     MIN_DETECTIONS,
     are_whole,
@@ -24,7 +24,7 @@ from smallpose.evaluation.evaluator import Evaluator, Piece
 from smallpose.io.coco_results import read_results
 from smallpose.io.coco_results_fast import map_results
 from smallpose.io.json_text import UnsupportedJson
-from smallpose.io.mismatch import add_mismatch_note
+from smallpose.io.mismatch import add_mismatch_note, have_odd_boxes
 from smallpose.io.pose_pairs import list_sampled_images, list_sampled_rows
 from smallpose.io.predicted_images import check_predicted_images, get_image_list_path
 from smallpose.io.unknown_images import UnknownImages
@@ -150,7 +150,9 @@ def _score_chunks(
         return None
     for chunk in results.values:
         evaluator.add_piece(chunk.piece)
-    sampled = replace(_concat([chunk.sampled for chunk in results.values]), notes=())
+    sampled = replace(concat_predictions([chunk.sampled for chunk in results.values]), notes=())
+    if have_odd_boxes(sampled.take(list_sampled_rows(sampled, sampled_images))):
+        return None
     detected_ids = np.concatenate([chunk.image_ids for chunk in results.values])
     images = check_predicted_images(path, truth, detected_ids, sampled.skeleton.joints)
     if images.skeleton is not None:  # other joints than those that were scored
@@ -161,13 +163,3 @@ def _score_chunks(
     num_detections = sum(len(chunk.piece.scores) for chunk in results.values)
     is_whole = all(chunk.is_whole for chunk in results.values)
     return evaluator, is_whole and num_detections >= MIN_DETECTIONS
-
-
-def _concat(parts: list[Predictions]) -> Predictions:
-    return replace(
-        parts[0],
-        image_ids=np.concatenate([part.image_ids for part in parts]),
-        keypoints=np.concatenate([part.keypoints for part in parts]),
-        scores=np.concatenate([part.scores for part in parts]),
-        boxes_xywh=np.concatenate([part.boxes_xywh for part in parts]),
-    )

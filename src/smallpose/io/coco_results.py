@@ -22,7 +22,7 @@ from smallpose.io.coco_results_slow import (
 )
 from smallpose.io.json_blocks import decode_blocks, guess_skeleton
 from smallpose.io.label_faults import NO_RESULT
-from smallpose.io.mismatch import add_mismatch_note
+from smallpose.io.mismatch import add_mismatch_note, read_boxes_as_meant
 from smallpose.io.predicted_images import (
     check_predicted_images,
     describe_listed_joints,
@@ -81,7 +81,7 @@ def read_results(
         notes=(*predictions.notes, *notes),
         covers_images=images.covers_images,
     )
-    return add_mismatch_note(truth, predictions)
+    return add_mismatch_note(truth, read_boxes_as_meant(truth, predictions))
 
 
 def _read_content(

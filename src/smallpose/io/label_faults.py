@@ -24,12 +24,45 @@ NO_SIZES = f"{UNSETTLED}, sizes and heights are wrong"
 
 def describe_label_faults(truth: Instances) -> list[str]:
     """List, as `check` does, what makes the numbers of an evaluation of these labels wrong."""
-    people = np.flatnonzero(truth.is_counted)
-    if not len(people):
+    rows = _sample_counted_people(truth)
+    return list(_describe_sampled_faults(truth, rows)) if len(rows) else []
+
+
+def describe_wrong_units(truth: Instances) -> list[str]:
+    """List, as `check` does, keypoints that are shares of the image, and boxes in another form.
+
+    For commands that take labels without scoring, whose tables, crops and sets would be wrong.
+    """
+    rows = _sample_counted_people(truth)
+    keypoints = np.array(truth.keypoints[rows])
+    is_placeholder = find_placeholders(keypoints)
+    keypoints[is_placeholder] = 0
+    if not _have_wrong_units(truth, rows, keypoints):
         return []
+    from smallpose.io.validation import check_units
+
+    return [finding.message for finding in check_units(truth)]
+
+
+def _sample_counted_people(truth: Instances) -> Indices:
+    people = np.flatnonzero(truth.is_counted)
     steps = np.linspace(0, len(people) - 1, min(len(people), MAX_SAMPLED))
-    rows = people[steps.round().astype(np.intp)]
-    return list(_describe_sampled_faults(truth, rows))
+    return people[steps.round().astype(np.intp)]
+
+
+def _have_wrong_units(truth: Instances, rows: Indices, keypoints: Floats) -> bool:
+    """Return whether keypoints or boxes of some people seem to be in other units.
+
+    Args:
+        keypoints: (r, k, 3) of the rows, with v = 0 at placeholders.
+    """
+    if not len(rows):
+        return False
+    images = truth.images
+    sizes_wh = np.column_stack([images.width, images.height])[truth.image_rows[rows]]
+    return _are_shares(keypoints[keypoints[:, :, 2] > 0][:, :2]) or _have_other_form(
+        truth.boxes_xywh[rows], keypoints, sizes_wh.astype(float)
+    )
 
 
 def _describe_sampled_faults(truth: Instances, rows: Indices) -> Iterator[str]:
@@ -47,9 +80,7 @@ def _describe_sampled_faults(truth: Instances, rows: Indices) -> Iterator[str]:
             yield f"{finding.message}{ending}"
     keypoints[is_placeholder] = 0
     is_real = is_labelled & ~is_placeholder
-    if _are_shares(keypoints[is_real][:, :2]) or _have_other_form(
-        truth.boxes_xywh[rows], keypoints, sizes_wh.astype(float)
-    ):
+    if _have_wrong_units(truth, rows, keypoints):
         from smallpose.io.validation import check_units
 
         for finding in check_units(truth):
@@ -66,8 +97,8 @@ def _are_shares(xy: Floats) -> bool:
     return bool(xy.size and xy.min() >= 0 and 0 < xy.max() <= 1)
 
 
-def _have_other_form(boxes_xywh: Floats, keypoints: Floats, sizes_wh: Floats) -> bool:
-    """Return whether boxes fit their keypoints better as corners, centres or shares."""
+def have_poor_overlap(boxes_xywh: Floats, keypoints: Floats) -> bool:
+    """Return whether boxes fit the extents of their keypoints so poorly that they are doubted."""
     extents = box_around_keypoints(keypoints)
     with np.errstate(all="ignore"):
         low = np.maximum(boxes_xywh[:, :2], extents[:, :2])
@@ -75,7 +106,12 @@ def _have_other_form(boxes_xywh: Floats, keypoints: Floats, sizes_wh: Floats) ->
         shared = np.clip(high - low, 0, None).prod(axis=1)
         overlap = shared / (box_area(boxes_xywh) + box_area(extents) - shared)
     known = overlap[np.isfinite(overlap)]
-    if not len(known) or known.mean() > MAX_POOR_OVERLAP:
+    return bool(len(known) and known.mean() <= MAX_POOR_OVERLAP)
+
+
+def _have_other_form(boxes_xywh: Floats, keypoints: Floats, sizes_wh: Floats) -> bool:
+    """Return whether boxes fit their keypoints better as corners, centres or shares."""
+    if not have_poor_overlap(boxes_xywh, keypoints):
         return False
     # Imported here, because most boxes fit and evaluations should start fast.
     from smallpose.io.record_checks import recognize_box_form

@@ -10,8 +10,15 @@ from dataclasses import replace
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.io.joint_order_check import describe_other_order
-from smallpose.io.label_faults import NO_RESULT
-from smallpose.io.pose_pairs import average_rows, choose_best_pairs, collect_poses
+from smallpose.io.label_faults import NO_RESULT, have_poor_overlap
+from smallpose.io.pose_pairs import (
+    average_rows,
+    choose_best_pairs,
+    collect_poses,
+    find_placeholders,
+    list_sampled_images,
+    list_sampled_rows,
+)
 
 MAX_OWN_FIT = 0.6  # mean over the people; above, nothing but the order is doubted
 
@@ -41,6 +48,36 @@ def _find_cause(truth: Instances, predictions: Predictions) -> str | None:
     from smallpose.io.mismatch_causes import describe_cause
 
     return describe_cause(truth, predictions, poses)
+
+
+def read_boxes_as_meant(
+    truth: Instances, predictions: Predictions, *, keeps_stray: bool = False
+) -> Predictions:
+    """Return the predictions with boxes that are x, y, width, height, and a note where they differ.
+
+    Boxes that are corners, centres or shares of the image are read so.
+
+    Args:
+        keeps_stray: keep boxes that fit their poses in no form, and else leave them out.
+    """
+    if not predictions.has_boxes:
+        return predictions
+    sampled = predictions.take(list_sampled_rows(predictions, list_sampled_images(truth)))
+    if not have_odd_boxes(sampled):
+        return predictions
+    # Imported here, because most boxes fit and evaluations should start fast.
+    from smallpose.io import result_boxes
+
+    return result_boxes.read_boxes_as_meant(truth, predictions, sampled, keeps_stray=keeps_stray)
+
+
+def have_odd_boxes(sampled: Predictions) -> bool:
+    """Return whether boxes fit their poses so poorly that their form has to be looked at."""
+    if not sampled.has_boxes:
+        return False
+    poses = sampled.keypoints.copy()
+    poses[:, :, 2] = ~find_placeholders(poses)  # results have scores here, which may be 0
+    return have_poor_overlap(sampled.boxes_xywh, poses)
 
 
 def add_mismatch_note(truth: Instances, predictions: Predictions) -> Predictions:

@@ -168,6 +168,11 @@ def recognize_box_form(
     return best
 
 
+def read_box_form(form: str, boxes_xywh: Floats, sizes_wh: Floats) -> Floats:
+    """Return (n, 4) x, y, width, height of boxes that are written in a form of `_FORMS`."""
+    return _FORMS[form](boxes_xywh, sizes_wh)
+
+
 def describe_box_form(form: str, num_better: int, num_boxes: int) -> Finding:
     """Describe boxes that `recognize_box_form` found to be in another form."""
     what = (

@@ -53,7 +53,12 @@ from smallpose.training.run_folder import (
 from smallpose.training.run_log import RecordLogger, RunLog
 from smallpose.training.run_result import describe_recalls, make_run_result
 from smallpose.training.schedule_check import describe_decays, describe_short_schedule
-from smallpose.training.settings import SettingData, describe_small_test, read_setting_data
+from smallpose.training.settings import (
+    SettingData,
+    describe_label_units,
+    describe_small_test,
+    read_setting_data,
+)
 from smallpose.training.signals import Interrupted
 from smallpose.training.trainer import Trainer
 from smallpose.training.training_sets import describe_built_set, describe_initial_sets
@@ -114,7 +119,7 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
         coding = HeatmapCoding(targets=targets, decoding=config.heatmap_decoding)
         method.set_heatmap_coding(coding)
     if state is None and distributed.is_first:
-        for note in describe_small_test(config.data, data):
+        for note in [*describe_label_units(data), *describe_small_test(config.data, data)]:
             print_status(note)
     if recipe_name == OWN and distributed.is_first:
         print_status(describe_own_recipe(recipe, own, targets))

@@ -26,6 +26,7 @@ from smallpose.evaluation.analysis.sample_size import (
 from smallpose.evaluation.sigma_file import set_sigmas
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.joint_pairs import set_pairs_of_people
+from smallpose.io.label_faults import describe_wrong_units
 
 Setting = Literal["A", "B"]
 
@@ -88,6 +89,14 @@ def read_setting_data(
             else "check the set",
         )
     return SettingData(setting, train, test, number)
+
+
+def describe_label_units(people: SettingData) -> list[str]:
+    """Say before a training that labels are in other units, as their boxes decide the crops."""
+    notes = []
+    for name, part in (("train.json", people.train), ("test.json", people.test)):
+        notes += [f"note: {name}: {fault}" for fault in describe_wrong_units(part)]
+    return notes
 
 
 def describe_small_test(data: Path, people: SettingData) -> list[str]:

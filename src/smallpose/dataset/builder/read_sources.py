@@ -20,6 +20,7 @@ from smallpose.dataset.builder.source_images import check_source_images, drop_im
 from smallpose.dataset.builder.turn_images import format_source_flag
 from smallpose.dataset.options import BuildOptions
 from smallpose.dataset.place_images import check_files_exist, split_folder
+from smallpose.io.label_faults import describe_wrong_units
 from smallpose.sources.locate import is_archive_name
 from smallpose.sources.shared_videos import tie_clips_to_mpii
 from smallpose.sources.source import ImageFile, ListedImage, Source
@@ -149,6 +150,7 @@ def _read_source(
         raise InputError(format_source_flag(name, root), what, remedy)
     print_status(f"{name}: reading annotations in {root}")
     source = reader(root)
+    _refuse_wrong_units(name, root, source.people)
     if name == "posetrack" and listed_images:
         source = tie_clips_to_mpii(source, listed_images)
     print_status(
@@ -161,6 +163,16 @@ def _read_source(
     for note in source.people.notes:
         print_status(f"{name}: {note}")
     return source
+
+
+def _refuse_wrong_units(name: str, root: Path, people: Instances) -> None:
+    """Raise InputError for boxes that are no x, y, width, height in px, and keypoints as shares.
+
+    Clipped to their images, such boxes look like boxes, and the sizes of people would be wrong.
+    """
+    for message in describe_wrong_units(people):
+        what, _, remedy = message.partition("; ")
+        raise InputError(format_source_flag(name, root), what, f"convert the labels: {remedy}")
 
 
 def _pack_keypoints(source: Source) -> Source:

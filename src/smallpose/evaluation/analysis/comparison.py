@@ -189,7 +189,7 @@ def compare(
     common = choose_common_joints(predictions, options.get("keypoints"))
     predictions = common.predictions
     options["keypoints"] = common.keypoints
-    notes = [common.note] if common.note else []
+    notes = [*common.notes]
     results = {
         name: evaluate(truth, one, protocols=protocols, **options)
         for name, one in predictions.items()

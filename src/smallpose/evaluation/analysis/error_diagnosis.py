@@ -35,6 +35,7 @@ from smallpose.evaluation.matching.image_groups import group_by_image
 from smallpose.evaluation.matching.keypoint_selection import ScoredPoses, select_keypoints
 from smallpose.evaluation.matching.oks import TINY, compute_pair_oks, find_candidates
 from smallpose.evaluation.protocols import AP_NAMES, CLASSES
+from smallpose.io.mismatch import read_boxes_as_meant
 
 KINDS = ("good", "jitter", "inversion", "swap", "miss")
 FIXES = ("jitter", "inversion", "swap", "miss", "score", "background", "missed")
@@ -134,6 +135,7 @@ def diagnose(
     """
     refuse_other_tables(truth, predictions)
     config = ScoringConfig(protocols=(protocol,), **options)
+    predictions = read_boxes_as_meant(truth, predictions, keeps_stray=True)
     errors = _find_errors(truth, predictions, config)
     # Boxes are kept, so that a corrected pose has the area that its detection had.
     plain = replace(

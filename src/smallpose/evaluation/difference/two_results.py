@@ -29,6 +29,7 @@ from smallpose.evaluation.matching.native import concat_candidates
 from smallpose.evaluation.matching.oks import find_candidates
 from smallpose.evaluation.protocols import compute_pair_iou
 from smallpose.evaluation.scoring.precision_recall import THRESHOLDS
+from smallpose.io.mismatch import read_boxes_as_meant
 
 MIN_BOX_IOU = 0.5  # from which on a detection that resembles no person belongs to a person
 _MIN_OKS_OF_STEPS = (float(THRESHOLDS[0]), MIN_OKS)
@@ -79,6 +80,7 @@ def join_results(
     parts = []
     for predictions in (base, other):
         refuse_missing_boxes(predictions)
+        predictions = read_boxes_as_meant(truth, predictions, keeps_stray=True)
         scored = select_keypoints(truth, predictions, config)
         groups = group_by_image(truth, predictions, config.detection_limit)
         boxes = get_detection_boxes(predictions)

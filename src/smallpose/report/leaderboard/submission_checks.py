@@ -22,6 +22,11 @@ MAX_OUTSIDE = 0.5  # share of detections that are entirely outside their image
 UNIT = 1.5  # px, within which coordinates are shares of the image, also some that lie outside
 MAX_IN_UNIT = 0.95  # share of the coordinates that lie there
 MIN_IMAGES = 0.5  # share of the images with people below which a note counts the others
+# Of results without boxes, whose false positives may be in other size classes than those of others.
+WITHOUT_BOXES = (
+    "no bbox: areas of detections are those of the extent of their keypoints, so AP by size "
+    "differs from that of a row with bbox, for equal poses, too; write bbox"
+)
 Mask = NDArray[np.bool_]
 
 
@@ -53,7 +58,8 @@ def check_submission(
     _check_duplicates(path, truth, predictions)
     _check_scores(path, predictions)
     _check_copied_labels(path, truth, predictions, sigmas)
-    return [*predictions.notes, *_describe_missing_images(truth, predictions)]
+    notes = [*predictions.notes, *_describe_missing_images(truth, predictions)]
+    return notes if predictions.has_boxes else [*notes, WITHOUT_BOXES]
 
 
 def _check_joints(path: Path, predictions: Predictions, required: Sequence[str]) -> None:
