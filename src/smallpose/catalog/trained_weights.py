@@ -32,8 +32,8 @@ def take_trained_weights(name: str, weights: Path | str | None) -> Path | str | 
         return weights
     folder = get_trained_folder(name)
     print_status(
-        f"{name}: weights of {folder}, trained on synthetic people alone: in photographs it misses "
-        "most people; movenet finds more"
+        f"{name}: weights of {folder}, trained on synthetic people alone and not measured on "
+        "photographs; movenet was trained on real people"
     )
     return folder
 
