@@ -12,9 +12,12 @@ import torch
 from smallpose.catalog.run_method import read_run_method
 from smallpose.cli.main import main
 from smallpose.core.errors import InputError
+from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17
 from smallpose.dataloading.top_down.crop_options import CropOptions
 from smallpose.methods import create_method
+from smallpose.report.inputs.result_files import describe_result_file
+from smallpose.report.inputs.runs import describe_changed_code
 from smallpose.training.checkpoint import save_model
 from smallpose.training.own_recipe import OwnData
 from smallpose.training.recipe_overrides import choose_recipe
@@ -202,3 +205,29 @@ def test_an_error_of_the_users_code_names_its_line(file, capsys, monkeypatch):
     monkeypatch.setattr(cli, "_run_verb", int)
     assert main(["train"]) == 4
     assert "an error of smallpose itself" in capsys.readouterr().err
+
+
+def test_a_file_that_has_changed_since_the_training_is_named(file, tmp_path, capsys):
+    """An edited file changed the numbers of a finished run without a word."""
+    helper = tmp_path / "my_blocks.py"
+    helper.write_text("WIDTH = 3\n")
+    file.write_text(CODE.replace("import torch\n", "import torch\n\nimport my_blocks\n", 1))
+    method = create_method("my_method.py:coffee")
+    run = tmp_path / "runs" / "own"
+    save_model(method, run, method.recipes["mine"])
+    card = json.loads((run / "model.json").read_text())
+    assert list(card["code_sha256"]) == ["my_method.py", "my_blocks.py"]
+    nobody = make_predictions(COCO17, [], np.zeros((0, 17, 3)), [])
+    described = describe_result_file(run, "own", nobody, file)
+    create_method("my_method.py:coffee", weights=run)
+    assert "changed" not in capsys.readouterr().err
+    assert describe_changed_code(described) == ""
+    helper.write_text("WIDTH = 4\n")
+    note = f"my_blocks.py has changed since {run} was trained, so it may compute other numbers now"
+    for _ in range(2):
+        create_method("my_method.py:coffee", weights=run)
+    assert capsys.readouterr().err.count(note) == 1
+    assert describe_changed_code(described).startswith(note)
+    file.write_text(file.read_text() + "\n# edited\n")
+    create_method("my_method.py:coffee", weights=run)
+    assert "my_method.py, my_blocks.py have changed since" in capsys.readouterr().err

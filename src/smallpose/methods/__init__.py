@@ -2,14 +2,17 @@
 
 # ruff: noqa: E402 (the modules below cannot be imported without these packages)
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 
 from smallpose.catalog.keywords import PUBLISHED_WEIGHTS
 from smallpose.catalog.method_checks import refuse_unknown_method
 from smallpose.catalog.method_code import MethodCode, is_method_code
+from smallpose.catalog.method_files import KEY, describe_changed_files
 from smallpose.core.skeleton import COCO17, Skeleton
 from smallpose.io.skeleton_json import find_skeleton
 from smallpose.system.packages import require_packages
+from smallpose.system.progress import print_status
 
 require_packages("smallpose.methods", "torch", "safetensors")
 
@@ -127,6 +130,7 @@ def create_method(
             if inferred is not None and inferred.joints != method.skeleton.joints:
                 method = create(inferred)
     checkpoint.load_into(method, adapt=adapt, partial=partial, skeleton=source)
+    _report_changed_files(weights, checkpoint.metadata.get(KEY), method)
     if checkpoint.is_mirrored_in_training and method.skeleton == checkpoint.skeleton:
         method.mark_mirroring_reported()
     method.set_crop_options(CropOptions.from_dict(checkpoint.metadata.get("crop")))
@@ -136,6 +140,18 @@ def create_method(
     if test_side and isinstance(method, FullImageMethod):
         method.input_wh = (test_side, test_side)
     return method.eval()
+
+
+def _report_changed_files(weights: Path | str, trained: object, method: PoseMethod) -> None:
+    note = describe_changed_files(weights, trained, method.code_hashes)
+    if note:
+        _print_once(note)
+
+
+@cache
+def _print_once(note: str) -> None:
+    """Print a note once in a process, which may create a method several times."""
+    print_status(note)
 
 
 def is_method_name(name: str) -> bool:

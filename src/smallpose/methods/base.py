@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
@@ -73,6 +74,7 @@ class PoseMethod(nn.Module, ABC):
         engine: what computes the network, for records; only PyTorch's can be changed by options.
         reported_computation: what was printed of how the network is computed.
         code: `FILE.py:NAME` of a user's method, with the whole path; "" for ours.
+        code_hashes: SHA-256 of that file, first, and of those beside it that it imports, by name.
         precision: autocast type of `run_network`; None for single precision.
         network: what `run_network` calls in place of `forward`, such as a compiled copy; None for
             the method itself.
@@ -98,6 +100,7 @@ class PoseMethod(nn.Module, ABC):
     engine: str = "torch"
     reported_computation: str = ""
     code: str = ""
+    code_hashes: Mapping[str, str] = MappingProxyType({})
     precision: torch.dtype | None = None
     network: Callable[[Tensor], Any] | None = None
 

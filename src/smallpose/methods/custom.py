@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from smallpose.catalog.method_code import MethodCode
+from smallpose.catalog.method_files import hash_method_files
 from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import Skeleton
@@ -45,6 +46,7 @@ def load_custom_method(code: MethodCode, reserved: Collection[str]) -> Creator:
     text, path = str(code), code.file
     if not path.is_file():
         raise InputError(text, f"no file {path}", "write FILE.py:NAME with an existing file")
+    hashes = hash_method_files(path)
     module = _import_file(path, text)
     name = code.name or _find_only_method(module, path)
     function = getattr(module, name, None)
@@ -73,6 +75,7 @@ def load_custom_method(code: MethodCode, reserved: Collection[str]) -> Creator:
             raise _explain_failure(text, f"{name}(skeleton) fails", error) from error
         method = check_custom_method(method, skeleton, text, default_name, reserved)
         method.code = f"{path.resolve()}:{name}"
+        method.code_hashes = hashes
         return method
 
     return create

@@ -30,6 +30,7 @@ from smallpose.report.inputs.person_matching import RunPredictions, match_people
 from smallpose.report.inputs.result_files import check_run_fits_truth, describe_result_file
 from smallpose.report.inputs.runs import (
     Run,
+    describe_changed_code,
     describe_own_sets,
     find_shared_dataset,
     read_run,
@@ -209,8 +210,12 @@ def _list_sigma_notes(scores: Iterable[RunScore]) -> list[str]:
 def _list_run_notes(
     runs: Sequence[Run], scores: Mapping[int, RunScore] | None = None
 ) -> tuple[str, ...]:
-    """Say which runs are not in the paper's tables, or have other sigmas."""
-    notes = (describe_own_sets(runs), describe_different_sigmas(group_scores(runs, scores)))
+    """Say which runs are not in the paper's tables, have other sigmas, or another code by now."""
+    notes = (
+        describe_own_sets(runs),
+        describe_different_sigmas(group_scores(runs, scores)),
+        *map(describe_changed_code, runs),
+    )
     return tuple(filter(None, notes))
 
 

@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import save
 
 from smallpose._version import __version__
+from smallpose.catalog.method_files import KEY
 from smallpose.catalog.run_options import RUN_OPTIONS, STATE
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.methods.base import PoseMethod, Recipe
@@ -52,7 +53,7 @@ def save_model(method: PoseMethod, folder: Path, recipe: Recipe, **more: Any) ->
         **({"heatmap": method.heatmap_coding.to_dict()} if method.heatmap_coding else {}),
         "recipe": asdict(recipe),
         "smallpose": __version__,
-        **({"code": method.code} if method.code else {}),
+        **({"code": method.code, KEY: dict(method.code_hashes)} if method.code else {}),
         **more,
     }
     state = {

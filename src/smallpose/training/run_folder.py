@@ -7,6 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from smallpose.catalog.method_code import MethodCode
+from smallpose.catalog.method_files import KEY, describe_changed_files, hash_method_files
 from smallpose.catalog.run_options import RUN_OPTIONS, STATE
 from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
@@ -101,6 +103,7 @@ def compute_run_identity(config: TrainingConfig, name: str, recipe: Recipe) -> d
     """Return what must be the same for a run to resume; the number of processes may differ."""
     return {
         "method": config.method,
+        KEY: _hash_method(config.method),
         "setting": config.setting,
         "seed": config.seed,
         "train.json": hash_file(config.data / "annotations" / "train.json"),
@@ -122,6 +125,12 @@ def compute_run_identity(config: TrainingConfig, name: str, recipe: Recipe) -> d
     }
 
 
+def _hash_method(method: str) -> dict[str, str] | None:
+    """Return the hashes of the files of a user's method; None for ours."""
+    code = MethodCode.parse(method)
+    return None if code is None else hash_method_files(code.file)
+
+
 def refuse_different_run(
     config: TrainingConfig,
     identity: dict[str, Any],
@@ -139,7 +148,7 @@ def refuse_different_run(
     if state is None:
         return
     stored = state.get("identity", {})
-    ignored = {"validate_every"}
+    ignored = {"validate_every", KEY}
     growth = _describe_growth(identity, stored, steps_per_epoch)
     if growth:
         ignored |= _LENGTH_FIELDS
@@ -156,6 +165,9 @@ def refuse_different_run(
                 f"the run began {before}, this is {now}",
                 _suggest_resuming(config, key),
             )
+    changed = describe_changed_files(config.out, stored.get(KEY), identity.get(KEY) or {})
+    if changed:
+        print_status(changed)
     if growth:
         print_status(f"{config.out}: {growth}")
 

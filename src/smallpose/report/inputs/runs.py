@@ -11,6 +11,8 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct, ValidationError, convert
 from msgspec import field as json_field
 
+from smallpose.catalog.method_code import MethodCode
+from smallpose.catalog.method_files import KEY, describe_changed_files, hash_method_files
 from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.interval import Interval
@@ -248,6 +250,16 @@ def describe_own_sets(runs: Sequence[Run]) -> str:
         f"not in the paper's tables, and no evidence for its claims: {names}; both are about sets "
         "that 'smallpose build' made, and about their joints"
     )
+
+
+def describe_changed_code(run: Run) -> str:
+    """Say that the file of a user's method has changed since the run; "" where it has not."""
+    path = run.folder / "model.json"
+    card = read_json(path, dict[str, Any]) if path.is_file() else {}
+    code = MethodCode.parse(str(card.get("code") or ""))
+    if code is None or not code.file.is_file():
+        return ""
+    return describe_changed_files(run.folder, card.get(KEY), hash_method_files(code.file))
 
 
 def _check_evaluation(path: Path, key: str, evaluation: dict[str, Any]) -> None:
