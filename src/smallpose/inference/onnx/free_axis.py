@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from smallpose.core.counts import format_count
@@ -86,6 +87,7 @@ class _RuntimeTrial:
         import onnxruntime  # type: ignore[import-untyped]
 
         options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 4  # it would print what is raised
         self.run_options = onnxruntime.RunOptions()
         self.run_options.log_severity_level = 4
