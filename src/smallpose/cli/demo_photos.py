@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from smallpose.core.errors import RunError
+from smallpose.system.packages import format_module_command
 
 # Photographs of people, in the folders of installed packages.
 _PACKAGE_PHOTOS = (
@@ -36,7 +37,7 @@ def predict_photos(out: Path, folder: Path | None, run_verb: Callable[..., None]
     photos = [folder] if folder is not None else list_package_photos()
     by_hand = "smallpose predict movenet PHOTOS/ --out found.json --draw drawn"
     if find_spec("ai_edge_litert") is None:
-        return f"For your photographs: pip install '.[movenet]' in your clone, then {by_hand}"
+        return f"For your photographs: {format_module_command('ai_edge_litert')}, then {by_hand}"
     if not photos:
         return f"For your photographs: {by_hand}"
     print("\nlast, MoveNet on photographs", end="", flush=True)

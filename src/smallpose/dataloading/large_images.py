@@ -21,7 +21,7 @@ from smallpose.core.errors import InputError
 from smallpose.dataloading.images import ImageArray, read_image, read_image_header
 from smallpose.system.image_formats import START_BYTES, detect_format
 from smallpose.system.image_limits import MAX_IMAGE_PIXELS, get_max_pixels
-from smallpose.system.packages import format_install_command
+from smallpose.system.packages import format_module_command
 from smallpose.system.progress import print_status
 
 Ints = NDArray[np.int64]
@@ -64,7 +64,7 @@ class LargeImage:
             return
         print_status(
             f"{self.path}: decoded whole, {3 * self.width * self.height / 1e9:.1f} GB; JPEG, TIFF "
-            f"and PNG are read in parts with {format_install_command('large')}"
+            f"and PNG are read in parts with {format_module_command('pyvips')}"
         )
         pixels = read_image(self.path)
         for top in range(0, self.height, BAND_ROWS):

@@ -1,6 +1,7 @@
 """Run one of our methods as a model; PyTorch is loaded with this file."""
 
 import hashlib
+import json
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,8 @@ class MethodModel:
         computed: dict[str, str] = {}
         if (self.options.engine, self.options.precision) != ("torch", "float32"):
             computed = {"engine": chosen.engine, "precision": chosen.precision_name}
+        if self.method.code_hashes:
+            computed["code_sha256"] = json.dumps(dict(self.method.code_hashes))
         return computed | {
             "method": self.method.name,
             "weights": digest.hexdigest(),

@@ -36,6 +36,17 @@ _CONTAINED = {
     "polars": {"parquet"},
     "ray": {"parquet"},
 }
+# Extras that bring OpenCV, which breaks another one that is installed, and their modules' packages.
+_OPENCV = "opencv-python-headless"
+_WITH_OPENCV = {"images", "build", "video", "large", "movenet"}
+_PACKAGES = {
+    "PIL": "pillow",
+    "scipy": "scipy",
+    "yaml": "pyyaml",
+    "av": "av",
+    "pyvips": "'pyvips[binary]'",
+    "ai_edge_litert": "ai-edge-litert",
+}
 _CUDA_HINT = " (5 GB with CUDA; docs/install.md has the command for PyTorch without it)"
 
 
@@ -93,6 +104,41 @@ def format_install_command(*extras: str) -> str:
     return f"pip install '.[{','.join(extras)}]' in your clone"
 
 
+def format_module_command(*modules: str) -> str:
+    """Return the command that installs modules by their extras, or by themselves.
+
+    Beside an OpenCV of another package, extras would install a second one over it, and may change
+    NumPy for it.
+
+    Args:
+        modules: keys of `EXTRAS`.
+    """
+    alone = [one for one in modules if EXTRAS[one][1] in _WITH_OPENCV]
+    if "cv2" in alone or not _has_other_opencv():
+        alone = []
+    extras = list(dict.fromkeys(EXTRAS[one][1] for one in modules if one not in alone))
+    contained = set().union(*(_CONTAINED.get(extra, set()) for extra in extras))
+    extras = [extra for extra in extras if extra not in contained]
+    commands = [format_install_command(*extras)] if extras else []
+    if alone:
+        commands.append(f"pip install {' '.join(_PACKAGES[one] for one in alone)}")
+    return ", and ".join(commands)
+
+
+def _has_other_opencv() -> bool:
+    """Return whether there is an OpenCV that the extras would overwrite."""
+    if not _is_installed("cv2"):
+        return False
+    # Imported here: few commands lack a package.
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    try:
+        distribution(_OPENCV)
+    except PackageNotFoundError:
+        return True
+    return False
+
+
 def _is_installed(module: str) -> bool:
     if module in sys.modules:
         return sys.modules[module] is not None
@@ -101,12 +147,9 @@ def _is_installed(module: str) -> bool:
 
 def _describe_missing(where: str, modules: Sequence[str]) -> MissingPackageError:
     names = [EXTRAS[module][0] for module in modules]
-    extras = list(dict.fromkeys(EXTRAS[module][1] for module in modules))
-    contained = set().union(*(_CONTAINED.get(extra, set()) for extra in extras))
-    extras = [extra for extra in extras if extra not in contained]
     listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
     verb = "is" if len(names) == 1 else "are"
-    remedy = format_install_command(*extras)
+    remedy = format_module_command(*modules)
     if "torch" in modules and sys.platform == "linux":
         remedy += _CUDA_HINT
     return MissingPackageError(where, f"{listed} {verb} not installed", remedy)

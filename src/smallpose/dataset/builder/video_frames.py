@@ -11,6 +11,7 @@ from smallpose.dataset.builder.build_folder import BuildFolder
 from smallpose.sources.source import Source
 from smallpose.sources.video import detects_damage, read_frames
 from smallpose.system.files import resolve_inside
+from smallpose.system.packages import format_module_command
 from smallpose.system.progress import print_status, show_progress
 
 _MAX_LISTED = 20  # frames of a video that cannot be read
@@ -39,7 +40,7 @@ def extract_frames(
     if not detects_damage():
         print_status(
             f"{source.name}: damaged frames of videos are not noticed without PyAV "
-            "(pip install 'smallpose[video]')"
+            f"({format_module_command('av')})"
         )
     new = [item for item in rows_by_video.items() if _identify_video(item[0]) not in done]
     with ThreadPoolExecutor(workers) as pool:
