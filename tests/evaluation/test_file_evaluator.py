@@ -11,7 +11,7 @@ from smallpose import evaluate
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17, SMALLPOSE
 from smallpose.evaluation import evaluator, file_evaluator
-from smallpose.evaluation.file_evaluator import evaluate_file
+from smallpose.evaluation.file_evaluator import Reading, evaluate_file
 from smallpose.evaluation.matching import native, native_matching
 from smallpose.io import coco_results_fast, json_text, pose_pairs
 from smallpose.io.coco_annotations import read_coco
@@ -46,7 +46,7 @@ def assert_same_as_whole(truth, path, **options):
     packed = read_coco(path.with_name("truth.json"), packed=True)
     scored = evaluate_file(packed, path, **options)
     assert scored.result.to_json() == evaluate_file(truth, path, **options).result.to_json()
-    whole = evaluate_file(truth, path, keep_predictions=True, **options)
+    whole = evaluate_file(truth, path, Reading(keep_predictions=True), **options)
     assert whole.predictions is not None
     assert scored.result.to_json() == whole.result.to_json()
     assert scored.is_whole == whole.is_whole
@@ -57,7 +57,7 @@ def assert_same_as_whole(truth, path, **options):
         one, other = (getattr(of.result.detected, name) for of in (scored, whole))
         assert np.array_equal(one, other), name
     with patch.object(evaluator, "MIN_RELEASED_BYTES", 0):
-        released = evaluate_file(packed, path, release_labels=True, **options)
+        released = evaluate_file(packed, path, Reading(release_labels=True), **options)
     assert released.result.to_json() == scored.result.to_json()
     assert released.result.detected.outside.tolist() == scored.result.detected.outside.tolist()
     return scored
@@ -205,9 +205,9 @@ def test_results_need_a_fraction_of_the_memory_of_their_keypoints(
     monkeypatch.setattr(pose_pairs, "MAX_PEOPLE", 5)  # their images are kept
     peaks = []
     for keep in (False, True):
-        evaluate_file(truth, path, keep_predictions=keep)
+        evaluate_file(truth, path, Reading(keep_predictions=keep))
         tracemalloc.start()
-        evaluate_file(truth, path, keep_predictions=keep)
+        evaluate_file(truth, path, Reading(keep_predictions=keep))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[0] < 0.6 * peaks[1], peaks
@@ -252,7 +252,7 @@ def test_a_third_value_that_is_no_number_is_refused_as_where_it_is_read(
     errors = []
     for keep in (False, True):
         with pytest.raises(InputError) as raised:
-            evaluate_file(truth, path, keep_predictions=keep)
+            evaluate_file(truth, path, Reading(keep_predictions=keep))
         errors.append(str(raised.value))
     assert errors[0] == errors[1]
 
@@ -267,6 +267,6 @@ def test_large_labels_are_forgotten_where_nobody_needs_them(
     monkeypatch.setattr(evaluator, "MIN_RELEASED_BYTES", 0 if is_large else 1 << 26)
     for release_labels in (False, True):
         packed = read_coco(path.with_name("truth.json"), packed=True)
-        evaluate_file(packed, path, release_labels=release_labels)
+        evaluate_file(packed, path, Reading(release_labels=release_labels))
         num_kept = 0 if is_large and release_labels else len(packed)
         assert len(packed.keypoints) == num_kept

@@ -10,7 +10,7 @@ from smallpose.cli.main import main
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17
 from smallpose.evaluation.analysis.half_detected import has_doubt
-from smallpose.evaluation.file_evaluator import evaluate_file
+from smallpose.evaluation.file_evaluator import Reading, evaluate_file
 
 NUM_IMAGES = 10
 
@@ -69,7 +69,7 @@ def test_images_that_were_not_predicted_are_counted_and_named(files):
     assert not predictions.covers_images
     # In chunks, as a whole, and on the command line.
     for whole in (False, True):
-        result = evaluate_file(truth, files / "found.json", keep_predictions=whole).result
+        result = evaluate_file(truth, files / "found.json", Reading(keep_predictions=whole)).result
         assert find_note(result.notes) == note
     words = [str(files / "labels.json"), str(files / "found.json")]
     assert main(["evaluate", *words, "--json", str(files / "o.json")]) == 0
@@ -110,7 +110,9 @@ def test_without_a_list_most_images_without_detections_are_a_remark(files):
     for num_predicted, is_noted in ((5, False), (4, True), (1, True), (0, False)):
         write_results(files, points, rows=range(num_predicted))
         for whole in (False, True):
-            result = evaluate_file(truth, files / "found.json", keep_predictions=whole).result
+            result = evaluate_file(
+                truth, files / "found.json", Reading(keep_predictions=whole)
+            ).result
             notes = [note for note in result.notes if "no detection, and all people" in note]
             assert len(notes) == is_noted
             count = f"{NUM_IMAGES - num_predicted} of 10 images with scored people have"
@@ -132,7 +134,9 @@ def test_as_many_joints_in_another_order_are_matched_by_the_names_beside_them(fi
         assert read.skeleton == truth.skeleton
         assert np.allclose(read.keypoints[:, :, :2], truth.keypoints[:, :, :2])
         for whole in (False, True):
-            result = evaluate_file(truth, files / "found.json", keep_predictions=whole).result
+            result = evaluate_file(
+                truth, files / "found.json", Reading(keep_predictions=whole)
+            ).result
             assert result["coco"]["AP"] == pytest.approx(1)
             assert any("called as in found.images.json" in note for note in result.notes)
             assert not has_doubt(result.notes)
@@ -149,7 +153,7 @@ def test_of_as_many_other_joints_those_of_the_labels_are_scored(files):
     # Names that say nothing about the joints of the labels leave their order in doubt.
     write_list(files, names, [f"point {index}" for index in range(17)])
     for whole in (False, True):
-        result = evaluate_file(truth, files / "found.json", keep_predictions=whole).result
+        result = evaluate_file(truth, files / "found.json", Reading(keep_predictions=whole)).result
         assert any("number 1 is point 0, and nose" in note for note in result.notes)
         assert has_doubt(result.notes)  # so that no height is given
 
@@ -179,7 +183,7 @@ def test_results_with_another_number_of_joints_are_read_by_the_names_beside_them
         column = truth.skeleton.spelled_joints.index(name)
         assert np.allclose(results.keypoints[:, index, :2], truth.keypoints[:, column, :2])
     assert any("called as in found.images.json" in note for note in results.notes)
-    scored = evaluate_file(truth, files / "found.json", unknown_images="drop").result
+    scored = evaluate_file(truth, files / "found.json", Reading(unknown_images="drop")).result
     assert scored.protocols["coco"]["AP"] == pytest.approx(1)
 
 

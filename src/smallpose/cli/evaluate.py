@@ -171,7 +171,7 @@ def run_command(args: argparse.Namespace) -> None:
     with exempt_imports():  # searching them for garbage takes a sixth of a small evaluation
         import_numpy_single_threaded()
         from smallpose.cli.evaluate_inputs import read_inputs
-        from smallpose.evaluation.file_evaluator import evaluate_file
+        from smallpose.evaluation.file_evaluator import Reading, evaluate_file
         from smallpose.io.coco_results import read_results
         from smallpose.system.progress import print_written
 
@@ -181,13 +181,15 @@ def run_command(args: argparse.Namespace) -> None:
     scored = evaluate_file(
         inputs.truth,
         args.predictions,
-        keep_predictions=needs_predictions,
-        keep_matching=args.slices is not None,
-        predictions=inputs.predictions,
-        unknown_images=args.unknown_images,
+        Reading(
+            keep_predictions=needs_predictions,
+            keep_matching=args.slices is not None,
+            predictions=inputs.predictions,
+            unknown_images=args.unknown_images,
+            release_labels=is_packed,
+        ),
         intervals=args.intervals,
         seed=args.seed,
-        release_labels=is_packed,
         **inputs.options,
     )
     result = scored.result

@@ -68,20 +68,8 @@ class _Chunk(NamedTuple):
     image_ids: NDArray[np.int64]
 
 
-def evaluate_file(
-    truth: Instances,
-    path: Path | str,
-    *,
-    keep_predictions: bool = False,
-    keep_matching: bool = False,
-    predictions: Predictions | None = None,
-    unknown_images: UnknownImages = "refuse",
-    intervals: int = 0,
-    seed: int = 0,
-    release_labels: bool = False,
-    **options: Any,
-) -> FileEvaluation:
-    """Read and score a result file.
+class Reading(NamedTuple):
+    """How a result file is read, and what is kept of it.
 
     Args:
         keep_predictions: read the file as a whole.
@@ -91,19 +79,48 @@ def evaluate_file(
         release_labels: nobody needs the keypoints of the truth afterwards; packed ones may be
             forgotten on the way, for less memory. They are kept where all results have whole
             coordinates, which is looked into.
+    """
+
+    keep_predictions: bool = False
+    keep_matching: bool = False
+    predictions: Predictions | None = None
+    unknown_images: UnknownImages = "refuse"
+    release_labels: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Return whether the file has to be read as a whole, or was."""
+        return self.keep_predictions or self.keep_matching or self.predictions is not None
+
+
+_FOR_METRICS = Reading()
+
+
+def evaluate_file(
+    truth: Instances,
+    path: Path | str,
+    reading: Reading = _FOR_METRICS,
+    *,
+    intervals: int = 0,
+    seed: int = 0,
+    **options: Any,
+) -> FileEvaluation:
+    """Read and score a result file.
+
+    Args:
         options: as for `evaluate`.
     Raises: InputError as `read_results` and `evaluate`.
     """
-    is_kept = keep_predictions or keep_matching or predictions is not None
-    scored = None if is_kept else _score_chunks(truth, path, options)
+    scored = None if reading.is_whole else _score_chunks(truth, path, options)
     if scored is not None:
         evaluator, is_whole = scored
-        if release_labels and not is_whole:
+        if reading.release_labels and not is_whole:
             evaluator.release_labels()
         return FileEvaluation(evaluator.finish(intervals, seed), None, is_whole)
+    predictions = reading.predictions
     if predictions is None:
-        predictions = read_results(path, truth, unknown_images=unknown_images)
-    if keep_matching:
+        predictions = read_results(path, truth, unknown_images=reading.unknown_images)
+    if reading.keep_matching:
         # Imported here, because most evaluations have no slices and should start fast.
         from smallpose.evaluation.slices.slice_matching import prepare_matching
 

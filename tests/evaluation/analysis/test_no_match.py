@@ -9,7 +9,7 @@ from smallpose import evaluate, make_images, make_instances, make_predictions, w
 from smallpose.cli.main import main
 from smallpose.core.skeleton import COCO17
 from smallpose.evaluation.evaluate import merge_evaluations
-from smallpose.evaluation.file_evaluator import evaluate_file
+from smallpose.evaluation.file_evaluator import Reading, evaluate_file
 from smallpose.evaluation.notes import NO_MATCH
 from smallpose.io.coco_annotations import write_coco
 
@@ -62,7 +62,7 @@ def test_the_causes_are_named_by_python_and_the_commands(truth, fault, words, tm
     write_coco(truth, paths[0])
     write_results(results, paths[1])
     for whole in (False, True):
-        scored = evaluate_file(truth, paths[1], keep_predictions=whole).result
+        scored = evaluate_file(truth, paths[1], Reading(keep_predictions=whole)).result
         assert find_note(scored) == note
     assert main(["check", paths[1], "--truth", paths[0]]) == 2
     assert note in capsys.readouterr().out
