@@ -84,6 +84,11 @@ def test_stats_takes_a_built_set(folder, capsys):
             "then the results",
         ),
         (
+            ["stats", "found.json", "--out", "s"],
+            "found.json: is a list of results and has no labels; this command describes labels: "
+            "give a file of annotations, or a built set",
+        ),
+        (
             ["evaluate", "set", "runs"],
             "runs: has results in 2 places; pass one of them: runs/A, runs/B",
         ),

@@ -513,6 +513,38 @@ def test_results_before_the_ground_truth_are_named(form, what, tmp_path, capsys)
     assert what in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ("0 323.1 397.1 310 463 " + "263 249 .6 " * 17, "0 323.1 397.1 …: coordinates in px); wri"),
+        ("0 0.5 0.5 0.1 0.2 0.9", "0 0.5 0.5 …, 6 numbers: a box without keypoints); give the la"),
+    ],
+)
+def test_text_files_that_are_no_labels_of_poses_are_named(line, what, tmp_path, capsys):
+    truth = write_truth(tmp_path / "truth.json")
+    (tmp_path / "yolo" / "labels").mkdir(parents=True)
+    (tmp_path / "yolo" / "labels" / "a.txt").write_text("")
+    (tmp_path / "yolo" / "labels" / "b.txt").write_text(line)
+    for folder in ("yolo", "yolo/labels"):
+        assert main(["evaluate", str(truth), str(tmp_path / folder)]) == 2
+        path = tmp_path / "yolo" / "labels" / "b.txt"
+        assert f"has no labels of poses ({path} begins with {what}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("part", ["images", "data.yaml"])
+def test_a_yolo_data_set_is_named_with_what_makes_labels_of_it(part, tmp_path, capsys):
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "a.txt").write_text("0 0.5 0.5 0.1 0.2 " + "0.5 0.5 2 " * 17)
+    assert main(["evaluate", str(tmp_path), str(tmp_path)]) == 2
+    assert "is a folder of results and has no labels" in capsys.readouterr().err
+    (tmp_path / part).mkdir()  # a folder's name, or that of the description
+    if part == "data.yaml":
+        (tmp_path / part).rmdir()
+        (tmp_path / part).write_text("names: [person]\n")
+    assert main(["evaluate", str(tmp_path), str(tmp_path)]) == 2
+    assert f"smallpose build SET --source own={tmp_path}" in capsys.readouterr().err
+
+
 def make_mmpose_folder(folder):
     """Make the folder of an inferencer, in which CocoMetric has written its results, too."""
     person = {"keypoints": [[1.0, 2.0]] * 17, "keypoint_scores": [0.5] * 17, "bbox_score": 0.8}

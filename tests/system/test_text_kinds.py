@@ -43,6 +43,20 @@ def test_a_label_file_is_named_by_check(tmp_path, capsys):
     )
 
 
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"\0\0\0\x20ftypisom\0\0\2\0isomiso2,a,b,c", "a video"),
+        (b"\x1aE\xdf\xa3\1\0,\0,\0", "a video"),
+        (b"\0\0\0\x1cftypheic\0\0", "an HEIC image"),
+    ],
+)
+def test_a_video_is_no_table_though_it_has_commas(head, kind, tmp_path, capsys):
+    (tmp_path / "clip.bin").write_bytes(head)
+    assert main(["evaluate", str(tmp_path / "clip.bin"), str(tmp_path / "clip.bin")]) == 2
+    assert f"not JSON but {kind}; give the file of its labels" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("text", ['{"images": [}', "[1, 2", "1 2 3", "nothing", '{"a": 1,,}'])
 def test_broken_json_is_still_called_so(text):
     assert describe_text("file.json", text.encode()) is None

@@ -67,7 +67,7 @@ def run_command(args: argparse.Namespace) -> None:
 
     heights = _parse_heights(args.heights) or DEFAULT_HEIGHTS
     report = measure_ceiling(
-        read_coco(find_label_path(args.truth), category=args.category),
+        read_coco(find_label_path(args.truth, takes_results=False), category=args.category),
         methods=tuple(dict.fromkeys(args.method)),
         heights=heights,
         oks_area=args.oks_area,

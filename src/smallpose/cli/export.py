@@ -134,7 +134,7 @@ def run_command(args: argparse.Namespace) -> None:
 def _export_method(args: argparse.Namespace) -> None:
     if args.sigmas is not None:
         raise InputError(f"--sigmas {args.sigmas}", "is for data sets", "leave it out")
-    data = find_label_path(args.check) if args.check else None
+    data = find_label_path(args.check, takes_results=False) if args.check else None
     if data is not None:
         _refuse_missing_images(data)
     _check_weights(args)

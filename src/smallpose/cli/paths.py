@@ -34,5 +34,5 @@ def list_annotation_files(paths: list[Path]) -> list[Path]:
     for path in paths:
         parts = [path / "annotations" / f"{split}.json" for split in ("train", "test")]
         parts = [part for part in parts if part.is_file()] if path.is_dir() else []
-        files += parts or [find_label_path(path)]
+        files += parts or [find_label_path(path, takes_results=False)]
     return files

@@ -10,6 +10,8 @@ RUN_RESULTS = "found.json"  # in the folder of a run
 _TEST = Path("annotations") / "test.json"
 _HEAD_BYTES = 1 << 16  # in which a line of JSON Lines ends
 _MAX_CANDIDATES = 6  # in a message
+_FIRST = "give the ground truth first, then {}"
+_LABELS_ALONE = "this command describes labels: give a file of annotations, or a built set"
 LABELS = "labels"
 SUBFOLDER = "predictions"
 _RESULT_FILES = ("*.json", "*.jsonl", "*.json.gz")
@@ -20,12 +22,15 @@ _SIDE_FILES = {
 }
 
 
-def find_label_path(path: Path, split: str = "test", allow_frames: bool = False) -> Path:
+def find_label_path(
+    path: Path, split: str = "test", allow_frames: bool = False, takes_results: bool = True
+) -> Path:
     """Return the labels that a path means: a file, or those of a built set's folder.
 
     Args:
         allow_frames: take the list of images that `predict` wrote beside its results for labels of
             nobody, as for measures of videos that need no labels.
+        takes_results: the command takes results behind the labels, for the messages.
 
     Raises: InputError for other folders, and for a file of results, saying what to pass.
     """
@@ -34,19 +39,23 @@ def find_label_path(path: Path, split: str = "test", allow_frames: bool = False)
         if labels.is_file():
             return labels
         if (path / RUN_RESULTS).is_file():
-            remedy = "give the ground truth first, then the run"
+            remedy = _FIRST.format("the run") if takes_results else _LABELS_ALONE
             raise InputError(str(path), "is the folder of a run and has no labels", remedy)
-        _refuse_result_folder(path)
+        if not _is_yolo_set(path):
+            _refuse_result_folder(path, takes_results)
         remedy = suggest_build(path)
+        if not remedy:
+            _refuse_odd_labels(path)
         remedy = remedy or f"pass a file of annotations, or a built set, which has {_TEST}"
         raise InputError(str(path), "is a folder without labels", remedy)
     side = _describe_side_file(path)
     is_list = path.name.endswith(".images.json")
     if side is not None and not (is_list and allow_frames):
-        raise InputError(str(path), f"is {side}, and has no labels", "give the ground truth first")
+        remedy = "give the ground truth first" if takes_results else _LABELS_ALONE
+        raise InputError(str(path), f"is {side}, and has no labels", remedy)
     if path.is_file() and _begins_with_results(path):
-        what = "is a list of results and has no labels"
-        raise InputError(str(path), what, "give the ground truth first, then the results")
+        remedy = _FIRST.format("the results") if takes_results else _LABELS_ALONE
+        raise InputError(str(path), "is a list of results and has no labels", remedy)
     return path
 
 
@@ -60,6 +69,12 @@ def _describe_side_file(path: Path) -> str | None:
 def _find_owner(path: Path) -> Path:
     """Return the results that a file of that name would be beside: found.json."""
     return path.with_name(f"{path.name.rsplit('.', 2)[0]}.json")
+
+
+def _is_yolo_set(folder: Path) -> bool:
+    """Return whether a folder is a YOLO data set, and not what a model wrote for its images."""
+    has_parts = (folder / LABELS).is_dir() and (folder / "images").is_dir()
+    return has_parts or (folder / "data.yaml").is_file()
 
 
 def suggest_build(folder: Path) -> str:
@@ -160,6 +175,7 @@ def _refuse_several(folder: Path, candidates: list[Path]) -> None:
 
 
 def _refuse_folder(path: Path) -> Path:
+    _refuse_odd_labels(path)
     remedy = "pass a file of results, a run, or the folder that another tool wrote"
     raise InputError(str(path), f"is a folder without {RUN_RESULTS}", remedy)
 
@@ -175,9 +191,18 @@ def _begins_with_results(path: Path) -> bool:
     return head[:1] == b"[" or is_result
 
 
-def _refuse_result_folder(path: Path) -> None:
+def _refuse_odd_labels(folder: Path) -> None:
+    """Raise InputError for a folder of YOLO's text files that are no labels of poses."""
+    from smallpose.io.yolo_results import describe_odd_label_file
+
+    odd = describe_odd_label_file(folder)
+    if odd is not None:
+        raise InputError(str(folder), f"has no labels of poses ({odd[0]})", odd[1])
+
+
+def _refuse_result_folder(path: Path, takes_results: bool) -> None:
     from smallpose.io.result_folders import is_result_folder
 
     if is_result_folder(path):
-        what = "is a folder of results and has no labels"
-        raise InputError(str(path), what, "give the ground truth first, then the results")
+        remedy = _FIRST.format("the results") if takes_results else _LABELS_ALONE
+        raise InputError(str(path), "is a folder of results and has no labels", remedy)

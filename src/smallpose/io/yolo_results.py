@@ -113,6 +113,31 @@ def _is_label_file(file: Path) -> bool:
     return has_joints and bool((np.abs(values[1:_NUM_BOX_VALUES]) <= 2).all())
 
 
+def describe_odd_label_file(folder: Path) -> tuple[str, str] | None:
+    """Say why the text files of a folder, or of its `labels`, are no labels of poses.
+
+    Returns: what the first of them has, and the remedy; None where none is a file of numbers.
+    """
+    for file in (*list_label_files(folder), *list_label_files(folder / LABELS)):
+        with file.open("rb") as content:
+            words = content.readline(1 << 16).split()
+        try:
+            values = np.array([float(word) for word in words])
+        except ValueError:
+            return None
+        if not len(values):
+            continue
+        shown = f"{file} begins with {' '.join(word.decode() for word in words[:3])} …"
+        if len(values) <= _NUM_BOX_VALUES + 1:
+            what = f"{shown}, {format_count(len(values), 'number')}: a box without keypoints"
+            return what, "give the labels of a pose model, with x y confidence of each joint"
+        if (np.abs(values[1:_NUM_BOX_VALUES]) > 2).any():
+            what = f"{shown}: coordinates in px"
+            return what, "write shares of the image's width and height, as YOLO does, or COCO JSON"
+        return None
+    return None
+
+
 def read_label_lines(file: Path) -> list[tuple[int, Floats]]:
     """Return the number and the values of each line that is not empty."""
     labels = []

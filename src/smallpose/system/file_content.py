@@ -19,6 +19,7 @@ _SIGNATURES = (
     (b"BM", "a BMP image", "give the file of its labels"),
     (b"II*\x00", "a TIFF image", "give the file of its labels"),
     (b"MM\x00*", "a TIFF image", "give the file of its labels"),
+    (b"\x1aE\xdf\xa3", "a video", "give the file of its labels"),
     (b"%PDF", "a PDF document", "give the JSON file"),
     (b"PAR1", "a Parquet file", "give the JSON file"),
     (b"\x93NUMPY", "a NumPy array", "write it as JSON"),
@@ -32,7 +33,10 @@ _SIGNATURES = (
 _LATER_SIGNATURES = (
     (8, b"WEBP", "a WebP image", "give the file of its labels"),
     (8, b"AVI ", "a video", "give the file of its labels"),
-    (4, b"ftyp", "a video or an image (MP4, HEIC or AVIF)", "give the file of its labels"),
+    (4, b"ftyphei", "an HEIC image", "give the file of its labels"),
+    (4, b"ftypmif1", "an HEIC image", "give the file of its labels"),
+    (4, b"ftypavi", "an AVIF image", "give the file of its labels"),
+    (4, b"ftyp", "a video", "give the file of its labels"),
     (257, b"ustar", "a tar archive", "unpack it"),
 )
 _HTML = re.compile(rb"<(!doctype\s+html|html|head|body)\b", re.IGNORECASE)

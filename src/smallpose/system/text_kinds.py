@@ -17,7 +17,7 @@ def describe_text(path: Path | str, data: bytes) -> tuple[str, str] | None:
         data: its content, or the beginning.
     """
     text = data[:_MAX_START].lstrip()
-    if text[:1] in (b"{", b"["):
+    if text[:1] in (b"{", b"[") or b"\0" in text:  # JSON, or no text at all
         return None
     path = Path(path)
     suffix = path.suffix.lower()

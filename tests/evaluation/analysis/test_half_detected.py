@@ -183,6 +183,18 @@ def test_missed_tallest_people_are_named_where_they_are_too_few_to_tell_a_fall()
     assert locate_half(*make_detected(height, height > 60)).tallest is None
 
 
+def test_no_height_is_named_above_which_most_tall_people_are_missed():
+    """The sentence named 143 px, and went on that of the tallest most are missed."""
+    height = np.linspace(20, 219, 200)
+    is_detected = np.zeros(200, bool)
+    is_detected[-40:] = [True] * 3 + [False, True] * 17 + [False] * 3
+    half = locate_half(*make_detected(height, is_detected))
+    assert half.tallest is not None and half.tallest.people >= 0.8 * half.num_above
+    assert not half.is_named and half.short_reason == "most tall people are missed"
+    assert "px, has 40 people above it, and of the 39 tallest only 19 are" in half.describe()
+    assert "from 1" not in half.describe() and half.to_dict()["value"] is None
+
+
 def test_boxes_around_visible_patches_are_named_where_they_decide():
     boxes = np.array([[0, 0, 10, 20], [0, 0, 10, 60.0]])
     keypoints = np.zeros((2, 4, 3))

@@ -2,8 +2,8 @@
 
 `half_detected_fit` finds it. No height is named where there are too few people, where many images
 were not predicted, where the share detected falls again among tall people, where the interval
-contains the heights of more than half of the people, or where it has no upper end and fewer than
-ten people are above the limit.
+contains the heights of more than half of the people, where it has no upper end and fewer than ten
+people are above the limit, or where most of nearly all people above it are missed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,6 +19,7 @@ from smallpose.io.predicted_images import NO_HEIGHT
 
 MIN_PEOPLE = 20
 MIN_ABOVE = 10  # people above a limit whose interval has no upper end
+MAX_ABOVE = 0.8  # share of those above a limit who may be tallest ones of whom most are missed
 MAX_WITHIN = 0.5  # share of people within the interval above which no height is named
 MAX_OUTSIDE = 0.3  # share of labelled joints outside the box from which on a box is partial
 MAX_FALSE = 0.5  # share of detections of nobody above which the sentence says how many they are
@@ -130,6 +131,13 @@ class HalfDetected:
                 f"{format_count(self.num_above, 'person', 'people')} above it, "
                 f"{self.detected_above} of them detected"
             )
+        if self._is_contradicted and self.tallest is not None:
+            return (
+                f"the limit that fits best, {self.height:.0f} px, has "
+                f"{format_count(self.num_above, 'person', 'people')} above it, and of the "
+                f"{self.tallest.people:,} tallest only "
+                f"{self.tallest.detected:,} {choose_verb(self.tallest.detected, 'are')} detected"
+            )
         return ""
 
     @property
@@ -137,6 +145,13 @@ class HalfDetected:
         """Return whether few people are above a limit that may as well be above all of them."""
         may_be_none = np.isinf(self.high) and 0 < self.height < np.inf
         return bool(may_be_none and self.num_above < MIN_ABOVE)
+
+    @property
+    def _is_contradicted(self) -> bool:
+        """Return whether fewer than half of nearly all people above the limit are detected."""
+        is_inside = 0 < self.height < np.inf
+        tallest = self.tallest
+        return is_inside and tallest is not None and tallest.people >= MAX_ABOVE * self.num_above
 
     def _describe_lack(self) -> str:
         """Say of what there are too few: people, or images with people."""
@@ -164,7 +179,9 @@ class HalfDetected:
             return "too few people" if self.people < MIN_PEOPLE else f"too few {self.unit}s"
         if self.fall is not None:
             return "the share falls again"
-        return "too few tall people" if self.within <= MAX_WITHIN else f"too wide: {self.ends}"
+        if self.within > MAX_WITHIN:
+            return f"too wide: {self.ends}"
+        return "too few tall people" if self._rests_on_few else "most tall people are missed"
 
     @property
     def ends(self) -> str:
@@ -247,7 +264,8 @@ class HalfDetected:
             return ""
         return (
             f"; {self.num_false:,} of {format_count(self.num_detections, 'detection')} match "
-            "nobody (OKS .5), which this height does not count"
+            "nobody (OKS .5), which this height does not count; people without a label are among "
+            "them where labels are of some people only"
         )
 
     def to_dict(self) -> dict[str, Any]:
