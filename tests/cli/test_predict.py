@@ -1,10 +1,12 @@
 """`smallpose predict` as a user calls it: every kind of method, of image and of box."""
 
+import argparse
 import gzip
 import json
 import os
 import re
 import shutil
+import signal
 
 import cv2
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 import torch
 
 from smallpose import create_method, read_coco, read_results
+from smallpose.cli import predict
 from smallpose.cli.main import main
 from smallpose.core.errors import InputError
 from smallpose.core.instances import make_images, make_instances
@@ -20,6 +23,7 @@ from smallpose.inference import computation
 from smallpose.io.coco_annotations import write_coco
 from smallpose.io.image_files import list_image_files
 from smallpose.io.result_environment import read_environment
+from smallpose.system.files import write_atomically_with
 from smallpose.training.checkpoint import save_model
 
 TOP_DOWN = "simple_baseline_r18_tiny"
@@ -470,3 +474,19 @@ def test_a_video_where_images_are_due_is_answered_with_how_to_extract_its_frames
     video.write_bytes(b"0")
     with pytest.raises(InputError, match=r"is a video, .* -i flight.MP4 .*flight/%06d.jpg"):
         list_image_files([video])
+
+
+def test_a_terminated_predict_leaves_no_partial_files(tmp_path, monkeypatch):
+    """Only Ctrl-C removed them; systems and batch queues send SIGTERM."""
+
+    def write_and_die(file) -> None:
+        file.write(b"[")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(
+        predict, "_predict", lambda _: write_atomically_with(tmp_path / "found.json", write_and_die)
+    )
+    with pytest.raises(SystemExit) as ended:
+        predict.run_command(argparse.Namespace())
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert not list(tmp_path.iterdir())

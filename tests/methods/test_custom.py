@@ -16,6 +16,7 @@ from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17
 from smallpose.dataloading.top_down.crop_options import CropOptions
 from smallpose.methods import create_method
+from smallpose.methods.decoded_shares import describe_decoded_shares
 from smallpose.report.inputs.result_files import describe_result_file
 from smallpose.report.inputs.runs import describe_changed_code
 from smallpose.training.checkpoint import save_model
@@ -231,3 +232,27 @@ def test_a_file_that_has_changed_since_the_training_is_named(file, tmp_path, cap
     file.write_text(file.read_text() + "\n# edited\n")
     create_method("my_method.py:coffee", weights=run)
     assert "my_method.py, my_blocks.py have changed since" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("scale", "is_said"), [(1 / 400, True), (1.0, False)])
+def test_keypoints_in_shares_of_the_crop_are_noticed(scale, is_said, file):
+    """Such a method trained to AP 0 without a hint."""
+    method = create_method("my_method.py:coffee")
+    rng = np.random.default_rng(0)
+    boxes = np.column_stack([rng.uniform(0, 300, (20, 2)), rng.uniform(30, 200, (20, 2))])
+    inside = rng.uniform(0, 1, (20, 17, 2)) * scale
+    poses = np.ones((20, 17, 3))
+    poses[..., :2] = boxes[:, None, :2] + inside * boxes[:, None, 2:]
+    predictions = make_predictions(COCO17, np.arange(20), poses, np.ones(20), boxes)
+    notes = describe_decoded_shares(method, predictions)
+    assert [("multiply shares of it by input_wh" in note) for note in notes] == [True] * is_said
+    method.code = ""
+    assert describe_decoded_shares(method, predictions) == []
+
+
+def test_a_file_of_labels_in_place_of_a_set_is_advised_to_be_split(file, tmp_path, capsys):
+    (tmp_path / "labels.json").write_text("{}")
+    assert main(["train", str(file), "--data", "labels.json", "--out", "r"]) == 2
+    assert "--data labels.json: is a file, not a set; make a set of it: smallpose split" in (
+        capsys.readouterr().err
+    )

@@ -36,6 +36,7 @@ from smallpose.cli.train import set_torch_threads
 from smallpose.core.counts import format_count
 from smallpose.core.score_limits import add_score_limits, describe_score_limits
 from smallpose.io.predicted_images import get_image_list_path
+from smallpose.system.exit_signals import exit_when_terminated
 
 if TYPE_CHECKING:
     from numpy import float64
@@ -95,6 +96,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_command(args: argparse.Namespace) -> None:
     """Predict, write the results and print how many people were detected."""
+    # So that partial files are removed whatever ends the command.
+    with exit_when_terminated():
+        _predict(args)
+
+
+def _predict(args: argparse.Namespace) -> None:
     check_arguments(args)
     has_videos = check_video_arguments(args, args.inputs)
     set_torch_threads(args.threads)

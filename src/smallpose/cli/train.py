@@ -339,6 +339,9 @@ def _check_files(options: Mapping[str, Any], out: Path | None) -> None:
     labels = data / "annotations" / "train.json"
     if not labels.exists():
         remedy = "name a set of 'smallpose build', or a folder with annotations/train.json"
+        if data.is_file():
+            split = f"smallpose split {data} --images DIR --out SET"
+            raise InputError(f"--data {data}", "is a file, not a set", f"make a set of it: {split}")
         raise InputError(f"--data {data}", f"has no {labels}", remedy)
     if weights is not None and not (out and (out / STATE).is_file()):
         refuse_missing_weights(options["method"], weights)

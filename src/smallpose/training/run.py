@@ -18,6 +18,7 @@ from smallpose.io.coco_results import write_results
 from smallpose.methods import METHODS, PoseMethod, create_method, find_skeleton, find_weights
 from smallpose.methods.checkpoints.read import Weights, read_weights
 from smallpose.methods.custom import load_custom_method
+from smallpose.methods.decoded_shares import describe_decoded_shares
 from smallpose.methods.full_image import FullImageMethod, FullImageRecipe
 from smallpose.models.codecs.heatmap_coding import HeatmapCoding
 from smallpose.system.files import write_atomically
@@ -195,7 +196,7 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
         predictions = predict()
     if predictions is None:
         return {}
-    for note in list_other_notes(predictions):
+    for note in (*list_other_notes(predictions), *describe_decoded_shares(method, predictions)):
         print_status(note)
     write_results(predictions, config.out / "found.json", data.test.category_id, data.test.images)
     result = make_run_result(config, data, trainer, predictions, recipe_name, saved)
