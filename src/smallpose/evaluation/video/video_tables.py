@@ -95,7 +95,7 @@ def format_video(result: VideoEvaluation, has_labels: bool = True) -> str:
     if result.posetrack is not None:
         blocks.append(_format_posetrack(result.posetrack, result.joints))
     titles = {
-        "tracks": "steadiness of the tracks of the results, sizes by their boxes",
+        "tracks": "steadiness of the tracks of the results with 3 frames in a row, sizes by boxes",
         "people": "steadiness of the predictions matched with labelled people (OKS .5)",
     }
     for whose, rows in result.steadiness.items():
