@@ -48,7 +48,7 @@ def evaluate_with(**changes):
     truth = make_instances(COCO17, images, [0, 1], boxes, keypoints, file_area=area)
     found = np.array([boxes[0], changes.get("detection_box", boxes[0])])
     predictions = make_predictions(COCO17, [1, 2], keypoints, [0.9, 0.8], found)
-    return evaluate(truth, predictions).notes
+    return evaluate(truth, predictions, sigmas=changes.get("sigmas")).notes
 
 
 @pytest.mark.parametrize(
@@ -106,3 +106,12 @@ def test_an_empty_result_list_is_told_and_parts_without_detections_are_not():
     _, one, _ = evaluate_two()
     results = [evaluate(part, some) for part, some in zip(parts, (one, nothing), strict=True)]
     assert not any("nobody" in note for note in merge_evaluations(results).notes)
+
+
+def test_sigmas_that_were_not_divided_by_ten_are_noted():
+    usual = list(COCO17.sigmas)
+    assert not any("sigmas are above" in note for note in evaluate_with(sigmas=usual))
+    notes = evaluate_with(sigmas=[10 * sigma for sigma in usual])
+    assert any("17 of 17 sigmas are above 0.2 (largest: 1.07, left_hip)" in one for one in notes)
+    notes = evaluate_with(sigmas=[*usual[:-1], 0.5])
+    assert any("1 of 17 sigmas is above 0.2 (largest: 0.5, right_ankle)" in one for one in notes)

@@ -1,6 +1,7 @@
 """Results that do not fit their labels are told why, and poor models are never told that."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17, CROWDPOSE14, SMALLPOSE, map_joints
 from smallpose.evaluation.analysis.half_detected_fit import find_half_detected_height
 from smallpose.evaluation.evaluate import evaluate
+from smallpose.evaluation.file_evaluator import evaluate_file
 from smallpose.io.coco_annotations import read_coco, write_coco
 from smallpose.io.coco_results import read_results, write_results
 from smallpose.io.mismatch import describe_mismatch
@@ -202,7 +204,7 @@ def test_all_commands_say_it_and_name_no_height(tmp_path, capsys, monkeypatch):
     assert main(["evaluate", "truth.json", "exchanged.json"]) == 0
     text = " ".join(capsys.readouterr().out.split())
     assert "40 fit with left and right joints exchanged and 0 as they are" in text
-    assert "(OKS .5): labels or results are not written as they must be (see the notes)." in text
+    assert "labels or results seem not to be written as they must be (see the notes)." in text
     assert main(["evaluate", "truth.json", "exchanged.json", "--json", "-", "--diagnose"]) == 0
     content = json.loads(capsys.readouterr().out)
     assert content["half_detected_px"]["value"] is None
@@ -287,3 +289,59 @@ def test_a_few_detections_outside_of_their_images_are_no_evidence(num_detections
     far[:, :, :2] += [900.0, 700.0]
     note = describe_mismatch(truth, to_predictions(truth, far)) or ""
     assert ("most joints outside of the image" in note) == (num_detections >= MIN_OUTSIDE)
+
+
+def roll_joints(keypoints):
+    return np.roll(keypoints, 1, axis=1)
+
+
+def letterbox(keypoints, side=416):
+    scale = side / WIDTH
+    border = np.array([0, (side - 480 * scale) / 2, 0])
+    return keypoints * [scale, scale, 1] + border
+
+
+OPENPOSE = "nose right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist "
+OPENPOSE += "right_hip right_knee right_ankle left_hip left_knee left_ankle right_eye left_eye "
+OPENPOSE += "right_ear left_ear"
+TO_OPENPOSE = [COCO17.joints.index(name) for name in OPENPOSE.split()]
+BY_NAME = np.argsort(COCO17.joints)
+OTHER_PLACES = {
+    "axes": (lambda k: k[:, :, [1, 0, 2]], "x and y of the keypoints seem to be exchanged: the"),
+    "offset": (
+        lambda k: k + np.array([50, -9, 0]),
+        "with -50 px in x and +9 px in y added, 40 of 40 people",
+    ),
+    "letterbox": (letterbox, "in px of a square of 416 px with the image in its middle"),
+    "openpose": (lambda k: k[:, TO_OPENPOSE], f"as {', '.join(OPENPOSE.split())}, 40 of 40 people"),
+    "by name": (lambda k: k[:, BY_NAME], f"as {', '.join(sorted(COCO17.joints))}, 40 of 40"),
+    "rolled": (roll_joints, "as right_ankle, nose, left_eye, right_eye, left_ear, right_ear, "),
+}
+
+
+@pytest.mark.parametrize("mistake", OTHER_PLACES)
+def test_other_places_and_orders_are_named_and_no_height_is(mistake):
+    truth = make_people()
+    change, said = OTHER_PLACES[mistake]
+    keypoints = change(detect(truth))
+    note = describe_mismatch(truth, to_predictions(truth, keypoints))
+    assert note is not None
+    assert said in note
+    assert note.endswith("AP and heights say nothing about the model")
+    half = find_half_detected_height(
+        evaluate(truth, replace(to_predictions(truth, keypoints), notes=(note,)))
+    )
+    assert not half.is_named
+
+
+def test_detections_that_are_written_twice_are_noted(tmp_path):
+    truth = make_people()
+    predictions = to_predictions(truth, detect(truth))
+    for name, rows in (("once", np.arange(N)), ("twice", np.arange(2 * N) % N)):
+        write_results(predictions.take(rows), tmp_path / f"{name}.json")
+        results = read_results(tmp_path / f"{name}.json", truth)
+        notes = evaluate_file(truth, tmp_path / f"{name}.json").result.notes
+        for all_notes in (results.notes, notes):
+            repeated = [note for note in all_notes if "detections repeat another one" in note]
+            assert len(repeated) == (name == "twice")
+    assert repeated[0].startswith("40 of 80 detections repeat another one of those looked at")

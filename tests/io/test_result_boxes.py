@@ -99,13 +99,12 @@ def test_pieces_with_boxes_in_another_form_are_noted():
     assert "sizes and heights are wrong" in notes["corners"][0]
 
 
-def test_boxes_of_something_else_are_left_out_where_poses_fit(tmp_path):
+def test_boxes_of_something_else_are_noted_where_poses_fit(tmp_path):
     truth = make_people()
     stray = detect(truth, lambda boxes: boxes * 0.3)
     write_results(stray, tmp_path / "stray.json")
     result = evaluate_file(truth, tmp_path / "stray.json").result
-    bare = replace(stray, boxes_xywh=np.full((2 * N, 4), np.nan))
-    assert result.protocols == evaluate(truth, bare).protocols
+    assert result.protocols == evaluate(truth, stray).protocols
     assert any("bbox of the results does not surround" in note for note in result.notes)
     # Poses in other units are not the fault of their boxes.
     poses = stray.keypoints * [0.3, 0.3, 1]

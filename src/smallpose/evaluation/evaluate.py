@@ -198,7 +198,7 @@ def evaluate(
     refuse_other_counts("--seed", seed, minimum=0)
     refuse_missing_boxes(predictions)
 
-    predictions = read_boxes_as_meant(truth, predictions, keeps_stray=True)
+    predictions = read_boxes_as_meant(truth, predictions)
     scored = select_keypoints(truth, predictions, config)
     groups = group_by_image(truth, predictions, config.detection_limit)
     matches = match_detections(groups, scored.poses, scored.classes, THRESHOLDS)

@@ -24,7 +24,7 @@ from smallpose.evaluation.evaluator import Evaluator, Piece
 from smallpose.io.coco_results import read_results
 from smallpose.io.coco_results_fast import map_results
 from smallpose.io.json_text import UnsupportedJson
-from smallpose.io.mismatch import add_mismatch_note, have_odd_boxes
+from smallpose.io.mismatch import add_mismatch_note, have_other_form
 from smallpose.io.pose_pairs import list_sampled_images, list_sampled_rows
 from smallpose.io.predicted_images import check_predicted_images, get_image_list_path
 from smallpose.io.unknown_images import UnknownImages
@@ -168,7 +168,7 @@ def _score_chunks(
     for chunk in results.values:
         evaluator.add_piece(chunk.piece)
     sampled = replace(concat_predictions([chunk.sampled for chunk in results.values]), notes=())
-    if have_odd_boxes(sampled.take(list_sampled_rows(sampled, sampled_images))):
+    if have_other_form(truth, sampled):
         return None
     detected_ids = np.concatenate([chunk.image_ids for chunk in results.values])
     images = check_predicted_images(path, truth, detected_ids, sampled.skeleton.joints)

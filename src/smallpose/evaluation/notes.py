@@ -18,9 +18,9 @@ from smallpose.evaluation.matching.keypoint_selection import ScoredPoses
 from smallpose.evaluation.metric_names import Metrics, name_curve_metrics
 from smallpose.evaluation.protocols import CLASSES
 from smallpose.evaluation.scoring.match_counts import MatchCounts
-from smallpose.evaluation.sigma_file import describe_borrowed_sigmas
+from smallpose.evaluation.sigma_file import describe_borrowed_sigmas, describe_large_sigmas
 from smallpose.io.frame_groups import describe_possible_frames
-from smallpose.io.label_faults import UNSETTLED, describe_label_faults
+from smallpose.io.label_faults import NO_RESULT, UNSETTLED, describe_label_faults
 from smallpose.io.predicted_images import NO_HEIGHT, UNPREDICTED
 
 _LIMIT = "coco's limit of"
@@ -68,6 +68,7 @@ def collect_notes(
     if scored.missing_joints:
         notes.append(describe_missing_joints(scored.missing_joints, scored.skeleton))
     notes += describe_borrowed_sigmas(scored.skeleton, config.sigmas)
+    notes += describe_large_sigmas(scored.skeleton, scored.poses.sigmas)
     notes += _describe_odd_people(scored)
     notes += _describe_areas(scored, config) + _describe_density(scored)
     notes += describe_possible_frames(scored.truth.images)
@@ -346,7 +347,8 @@ def describe_no_match(
     # Imported here, because most results match somebody and evaluations should start fast.
     from smallpose.evaluation.analysis.no_match import describe_likely_causes
 
-    return [f"{NO_MATCH}, {describe_likely_causes(groups, truth.boxes_xywh, boxes)}"]
+    causes = describe_likely_causes(groups, truth.boxes_xywh, boxes)
+    return [f"{NO_MATCH}, {causes}; {NO_RESULT}"]
 
 
 def describe_limit(

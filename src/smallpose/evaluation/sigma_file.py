@@ -27,6 +27,7 @@ _FORMS = (
     '{"joints": ["nose", …], "sigmas": [0.026, …]}'
 )
 MODEL_CARD = "model.json"  # of a run
+MAX_USUAL_SIGMA = 0.2  # almost twice the largest of COCO
 _COMPARABLE = "the numbers are comparable only with others of the same sigmas"
 
 
@@ -117,8 +118,29 @@ def describe_borrowed_sigmas(scored: Skeleton, sigmas: ArrayLike | None = None) 
     return [f"{share} not measured but borrowed ({', '.join(borrowed)}); {_COMPARABLE}"]
 
 
+def describe_large_sigmas(scored: Skeleton, sigmas: ArrayLike) -> list[str]:
+    """Say which sigmas are so large that poses match from afar, in one sentence or none.
+
+    Args:
+        sigmas: (k,) of the joints of `scored`.
+    """
+    values = np.asarray(sigmas, dtype=np.float64)
+    is_large = values > MAX_USUAL_SIGMA
+    if not is_large.any():
+        return []
+    largest = int(values.argmax())
+    count = int(np.count_nonzero(is_large))
+    share = format_share(count, len(values), "sigma is", "sigmas are")
+    return [
+        f"{share} above {MAX_USUAL_SIGMA:g} (largest: {values[largest]:.3g}, "
+        f"{scored.spelled_joints[largest]}), where COCO's are .025 to .107, so poses match from "
+        "afar; a list as in pycocotools' source has to be divided by 10; "
+        f"{_COMPARABLE}"
+    ]
+
+
 def select_sigma_notes(notes: Iterable[str]) -> list[str]:
-    """Return those of the notes of an evaluation that `describe_borrowed_sigmas` made."""
+    """Return the notes of an evaluation on sigmas: borrowed ones, and large ones."""
     return [note for note in notes if note.endswith(_COMPARABLE)]
 
 

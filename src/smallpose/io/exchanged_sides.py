@@ -53,9 +53,11 @@ def describe_exchanged_sides(truth: Instances, poses: PairedPoses) -> str | None
     is_telling = is_labelled & is_labelled[:, flip] & is_apart
     own = average_rows(np.where(is_telling, own_fit, np.nan))
     other = average_rows(np.where(is_telling, other_fit, np.nan))
-    best = choose_best_pairs(pairs, np.maximum(average_rows(own_fit), average_rows(other_fit)))
+    whole = average_rows(other_fit)
+    best = choose_best_pairs(pairs, np.maximum(average_rows(own_fit), whole))
     own, other = own[best], other[best]
-    is_exchanged = (other > MIN_FIT) & (other > own + MIN_GAIN)
+    # In another order of joints some of them fit, but not the person.
+    is_exchanged = (other > MIN_FIT) & (other > own + MIN_GAIN) & (whole[best] > MIN_FIT)
     is_telling_person = is_exchanged | ((own > MIN_FIT) & (own > other + MIN_GAIN))
     sides = _Sides(
         is_exchanged=is_exchanged[is_telling_person],

@@ -7,6 +7,9 @@ the other way, the same poses fit. The causes are looked for only where poses do
 
 from dataclasses import replace
 
+import numpy as np
+
+from smallpose.core.counts import format_share
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.io.joint_order_check import describe_other_order
@@ -20,6 +23,8 @@ from smallpose.io.pose_pairs import (
     list_sampled_rows,
 )
 
+MIN_REPEATS = 5  # detections that are equal to another one
+MIN_REPEATED_SHARE = 0.05  # of the detections looked at, likewise
 MAX_OWN_FIT = 0.6  # mean over the people; above, nothing but the order is doubted
 
 
@@ -50,15 +55,10 @@ def _find_cause(truth: Instances, predictions: Predictions) -> str | None:
     return describe_cause(truth, predictions, poses)
 
 
-def read_boxes_as_meant(
-    truth: Instances, predictions: Predictions, *, keeps_stray: bool = False
-) -> Predictions:
+def read_boxes_as_meant(truth: Instances, predictions: Predictions) -> Predictions:
     """Return the predictions with boxes that are x, y, width, height, and a note where they differ.
 
     Boxes that are corners, centres or shares of the image are read so.
-
-    Args:
-        keeps_stray: keep boxes that fit their poses in no form, and else leave them out.
     """
     if not predictions.has_boxes:
         return predictions
@@ -68,7 +68,12 @@ def read_boxes_as_meant(
     # Imported here, because most boxes fit and evaluations should start fast.
     from smallpose.io import result_boxes
 
-    return result_boxes.read_boxes_as_meant(truth, predictions, sampled, keeps_stray=keeps_stray)
+    return result_boxes.read_boxes_as_meant(truth, predictions, sampled)
+
+
+def have_other_form(truth: Instances, sampled: Predictions) -> bool:
+    """Return whether `read_boxes_as_meant` would read the boxes in another form."""
+    return bool(read_boxes_as_meant(truth, replace(sampled, notes=())).notes)
 
 
 def have_odd_boxes(sampled: Predictions) -> bool:
@@ -81,8 +86,44 @@ def have_odd_boxes(sampled: Predictions) -> bool:
 
 
 def add_mismatch_note(truth: Instances, predictions: Predictions) -> Predictions:
-    """Add what `describe_mismatch` says to the notes of the predictions."""
-    note = describe_mismatch(truth, predictions)
-    if note is None:
-        return predictions
-    return replace(predictions, notes=(*predictions.notes, note))
+    """Add to the notes of the predictions how results do not fit their labels, and repeats."""
+    notes = (
+        describe_mismatch(truth, predictions),
+        _describe_stray_boxes(truth, predictions),
+        describe_repeats(truth, predictions),
+    )
+    added = [note for note in notes if note is not None]
+    return replace(predictions, notes=(*predictions.notes, *added)) if added else predictions
+
+
+def _describe_stray_boxes(truth: Instances, predictions: Predictions) -> str | None:
+    """Say that boxes are elsewhere than their poses, which fit the labels."""
+    sampled = predictions.take(list_sampled_rows(predictions, list_sampled_images(truth)))
+    if not have_odd_boxes(sampled):
+        return None
+    from smallpose.io.result_boxes import describe_stray_boxes
+
+    return describe_stray_boxes(truth, sampled)
+
+
+def describe_repeats(truth: Instances, predictions: Predictions) -> str | None:
+    """Say that detections are written twice, as after two appended files.
+
+    The second of two equal detections is a false positive.
+    """
+    rows = list_sampled_rows(predictions, list_sampled_images(truth))
+    scores, image_ids = predictions.scores[rows], predictions.image_ids[rows]
+    corner = predictions.keypoints[rows, 0, 0]
+    order = np.lexsort((corner, scores, image_ids))
+    first, second = order[:-1], order[1:]
+    is_near = (image_ids[first] == image_ids[second]) & (scores[first] == scores[second])
+    first, second = rows[first[is_near]], rows[second[is_near]]
+    is_equal = (predictions.keypoints[first] == predictions.keypoints[second]).all(axis=(1, 2))
+    num_repeated = int(np.count_nonzero(is_equal))
+    if num_repeated < max(MIN_REPEATS, MIN_REPEATED_SHARE * len(rows)):
+        return None
+    share = format_share(num_repeated, len(rows), "detection repeats", "detections repeat")
+    return (
+        f"{share} another one of those looked at, with the same keypoints and score: each counts "
+        "as a false positive; write each detection once"
+    )

@@ -15,6 +15,7 @@ from smallpose.io.pose_pairs import (
     choose_best_pairs,
     find_placeholders,
 )
+from smallpose.io.pose_places import describe_joints_in_order, describe_other_places
 
 AS_SHARES = (
     "all coordinates are between 0 and 1; write pixels: multiply x by the image's width and y by "
@@ -46,9 +47,11 @@ def describe_cause(truth: Instances, predictions: Predictions, poses: PairedPose
     if has_shares(poses.labels[poses.labels[:, :, 2] > 0][:, :2]):
         return None  # the labels themselves tell it
     return (
-        describe_exchanged_sides(truth, poses)
+        describe_joints_in_order(poses)
+        or describe_exchanged_sides(truth, poses)
         or _describe_scale(poses)
         or _describe_own_scales(poses)
+        or describe_other_places(truth, poses)
         or _describe_outside(truth, sampled)
     )
 

@@ -30,74 +30,72 @@ MAX_INSIDE = 0.5  # of the joints of a pose whose box is elsewhere
 _COCO_FORM = "COCO's bbox is x, y, width, height in px"
 
 
-class _Doubt(NamedTuple):
-    """Why boxes are not taken as they are written.
+class _Form(NamedTuple):
+    """The form in which boxes fit their poses.
 
     Args:
-        what: is wrong with them.
-        form: in which they fit; None where they fit in none.
+        what: they seem to be, as the beginning of a note.
     """
 
+    name: str
     what: str
-    form: str | None
 
 
 def read_boxes_as_meant(
-    truth: Instances, predictions: Predictions, sampled: Predictions, *, keeps_stray: bool
+    truth: Instances, predictions: Predictions, sampled: Predictions
 ) -> Predictions:
     """Return the predictions with their boxes as x, y, width, height, and a note on it.
 
-    Boxes that fit their poses in no form are left out, so that sizes follow from the keypoints.
-
     Args:
         sampled: of the predictions, those whose boxes are looked at.
-        keeps_stray: keep those that fit in no form.
     """
-    doubt = _find_doubt(truth, sampled)
-    if doubt is None or (doubt.form is None and keeps_stray):
+    form = _find_form(truth, sampled)
+    if form is None:
         return predictions
-    if doubt.form is None:
-        boxes = np.full((len(predictions), 4), np.nan)
-        remedy = "they are left out, so that sizes of detections follow from their keypoints"
-    else:
-        sizes_wh = _find_sizes(truth.images, predictions)
-        boxes = read_box_form(doubt.form, predictions.boxes_xywh, sizes_wh)
-        remedy = "they are read so"
-    note = f"{doubt.what}; {remedy}; {_COCO_FORM}"
+    sizes_wh = _find_sizes(truth.images, predictions)
+    boxes = read_box_form(form.name, predictions.boxes_xywh, sizes_wh)
+    note = f"{form.what}; they are read so; {_COCO_FORM}"
     return replace(predictions, boxes_xywh=boxes, notes=(*predictions.notes, note))
 
 
 def describe_odd_boxes(truth: Instances, sampled: Predictions) -> str | None:
     """Say that boxes are in another form, where they are scored as they are written."""
-    doubt = _find_doubt(truth, sampled)
-    if doubt is None or doubt.form is None:
-        return None
-    return f"{doubt.what}; {_COCO_FORM}; {NO_SIZES}"
+    form = _find_form(truth, sampled)
+    return None if form is None else f"{form.what}; {_COCO_FORM}; {NO_SIZES}"
 
 
-def _find_doubt(truth: Instances, sampled: Predictions) -> _Doubt | None:
-    """Find whether boxes fit their poses better in another form, or in none."""
-    poses = sampled.keypoints.copy()
-    poses[:, :, 2] = ~find_placeholders(poses)  # results have scores here, which may be 0
-    boxes, sizes_wh = sampled.boxes_xywh, _find_sizes(truth.images, sampled)
-    form = recognize_box_form(boxes, poses, sizes_wh)
-    if form is not None:
-        name, num_better = form
-        fit = format_share(num_better, len(sampled), "box fits", "boxes fit")
-        what = f"bbox of the results seems to be {name}: {fit} the keypoints better so"
-        return _Doubt(what, name)
-    inside = _measure_share_inside(boxes, poses)
-    is_stray = inside < MAX_INSIDE
-    if np.count_nonzero(is_stray) < max(MIN_STRAY, MIN_STRAY_SHARE * len(inside)):
+def describe_stray_boxes(truth: Instances, sampled: Predictions) -> str | None:
+    """Say that boxes surround no poses, where the poses fit the labels."""
+    inside = _measure_share_inside(sampled.boxes_xywh, _mark_known(sampled))
+    num_stray = int(np.count_nonzero(inside < MAX_INSIDE))
+    if num_stray < max(MIN_STRAY, MIN_STRAY_SHARE * len(inside)):
         return None
     if not _have_fitting_poses(truth, sampled):
         return None  # it may be the poses that are elsewhere
-    stray = format_share(int(is_stray.sum()), len(inside), "box has", "boxes have")
-    what = (
-        f"bbox of the results does not surround their keypoints: {stray} fewer than half of them "
-        "inside, in none of the usual forms"
+    boxes = format_share(num_stray, len(inside), "box has", "boxes have")
+    return (
+        f"bbox of the results does not surround their keypoints: {boxes} fewer than half of them "
+        "inside, in none of the usual forms; sizes of detections, and AP by size, follow from "
+        f"them; {_COCO_FORM}"
     )
-    return _Doubt(what, None)
+
+
+def _find_form(truth: Instances, sampled: Predictions) -> _Form | None:
+    """Find the form in which boxes fit their poses better than as x, y, width, height."""
+    sizes_wh = _find_sizes(truth.images, sampled)
+    form = recognize_box_form(sampled.boxes_xywh, _mark_known(sampled), sizes_wh)
+    if form is None:
+        return None
+    name, num_better = form
+    fit = format_share(num_better, len(sampled), "box fits", "boxes fit")
+    return _Form(name, f"bbox of the results seems to be {name}: {fit} the keypoints better so")
+
+
+def _mark_known(sampled: Predictions) -> Floats:
+    """Return (n, k, 3) the keypoints with 1 for those that were detected, whatever their score."""
+    poses = sampled.keypoints.copy()
+    poses[:, :, 2] = ~find_placeholders(poses)
+    return poses
 
 
 def _measure_share_inside(boxes_xywh: Floats, poses: Floats) -> Floats:

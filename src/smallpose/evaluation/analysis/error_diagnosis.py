@@ -135,7 +135,7 @@ def diagnose(
     """
     refuse_other_tables(truth, predictions)
     config = ScoringConfig(protocols=(protocol,), **options)
-    predictions = read_boxes_as_meant(truth, predictions, keeps_stray=True)
+    predictions = read_boxes_as_meant(truth, predictions)
     errors = _find_errors(truth, predictions, config)
     # Boxes are kept, so that a corrected pose has the area that its detection had.
     plain = replace(

@@ -281,7 +281,7 @@ class HalfDetected:
 def describe_doubt(notes: Sequence[str]) -> str:
     """Return why notes let no height be named; "" where none of them does."""
     if has_doubt(notes):
-        return "labels or results are not written as they must be (see the notes)"
+        return "labels or results seem not to be written as they must be (see the notes)"
     if lacks_images(notes):
         return "many images with people were not predicted, or have no detection (see the notes)"
     return ""

@@ -58,8 +58,8 @@ def describe_pair_doubt(notes: Mapping[str, Sequence[str]]) -> str:
     """
     if any(map(has_doubt, notes.values())):
         return (
-            "labels or results are not written as they must be (see the notes), so this says "
-            "nothing about the models"
+            "labels or results seem not to be written as they must be (see the notes), so this "
+            "says nothing about the models"
         )
     without = [name for name in notes if lacks_images(notes[name])]
     if not without:

@@ -80,7 +80,7 @@ def join_results(
     parts = []
     for predictions in (base, other):
         refuse_missing_boxes(predictions)
-        predictions = read_boxes_as_meant(truth, predictions, keeps_stray=True)
+        predictions = read_boxes_as_meant(truth, predictions)
         scored = select_keypoints(truth, predictions, config)
         groups = group_by_image(truth, predictions, config.detection_limit)
         boxes = get_detection_boxes(predictions)
