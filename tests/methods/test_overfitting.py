@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from smallpose.core.instances import Instances, make_images, make_instances
 from smallpose.core.skeleton import SMALLPOSE
@@ -49,7 +49,7 @@ SCHEDULES = {
     "cal_hrnet_w16_tiny": Schedule(65, 1e-2),
     "dekr_hrnet_w8_tiny": Schedule(90, 1e-2, side=96),
     "cid_hrnet_w8_tiny": Schedule(90, 1e-2, side=192),
-    "rtmo_tiny": Schedule(250, 2e-3, side=128),
+    "rtmo_tiny": Schedule(180, 3e-3, side=96),
     "hrformer_tiny": Schedule(65, 6e-3),
     "vitpose_tiny": Schedule(120, 2e-3),
     "rle_r18_tiny": Schedule(90, 3e-3),
@@ -77,15 +77,16 @@ def train_method(method: PoseMethod, schedule: Schedule, losses: Iterator[Tensor
     Yields where training may end: every ten steps and at the end, for RTMO in its last stage.
     """
     is_full_image = isinstance(method, FullImageMethod)
-    groups = []
+    weights: dict[float, list[nn.Parameter]] = {}
     for name, weight in method.named_parameters():
         factor = (
             method.param_group_factors(name, weight, method.recipes["quick"])[0]
             if is_full_image
             else 1.0
         )
-        groups.append({"params": [weight], "lr": schedule.rate * factor})
-    rates = [group["lr"] for group in groups]
+        weights.setdefault(schedule.rate * factor, []).append(weight)
+    groups = [{"params": same_rate} for same_rate in weights.values()]
+    rates = list(weights)
     optimizer = torch.optim.AdamW(groups, weight_decay=0.01 if is_full_image else 0.0, fused=True)
     one_cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, schedule.steps, pct_start=0.2)
     first_yield = (0.64 if isinstance(method, RTMO) else 0.2) * schedule.steps

@@ -317,7 +317,7 @@ def test_a_single_process_needs_no_process_group():
 @pytest.mark.slow
 def test_torchrun_survives_kill_9_of_a_process_and_resumes(eight, tmp_path, warm_python):
     arguments = [TINY, "--data", str(eight), "--recipe", "quick", "--device", "cpu"]
-    arguments += ["batch_size=4", "epochs=60"]
+    arguments += ["batch_size=4", "epochs=30"]
     launch = ["-m", "torch.distributed.run", "--nproc-per-node", "2"]
     launch += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0"]
     program = tmp_path / "smallpose_with_checkpoints.py"
@@ -333,7 +333,7 @@ def test_torchrun_survives_kill_9_of_a_process_and_resumes(eight, tmp_path, warm
     cut = run("cut", python=sys.executable)
     log, state = (tmp_path / "cut" / name for name in ("log.jsonl", "state.pt"))
     deadline = time.monotonic() + 200
-    while not state.exists() or log.read_text().count("loss") < 20:
+    while not state.exists() or log.read_text().count("loss") < 10:
         assert time.monotonic() < deadline and cut.poll() is None
         time.sleep(0.05)
     children = Path(f"/proc/{cut.pid}/task/{cut.pid}/children").read_text().split()
