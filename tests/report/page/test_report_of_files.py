@@ -338,6 +338,7 @@ def test_doubts_are_beside_the_verdicts_and_on_the_terminal(
     results = [str(path) for path in (files[1], few, tmp_path / "shrunk.json")]
     assert main(["compare", str(files[0]), *results[:2], "--intervals", "50"]) == 0
     clause = "any images have no results of few (see the notes), so this may say nothing about the"
+    link = '<a href="#notes">see the notes</a>'
     assert clause in " ".join(capsys.readouterr().out.split())
     assert main(["report", str(files[0]), *results, "--out", str(tmp_path / "report")]) == 0
     printed = " ".join(capsys.readouterr().out.split())
@@ -345,7 +346,8 @@ def test_doubts_are_beside_the_verdicts_and_on_the_terminal(
     assert "note: shrunk: labels and results seem to belong to images of different size" in printed
     page = (tmp_path / "report" / "index.html").read_text()
     first_lines = page[: page.index("</header>")]
-    assert clause in first_lines
+    assert clause.replace("see the notes", link) in first_lines
+    assert page.count('<div id="notes">') == 1
     assert "The numbers of shrunk say nothing about the models" in first_lines
     rows = read_rows(tmp_path / "report" / "tables" / "summary.csv")
     assert [row["run"] for row in rows if "in doubt, see the notes" in row["verdict"]] == [

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from smallpose._version import __version__
 from smallpose.core.counts import format_count
@@ -108,9 +108,15 @@ def build_summary_context(summary: Summary) -> dict[str, Any]:
     """Build the values of the headline, and of the table behind it."""
     return {
         "headline": summary.headline,
-        "summary_lines": summary.lines,
+        "summary_lines": [_link_notes(line) for line in summary.lines],
         "summary_table": render_table(summary.table) if summary.table else None,
     }
+
+
+def _link_notes(line: str) -> Markup:
+    """Escape a line, and link its words on the notes to them."""
+    link = Markup('<a href="#notes">see the notes</a>')
+    return escape(line).replace("see the notes", link)
 
 
 def build_selection_context(
