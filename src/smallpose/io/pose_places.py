@@ -26,20 +26,27 @@ MIN_RATIO = 3  # of people who fit in the other reading and as they are
 MIN_GAIN = 0.15  # of fit in another order against that with left and right exchanged
 MIN_OFFSET = 1.0  # px
 # Sides in px of the squares that networks see.
-SQUARES = (192, 224, 256, 288, 320, 384, 416, 448, 480, 512, 544, 576, 608, 640, 672, 704, 736)
-SQUARES += (768, 800, 832, 864, 896, 960, 1024, 1088, 1152, 1280, 1408, 1536, 1600, 1920, 2048)
+SQUARES = (*range(192, 1025, 32), 1088, 1152, 1280, 1408, 1536, 1600, 1920, 2048)
 _MAX_JOINTS = 40  # whose order is looked for
 _NEAR = 4 * TOLERANCE  # distance of centres of a person's two poses, relative to √area
 
 
 def describe_other_places(truth: Instances, poses: PairedPoses) -> str | None:
     """Say in which other coordinates most people fit; None in none."""
+    if _fit_already(poses):
+        return None
     with np.errstate(all="ignore"):  # coordinates up to 1e308 are read, and fit nowhere
         return (
             _describe_exchanged_axes(poses)
             or _describe_offset(poses)
             or _describe_square(truth, poses)
         )
+
+
+def _fit_already(poses: PairedPoses) -> bool:
+    """Return whether too many people fit as they are for another reading to fit many more."""
+    num_own = poses.count_fitting(average_rows(poses.own_fit))
+    return MIN_RATIO * num_own > poses.pairs.num_people
 
 
 def _count_if_many(poses: PairedPoses, fit: Floats) -> int:
@@ -133,7 +140,7 @@ def describe_joints_in_order(poses: PairedPoses) -> str | None:
     Nothing is said where people fit as well with left and right exchanged, which is no other order.
     """
     num_joints = len(poses.skeleton)
-    if num_joints > _MAX_JOINTS:
+    if num_joints > _MAX_JOINTS or _fit_already(poses):
         return None
     rows = _pair_by_centre(poses)
     if len(rows) < MIN_PEOPLE:
