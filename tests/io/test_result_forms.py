@@ -528,7 +528,7 @@ def test_text_files_that_are_no_labels_of_poses_are_named(line, what, tmp_path, 
     for folder in ("yolo", "yolo/labels"):
         assert main(["evaluate", str(truth), str(tmp_path / folder)]) == 2
         path = tmp_path / "yolo" / "labels" / "b.txt"
-        assert f"has no labels of poses ({path} begins with {what}" in capsys.readouterr().err
+        assert f"has no labels of poses ({path}: line 1 is {what}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("part", ["images", "data.yaml"])

@@ -25,6 +25,7 @@ from smallpose.io.predicted_images import NO_HEIGHT, UNPREDICTED
 
 _LIMIT = "coco's limit of"
 NO_MATCH = "every AP is 0: no detection reaches an OKS of .5"
+UNLABELLED = "with scores as those of people who are found, which count as false"
 _REPEATED = "a region to ignore (iscrowd 1) in their place"
 _MIN_UNDETECTED = 5  # images
 _MAX_NAMES = 3  # of metrics in a note
@@ -281,10 +282,7 @@ def describe_unlabelled_images(
         return []
     images = format_count(num_images, "image", "images")
     detections = format_count(int(is_confident.sum()), "detection", "detections")
-    note = (
-        f"{images} of {total:,} have no label and {detections} with scores as those of people who "
-        "are found, which count as false"
-    )
+    note = f"{images} of {total:,} have no label and {detections} {UNLABELLED}"
     protocol = next((one for one in config.protocols if one != "recall"), None)
     if protocol is not None:
         labelled = counts.select_images(has_label)
@@ -369,11 +367,13 @@ def describe_limit(
         return []
     num_beyond = int((people_per_image[is_crowded] - max_detections).sum())
     num_people = int(counts.people_per_class[0])
-    note = (
-        f"{_LIMIT} {format_count(max_detections, 'detection', 'detections')} binds in "
-        f"{num_bound:,} of {format_count(len(counts.image_ids), 'image', 'images')} and puts "
-        f"{num_beyond:,} of {format_count(num_people, 'person', 'people')} out of reach"
-    )
+    beyond = f"{num_beyond:,} of {format_count(num_people, 'person', 'people')} out of reach"
+    images = format_count(len(counts.image_ids), "image", "images")
+    note = f"{_LIMIT} {format_count(max_detections, 'detection', 'detections')} "
+    if num_bound:
+        note += f"binds in {num_bound:,} of {images} and puts {beyond}"
+    else:
+        note += f"puts {beyond}, though no image has more detections"
     if set(metrics) > {"coco"}:
         unlimited = name_curve_metrics(counts.compute_curves("coco", None), counts.thresholds)["AP"]
         limited = metrics["coco"]["AP"]

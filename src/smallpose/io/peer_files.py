@@ -14,6 +14,7 @@ from smallpose.io.finding import Finding
 Rows = NDArray[np.intp]
 _MIN_OVERLAP = 0.4  # IoU of a person's box with a region; sleap-io makes the box that of the joints
 # The share of the people from which on such regions are no chance: in COCO a crowd is beside them.
+UNCOUNTED = "so false positives on them are not counted"  # in the note on regions
 _MIN_SHARE = 0.5
 
 
@@ -66,7 +67,7 @@ def describe_repeated_regions(num_repeated: int, num_people: int) -> str | None:
         return None
     return (
         f"{format_share(num_repeated, num_people, 'person has', 'people have')} a region to ignore "
-        "(iscrowd 1) in their place, so false positives on them are not counted: remove those "
+        "(iscrowd 1) in their place, {UNCOUNTED}: remove those "
         "annotations (sleap-io writes them for segmentations)"
     )
 

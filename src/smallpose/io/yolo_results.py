@@ -127,7 +127,7 @@ def describe_odd_label_file(folder: Path) -> tuple[str, str] | None:
             return None
         if not len(values):
             continue
-        shown = f"{file} begins with {' '.join(word.decode() for word in words[:3])} …"
+        shown = f"{file}: line 1 is {' '.join(word.decode() for word in words[:3])} …"
         if len(values) <= _NUM_BOX_VALUES + 1:
             what = f"{shown}, {format_count(len(values), 'number')}: a box without keypoints"
             return what, "give the labels of a pose model, with x y confidence of each joint"

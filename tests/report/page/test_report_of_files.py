@@ -377,3 +377,15 @@ def test_many_notes_leave_the_doubts_on_the_terminal():
     assert shown[:2] == doubts
     assert shown[-1] == "the page has 3 more"
     assert len(shown) == MAX_SHOWN + 3
+
+
+def test_labels_that_may_be_missing_are_doubted_beside_ap(files: list[Path], tmp_path: Path):
+    labels = json.loads(files[0].read_text())
+    rest = {image["id"] for image in labels["images"][:4]}
+    labels["annotations"] = [one for one in labels["annotations"] if one["image_id"] in rest]
+    (tmp_path / "labels.json").write_text(json.dumps(labels))
+    data = read_report_data([tmp_path / "labels.json", files[1]])
+    line = summarize_runs(data, data.scores).lines[0]
+    assert "AP and" in line and "Images without a label may not have been labelled" in line
+    data = read_report_data(files[:2])
+    assert "may not have been" not in summarize_runs(data, data.scores).lines[0]

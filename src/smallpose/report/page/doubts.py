@@ -6,18 +6,30 @@ from smallpose.core.counts import choose_verb
 from smallpose.evaluation.analysis.half_detected import has_doubt, lacks_images
 from smallpose.evaluation.analysis.verdict import describe_pair_doubt
 from smallpose.evaluation.comparability import MIXED_BOXES
-from smallpose.evaluation.notes import NO_MATCH
+from smallpose.evaluation.notes import NO_MATCH, UNLABELLED
 from smallpose.io.frame_groups import TOO_NARROW
+from smallpose.io.peer_files import UNCOUNTED
 from smallpose.report.inputs.different_sigmas import NO_COMPARISON
 
 MAX_SHOWN = 8  # notes on the terminal that put no number in doubt
 IN_DOUBT = "in doubt, see the notes"
-_MARKS = (NO_MATCH, TOO_NARROW, MIXED_BOXES, NO_COMPARISON)
+_MARKS = (NO_MATCH, TOO_NARROW, MIXED_BOXES, NO_COMPARISON, UNLABELLED, UNCOUNTED)
 
 
 def is_doubt(note: str) -> bool:
     """Return whether a note puts numbers or verdicts in doubt."""
     return has_doubt([note]) or lacks_images([note]) or any(mark in note for mark in _MARKS)
+
+
+def describe_ap_doubt(notes: Iterable[str]) -> str:
+    """Say that labels may be missing, or too many are ignored; "" where no note says so."""
+    notes = list(notes)
+    sentences = []
+    if any(UNLABELLED in note for note in notes):
+        sentences.append("Images without a label may not have been labelled (see the notes).")
+    if any(UNCOUNTED in note for note in notes):
+        sentences.append("AP is too high: false positives are ignored (see the notes).")
+    return " ".join(sentences)
 
 
 def describe_interval_doubt(notes: Iterable[str]) -> str:

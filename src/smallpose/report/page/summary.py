@@ -16,6 +16,7 @@ from smallpose.report.inputs.runs import Run
 from smallpose.report.inputs.scores import RunScore, SeedGroup
 from smallpose.report.page.doubts import (
     IN_DOUBT,
+    describe_ap_doubt,
     describe_doubts_of_others,
     describe_interval_doubt,
     describe_lead_doubt,
@@ -204,7 +205,12 @@ def _describe_best_run(
     Args:
         notes: of all runs together.
     """
-    sentences = [scores_text, _describe_height(best), describe_interval_doubt(best.notes)]
+    sentences = [
+        scores_text,
+        describe_ap_doubt(best.notes),
+        _describe_height(best),
+        describe_interval_doubt(best.notes),
+    ]
     # The nearest rival decides; the table has the others.
     rival = next((other for other in runs if other.lead is not None), None)
     if rival is not None and rival.lead is not None:
