@@ -264,4 +264,6 @@ def test_the_limit_of_20_detections_is_reported_with_what_it_costs():
     assert "AP would be 1.0000 without it, +0.3366" in note
     assert evaluate(truth, predictions, max_detections=None, oks_area="box").notes == ()
     result = evaluate(truth, predictions.take(np.arange(15)), oks_area="box")
-    assert "puts 10 of 30 people out of reach, though no image has more detections" in result.notes[0]
+    assert (
+        "puts 10 of 30 people out of reach, though no image has more detections" in result.notes[0]
+    )
