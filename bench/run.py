@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-# These take an hour, gigabytes of memory, or code of other projects that is given by path.
+# These take an hour, gigabytes of memory, or data or code of other projects, given by path.
 BY_NAME_ONLY = {
     "ablations",
     "cal",
@@ -22,6 +22,7 @@ BY_NAME_ONLY = {
     "learn_pose_errors",
     "loader_memory",
     "parity",
+    "partial_labels",
     "shared_videos",
     "suite",
 }
