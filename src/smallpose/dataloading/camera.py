@@ -47,5 +47,6 @@ def degrade_as_camera(image: ImageArray, rng: np.random.Generator) -> ImageArray
     quality = int(rng.integers(_JPEG_QUALITY[0], _JPEG_QUALITY[1] + 1))
     noise = np.float32(_MAX_NOISE * noise_draw) * rng.standard_normal(image.shape, np.float32)
     degraded = add_blur_and_noise(image, _MAX_BLUR_PX * blur_draw, noise)
-    bgr = cv2.imdecode(np.frombuffer(encode_jpeg(degraded, quality), np.uint8), cv2.IMREAD_COLOR)
+    data = np.frombuffer(encode_jpeg(degraded, quality), np.uint8)
+    bgr = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
