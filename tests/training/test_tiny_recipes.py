@@ -125,6 +125,7 @@ def test_recipes_of_published_sizes_have_nothing_of_it():
         assert (stage.assign_tolerance, stage.raw_boxes) == (1.0, False)
     assert LossWeights() == STAGES_S[0]
     assert create_method("dekr_hrnet_w32").target_scale == 1
+    assert not create_method("cid_hrnet_w32").head.gfd_module.has_radius
     assert all(stage.raw_boxes and stage.assign_tolerance == 4 for stage in STAGES_TINY)
 
 

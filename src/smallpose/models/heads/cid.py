@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from smallpose.models.layers import init_normal
 
 CHANNELS = 32
+ROOT_UNIT = 32.0  # map px, in which distances to roots are measured
 SIGMOID_MARGIN = 1e-4  # probabilities keep this distance from 0 and 1: the loss takes logarithms
 
 
@@ -44,11 +45,15 @@ class ChannelAttention(nn.Module):
 
 
 class SpatialAttention(ChannelAttention):
-    """Weights that recalibrate the pixels for a person."""
+    """Weights that recalibrate the pixels for a person.
 
-    def __init__(self, in_channels: int, channels: int) -> None:
+    Args:
+        num_maps: the similarity to the person and the maps of distances to their root.
+    """
+
+    def __init__(self, in_channels: int, channels: int, num_maps: int = 3) -> None:
         super().__init__(in_channels, channels)
-        self.conv = nn.Conv2d(3, 1, 5, padding=2)
+        self.conv = nn.Conv2d(num_maps, 1, 5, padding=2)
 
 
 class GFDModule(nn.Module):
@@ -58,13 +63,25 @@ class GFDModule(nn.Module):
         in_channels: of the stacked features.
         joints: k.
         channels: to which the features are reduced.
+        root_unit: map px in which distances to roots are measured.
+        has_radius: whether spatial attention gets the square of the distance as well, which a
+            convolution of x and y cannot compute. Without it, that a person is around their root
+            has to be learned from the similarity of features.
     """
 
-    def __init__(self, in_channels: int, joints: int, channels: int = CHANNELS) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        joints: int,
+        channels: int = CHANNELS,
+        root_unit: float = ROOT_UNIT,
+        has_radius: bool = False,
+    ) -> None:
         super().__init__()
+        self.root_unit, self.has_radius = root_unit, has_radius
         self.conv_down = nn.Conv2d(in_channels, channels, 1)
         self.channel_attention = ChannelAttention(in_channels, channels)
-        self.spatial_attention = SpatialAttention(in_channels, channels)
+        self.spatial_attention = SpatialAttention(in_channels, channels, 4 if has_radius else 3)
         self.fuse_attention = nn.Conv2d(2 * channels, channels, 1)
         self.heatmap_conv = nn.Conv2d(channels, joints, 1)
 
@@ -98,7 +115,7 @@ class GFDModule(nn.Module):
         # `unflatten` would write the number of people into ONNX.
         similarity = similarity.reshape(-1, 1, h, w)
         distance = self._distance_to_roots(roots, similarity)
-        spatial_input = torch.cat([similarity, distance], dim=1)  # (n, 3, h, w)
+        spatial_input = torch.cat([similarity, distance], dim=1)  # (n, 3 or 4, h, w)
         pixel_weights = self.spatial_attention.conv(spatial_input).sigmoid().flatten(2)
         bias = self.fuse_attention.bias
         assert bias is not None
@@ -106,17 +123,20 @@ class GFDModule(nn.Module):
         decoupled = torch.relu(fused).reshape(-1, len(channel_kernel), h, w)
         return truncated_sigmoid(self.heatmap_conv(decoupled))
 
-    @staticmethod
-    def _distance_to_roots(roots: Tensor, like: Tensor) -> Tensor:
-        """Return the offsets from every pixel to each root, (n, 2, h, w), in units of 32 map px.
+    def _distance_to_roots(self, roots: Tensor, like: Tensor) -> Tensor:
+        """Return the offsets x, y from every pixel to each root, (n, 2, h, w), in `root_unit`.
 
-        Pixels are taken at their bottom right corners, as the published weights were trained.
+        With `has_radius` a third map is their squared length. Pixels are taken at their bottom
+        right corners, as the published weights were trained.
         """
         n, _, h, w = like.shape
         x = roots[:, 0, None] - (torch.arange(w, device=like.device) + 0.5)  # (n, w)
         y = roots[:, 1, None] - (torch.arange(h, device=like.device) + 0.5)
         both = torch.stack([x[:, None].expand(n, h, w), y[..., None].expand(n, h, w)], dim=1)
-        return both.to(like.dtype) / 32
+        both = both.to(like.dtype) / self.root_unit
+        if not self.has_radius:
+            return both
+        return torch.cat([both, both.square().sum(dim=1, keepdim=True)], dim=1)
 
 
 class CIDHead(nn.Module):
@@ -127,14 +147,21 @@ class CIDHead(nn.Module):
         joints: k.
         std: of the initial weights. Four small layers in a row learn slowly at first, which suits
             long trainings.
+        root_unit, has_radius: of the `GFDModule`.
     """
 
     def __init__(
-        self, in_channels: int, joints: int, channels: int = CHANNELS, std: float = 0.001
+        self,
+        in_channels: int,
+        joints: int,
+        channels: int = CHANNELS,
+        std: float = 0.001,
+        root_unit: float = ROOT_UNIT,
+        has_radius: bool = False,
     ) -> None:
         super().__init__()
         self.iia_module = IIAModule(in_channels, joints)
-        self.gfd_module = GFDModule(in_channels, joints, channels)
+        self.gfd_module = GFDModule(in_channels, joints, channels, root_unit, has_radius)
         init_normal(self, std)
         # About one pixel in a hundred is a peak; predict this prior everywhere at first.
         for layer in (self.iia_module.keypoint_root_conv, self.gfd_module.heatmap_conv):
