@@ -174,7 +174,14 @@ def call(address: str, python: str, words: list[str]) -> int:
         pid = _receive_number(server)
         for number in numbers:
             signal.signal(number, lambda number, _: os.kill(pid, number))
+        # Handlers run between two steps of Python: a signal just before the wait would stay unseen
+        # until its end, unless it ends the wait itself.
+        received, wake_up = socket.socketpair()
+        wake_up.setblocking(False)
+        signal.set_wakeup_fd(wake_up.fileno(), warn_on_full_buffer=False)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
+        while server not in select.select([server, received], [], [])[0]:
+            received.recv(NUMBER)
         code = os.waitstatus_to_exitcode(_receive_number(server))
     if code < 0:
         with suppress(OSError):  # of signals that nobody can handle

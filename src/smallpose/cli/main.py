@@ -301,7 +301,8 @@ class _OneLineParser(argparse.ArgumentParser):
     def parse_known_intermixed_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
         # Without a usage, argparse formats that of all options for a terminal that it measures;
         # only the help shows it (-h, --help, or the beginning of it).
-        self.usage = None if any(word.startswith(("-h", "--h")) for word in args) else self.prog
+        asks = any(word == "-h" or (len(word) > 2 and "--help".startswith(word)) for word in args)
+        self.usage = None if asks else self.prog
         return super().parse_known_intermixed_args(args, namespace)
 
     def error(self, message: str) -> None:  # type: ignore[override]
