@@ -189,7 +189,8 @@ def _check_results(args: argparse.Namespace, data: bytes | None) -> _Checked:
 
 
 def _check_matches(truth: "Instances", predictions: "Predictions") -> "list[Finding]":
-    """Return the fault that no detection matches anybody, with its likely causes."""
+    """Return the fault that nobody is matched, and the remark that images have no detection."""
+    from smallpose.evaluation.analysis.half_detected import lacks_images
     from smallpose.evaluation.evaluate import evaluate
     from smallpose.evaluation.notes import NO_MATCH
     from smallpose.io.finding import Finding
@@ -198,7 +199,11 @@ def _check_matches(truth: "Instances", predictions: "Predictions") -> "list[Find
         notes = evaluate(truth, predictions).notes
     except InputError:  # such as joints without a sigma, which are no fault of the results
         return []
-    return [Finding(note, is_fault=True) for note in notes if note.startswith(NO_MATCH)]
+    return [
+        Finding(note, is_fault=note.startswith(NO_MATCH))
+        for note in notes
+        if note.startswith(NO_MATCH) or lacks_images([note])
+    ]
 
 
 def _check_labels(args: argparse.Namespace, data: bytes | None) -> _Checked:

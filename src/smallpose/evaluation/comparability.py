@@ -32,7 +32,7 @@ _BOXES = "boxes: "  # kind of a difference
 # Share from which on boxes are those of the labels, and areas those of the boxes.
 _MAJORITY = 0.5
 # Share of images with people that may lack detections, as results with a score threshold do.
-_MAX_SHARE_WITHOUT_DETECTIONS = 0.1
+MAX_SHARE_WITHOUT_DETECTIONS = 0.1
 # Images with two or more people, each with as many detections, that cannot be chance.
 _MIN_CROWDED_IMAGES = 5
 _MIN_CROWDED_WITH_BOXES = 100  # the same where the results have boxes of their own
@@ -258,7 +258,7 @@ def _compare_images(counts: MatchCounts) -> list[str]:
     has_people = counts.num_people[:, 0] > 0
     num_with_people = int(np.count_nonzero(has_people))
     num_missing = int(np.count_nonzero(has_people & (counts.num_detections == 0)))
-    if num_missing > _MAX_SHARE_WITHOUT_DETECTIONS * num_with_people:
+    if num_missing > MAX_SHARE_WITHOUT_DETECTIONS * num_with_people:
         differences.append(
             f"images missing: {num_missing:,} of {num_with_people:,} with people who are scored "
             "have no detection"

@@ -35,7 +35,6 @@ from smallpose.evaluation.notes import (
     describe_no_match,
     describe_regions,
     describe_scarce_classes,
-    describe_undetected_images,
     describe_unlabelled_images,
     merge_notes,
 )
@@ -48,6 +47,7 @@ from smallpose.evaluation.scoring.detected_people import (
 )
 from smallpose.evaluation.scoring.match_counts import MatchCounts, merge_counts
 from smallpose.evaluation.scoring.precision_recall import THRESHOLDS
+from smallpose.evaluation.undetected_images import describe_undetected_images
 from smallpose.io.mismatch import read_boxes_as_meant
 
 if TYPE_CHECKING:
@@ -221,10 +221,11 @@ def summarize_matches(
     """
     boxes = get_detection_boxes(predictions)
     counts = count_matches(scored, groups, matches, boxes, predictions.scores, config, owners)
+    detected = list_detected_people(scored, groups, matches)
     notes = [
         *collect_notes(scored, predictions.notes, config, boxes),
         *describe_unlabelled_images(counts, scored.truth, config),
-        *describe_undetected_images(counts, predictions.notes, predictions.covers_images),
+        *describe_undetected_images(counts, detected, predictions.notes, predictions.covers_images),
     ]
     notes += describe_no_match(counts, groups, scored.truth, boxes, notes)
     return summarize_counts(
@@ -232,7 +233,7 @@ def summarize_matches(
         config.protocols,
         describe_settings(config, scored, predictions.has_boxes),
         notes,
-        list_detected_people(scored, groups, matches),
+        detected,
         collect_data_facts(scored, groups, boxes, predictions.has_boxes),
     )
 

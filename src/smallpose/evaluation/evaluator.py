@@ -41,7 +41,6 @@ from smallpose.evaluation.matching.keypoint_selection import (
 from smallpose.evaluation.notes import (
     collect_notes,
     describe_no_match,
-    describe_undetected_images,
     describe_unlabelled_images,
 )
 from smallpose.evaluation.scoring.count_matches import count_matches
@@ -50,6 +49,7 @@ from smallpose.evaluation.scoring.detected_people import (
     measure_share_outside,
 )
 from smallpose.evaluation.scoring.precision_recall import THRESHOLDS
+from smallpose.evaluation.undetected_images import describe_undetected_images
 from smallpose.io.label_faults import describe_label_faults
 from smallpose.io.mismatch import have_odd_boxes
 from smallpose.system.threads import begin
@@ -267,14 +267,14 @@ class Evaluator:
         counts = count_matches(scored, groups, matches, boxes, scores, self.config)
         facts = collect_data_facts(scored, groups, boxes, self._has_boxes)
         label_facts = get_label_facts()
+        detected = list_detected_people(scored, groups, matches, label_facts.outside)
         notes = [
             *collect_notes(scored, self._notes, self.config, boxes, label_facts.faults),
             *describe_unlabelled_images(counts, self.truth, self.config),
-            *describe_undetected_images(counts, self._notes, self.covers_images),
+            *describe_undetected_images(counts, detected, self._notes, self.covers_images),
         ]
         notes += self._describe_boxes()
         notes += describe_no_match(counts, groups, self.truth, boxes, notes)
-        detected = list_detected_people(scored, groups, matches, label_facts.outside)
         del scores, boxes, groups, matches  # accumulating needs about as much memory
         return summarize_counts(
             counts,

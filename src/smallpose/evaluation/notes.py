@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from smallpose.core.counts import format_count, format_share
+from smallpose.core.counts import format_count
 from smallpose.core.density import DENSITIES
 from smallpose.core.distinct import is_member
 from smallpose.core.instances import Instances
@@ -21,13 +21,11 @@ from smallpose.evaluation.scoring.match_counts import MatchCounts
 from smallpose.evaluation.sigma_file import describe_borrowed_sigmas, describe_large_sigmas
 from smallpose.io.frame_groups import describe_possible_frames
 from smallpose.io.label_faults import NO_RESULT, UNSETTLED, describe_label_faults
-from smallpose.io.predicted_images import NO_HEIGHT, UNPREDICTED
 
 _LIMIT = "coco's limit of"
 NO_MATCH = "every AP is 0: no detection reaches an OKS of .5"
 UNLABELLED = "with scores as those of people who are found, which count as false"
 _REPEATED = "a region to ignore (iscrowd 1) in their place"
-_MIN_UNDETECTED = 5  # images
 _MAX_NAMES = 3  # of metrics in a note
 _MIN_UNLABELLED = 5  # images
 _MAX_UNLABELLED_SHARE = 0.3  # of all images
@@ -299,35 +297,6 @@ def describe_unlabelled_images(
 def _are_few(num_unlabelled: int, num_images: int) -> bool:
     is_rare = num_unlabelled <= _MAX_UNLABELLED_SHARE * num_images
     return is_rare or num_unlabelled < _MIN_UNLABELLED
-
-
-def describe_undetected_images(
-    counts: MatchCounts, notes: Iterable[str], covers_images: bool = False
-) -> list[str]:
-    """Say that most images with people have no detection, as if they had not been predicted.
-
-    Args:
-        covers_images: all are known to have been predicted; then nothing is said.
-        notes: those so far; one that names images that were not predicted is enough.
-    """
-    has_people = counts.num_people[:, 0] > 0
-    num_with_people = int(np.count_nonzero(has_people))
-    num_missing = int(np.count_nonzero(has_people & (counts.num_detections == 0)))
-    if covers_images or num_missing < _MIN_UNDETECTED or 2 * num_missing <= num_with_people:
-        return []
-    if not counts.num_detections.any() or any(UNPREDICTED in note for note in notes):
-        return []
-    images = format_share(
-        num_missing,
-        num_with_people,
-        "image with scored people has",
-        "images with scored people have",
-    )
-    return [
-        f"{images} no detection, and all people in them count as missed, so {NO_HEIGHT}; if these "
-        "images were not predicted (every N-th frame, a part of a set), leave them out of the "
-        "labels' images"
-    ]
 
 
 def describe_no_match(

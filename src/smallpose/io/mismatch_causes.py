@@ -1,4 +1,4 @@
-"""Tell why poses do not fit their labels: sides, scales, or shares of the image."""
+"""Tell why poses do not fit their labels: sides, scales, shares of the image, other images."""
 
 import numpy as np
 
@@ -7,6 +7,7 @@ from smallpose.core.distinct import count_distinct
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.io.exchanged_sides import describe_exchanged_sides
+from smallpose.io.other_images import describe_other_images
 from smallpose.io.pose_pairs import (
     MIN_FIT,
     Floats,
@@ -52,6 +53,7 @@ def describe_cause(truth: Instances, predictions: Predictions, poses: PairedPose
         or _describe_scale(poses)
         or _describe_own_scales(poses)
         or describe_other_places(truth, poses)
+        or describe_other_images(truth, sampled)
         or _describe_outside(truth, sampled)
     )
 
