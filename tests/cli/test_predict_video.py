@@ -228,6 +228,20 @@ def test_options_of_videos_are_refused_for_images(files, flag, tmp_path, capsys)
     assert "video" in capsys.readouterr().err
 
 
+def test_labelled_frames_are_not_tracked_as_they_may_be_some_alone(files, tmp_path, capsys):
+    """They were answered by "for numbered frames, and none are given"."""
+    words = list_words(files, FULL_IMAGE)
+    data = ("--data", tmp_path / "ten.json", "--images", files / "clip")
+    frames = [{"id": 1, "file_name": "000000.png", "width": 64, "height": 64}]
+    content = {"images": frames, "annotations": [], "categories": []}
+    (tmp_path / "ten.json").write_text(json.dumps(content))
+    assert run_predict(*words, *data, "--track", "--out", tmp_path / "f.json") == 2
+    message = (
+        "--track: cannot be combined with --data, whose images may be some frames alone;"
+    )
+    assert message in capsys.readouterr().err
+
+
 def test_numbered_frames_of_a_folder_are_tracked_in_the_order_of_their_numbers(
     files, tmp_path, capsys
 ):

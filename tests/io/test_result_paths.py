@@ -182,3 +182,25 @@ def test_results_are_named_with_their_folder_where_their_own_name_is_usual(tmp_p
         tmp_path / "b" / "hrnet.json": "hrnet.json",
     }
     assert {path: name_result_file(path) for path in names} == names
+
+
+@pytest.mark.parametrize("form", ["file_name", "number", "name"])
+def test_the_file_of_a_run_of_ultralytics_is_taken_where_it_has_what_the_labels_have(
+    folder, form, capsys
+):
+    make_ultralytics("out")
+    records = json.loads(Path("results.json").read_text())
+    named = {"file_name": {"file_name": "{}.jpg"}, "number": {}, "name": {"image_id": "{}"}}[form]
+    for name, record in zip(IMAGES, records, strict=True):
+        record |= {key: value.format(name) for key, value in named.items()}
+    if form == "number":
+        for number, name in enumerate(IMAGES, 1):
+            Path(f"out/labels/{name}.txt").rename(f"out/labels/{number:012d}.txt")
+    results = Path("out/predictions.json")
+    results.write_text(json.dumps(records))
+    assert find_result_path(Path("out")) == results
+    expected = "out: the results are those in out/predictions.json, as in out/labels\n"
+    assert capsys.readouterr().err == expected
+    results.write_text(json.dumps([*records, records[0]]))  # of another run
+    with pytest.raises(InputError, match="has results in 2 places"):
+        find_result_path(Path("out"))

@@ -23,9 +23,9 @@ def draw_worst_people(
 
     require_packages("evaluate --worst", "cv2", "PIL", "matplotlib")
     from smallpose.evaluation.analysis.person_matches import match_people
-    from smallpose.report.images.encode import encode_image, open_image_reader
+    from smallpose.report.images.encode import encode_image, match_image_names, open_image_reader
     from smallpose.report.images.sheet_drawing import draw_sheet
-    from smallpose.report.images.worst_sheet import build_worst_sheet
+    from smallpose.report.images.worst_sheet import build_worst_sheet, find_worst_people
     from smallpose.report.inputs.person_matching import RunPredictions
     from smallpose.system.files import write_atomically
 
@@ -33,7 +33,11 @@ def draw_worst_people(
     scoring = {key: value for key, value in options.items() if key not in left_out}
     matches = match_people(truth, predictions, None, **scoring)
     result = RunPredictions(name_model(args.predictions), predictions, matches)
-    sheet = build_worst_sheet(truth, result, open_image_reader(args.images))
+    names = truth.images.file_names
+    read = open_image_reader(args.images)
+    worst = [names[row] for row in truth.image_rows[find_worst_people(truth, result)].tolist()]
+    files = match_image_names(args.images, worst, names)
+    sheet = build_worst_sheet(truth, result, lambda name: read(files.get(name, name)))
     if not sheet.has_tiles:
         raise InputError(
             f"--images {args.images}",

@@ -64,6 +64,12 @@ def _check_tracked_images(args: argparse.Namespace, files: Sequence[Path]) -> bo
     from smallpose.io.media_results import refuse_frames_of_others
     from smallpose.system.progress import print_status
 
+    if args.data:
+        raise InputError(
+            "--track",
+            "cannot be combined with --data, whose images may be some frames alone",
+            "track the video, or the folder of all frames, and evaluate those results",
+        )
     sequences = list_frame_sequences(files)
     if not sequences:
         what = "is for videos and for numbered frames (clip/000001.jpg, …), and none are given"

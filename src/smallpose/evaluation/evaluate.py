@@ -309,6 +309,7 @@ def add_intervals(result: Evaluation, num_resamples: int, seed: int = 0) -> Eval
         resample_metrics,
         rests_on_few_matches,
     )
+    from smallpose.evaluation.scoring.cluster_units import name_unit
 
     if num_resamples < MIN_RESAMPLES:
         raise InputError(
@@ -319,7 +320,7 @@ def add_intervals(result: Evaluation, num_resamples: int, seed: int = 0) -> Eval
     resamples = resample_metrics(counts, tuple(result.protocols), limit, num_resamples, seed)
     num_clusters = count_clusters(counts.groups)
     class_clusters = count_class_clusters(counts)
-    unit = "video" if any(counts.groups) else "image"
+    unit = name_unit(counts.groups)
     intervals: dict[str, dict[str, Interval | None]] = {}
     few_matches: dict[str, None] = {}
     constant: dict[str, float | None] = {}

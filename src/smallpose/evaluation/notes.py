@@ -17,6 +17,7 @@ from smallpose.evaluation.matching.arrays import Floats, ImageGroups
 from smallpose.evaluation.matching.keypoint_selection import ScoredPoses
 from smallpose.evaluation.metric_names import Metrics, name_curve_metrics
 from smallpose.evaluation.protocols import CLASSES
+from smallpose.evaluation.scoring.cluster_units import name_units
 from smallpose.evaluation.scoring.match_counts import MatchCounts
 from smallpose.evaluation.sigma_file import describe_borrowed_sigmas, describe_large_sigmas
 from smallpose.io.frame_groups import describe_possible_frames
@@ -190,7 +191,7 @@ def describe_scarce_classes(
     Args:
         what: is missing, such as "interval".
         class_clusters: (c,) clusters that contain a person of each class.
-        unit: what a cluster is, "image" or "video".
+        unit: what a cluster is; see `cluster_units`.
     """
     scarce = [
         f"{one.heading} ({count})"
@@ -199,7 +200,9 @@ def describe_scarce_classes(
     ]
     if not scarce:
         return []
-    return [f"no {what} for {', '.join(scarce)}: people in fewer than {min_clusters} {unit}s"]
+    return [
+        f"no {what} for {', '.join(scarce)}: people in fewer than {min_clusters} {name_units(unit)}"
+    ]
 
 
 def describe_few_matches(names: Sequence[str]) -> list[str]:

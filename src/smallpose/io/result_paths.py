@@ -122,6 +122,9 @@ def find_results_in_folder(folder: Path) -> Path | None:
     is_of_tool = own != [run_results] and is_result_folder(folder)
     if own and own != [run_results]:
         own += _list_pose_files(folder)  # Ultralytics' predictions.json is beside its labels
+        if _are_of_one_run(own):
+            print_status(f"{folder}: the results are those in {own[1]}, as in {own[0]}")
+            return own[1]
     if len(own) > 1:
         _refuse_several(folder, own)
     if is_of_tool:
@@ -136,6 +139,16 @@ def find_results_in_folder(folder: Path) -> Path | None:
         print_status(f"{folder}: the results are those in {candidate}")
         return candidate / RUN_RESULTS if (candidate / RUN_RESULTS).is_file() else candidate
     return None
+
+
+def _are_of_one_run(candidates: list[Path]) -> bool:
+    """Return whether Ultralytics wrote the same detections as text files and as one file."""
+    if len(candidates) != 2 or candidates[0].name != LABELS or not candidates[1].is_file():
+        return False
+    # Imported here, because few folders have both.
+    from smallpose.io.equal_results import have_equal_results
+
+    return have_equal_results(*candidates)
 
 
 def _list_runs(folder: Path) -> list[Path]:

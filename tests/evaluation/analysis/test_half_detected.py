@@ -23,6 +23,7 @@ from smallpose.evaluation.analysis.half_detected_fit import (
 from smallpose.evaluation.evaluate import evaluate, merge_evaluations
 from smallpose.evaluation.evaluator import Evaluator
 from smallpose.evaluation.file_evaluator import evaluate_file
+from smallpose.evaluation.scoring.cluster_units import GROUP
 from smallpose.evaluation.scoring.detected_people import DetectedPeople, measure_share_outside
 from smallpose.io.coco_annotations import write_coco
 from smallpose.io.coco_results import read_results, write_results
@@ -280,9 +281,9 @@ def test_detections_of_nobody_are_told_where_they_are_most(files, protocols):
     ("people", "per_image", "unit", "words"),
     [
         (40, 40, "image", "the 40 people who are counted are in 1 image; 10 images are needed"),
-        (40, 20, "video", "in 2 videos, and frames of one video resemble each other; 10 videos"),
+        (40, 20, GROUP, "in 2 groups or videos, and images of one group or video resemble each"),
         (12, 1, "image", "only 12 people in 12 images are counted, and 20 people in 10 images"),
-        (12, 12, "video", "only 12 people in 1 video are counted, and 20 people in 10 videos"),
+        (12, 12, GROUP, "12 people in 1 group or video are counted, and 20 people in 10 groups"),
     ],
 )
 def test_what_there_is_too_little_of_is_named(people, per_image, unit, words):
@@ -297,8 +298,8 @@ def test_frames_of_one_video_are_called_so(files):
     _, truth, predictions = files
     frames = replace(truth.images, groups=("drone",) * len(truth.images))
     half = evaluate(replace(truth, images=frames), predictions).half_detected
-    assert "in 1 video, and frames" in half.describe()
-    assert half.short_reason == "too few videos"
+    assert "in 1 group or video, and images" in half.describe()
+    assert half.short_reason == "too few groups or videos"
 
 
 def test_compare_names_the_height_of_each_result(files, capsys):

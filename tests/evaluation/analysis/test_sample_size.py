@@ -16,6 +16,7 @@ from smallpose.evaluation.analysis.sample_size import (
     describe_shortage,
     measure_sample,
 )
+from smallpose.evaluation.scoring.cluster_units import GROUP
 
 
 def make_people(num_images: int, per_image: int, groups: int = 0):
@@ -67,7 +68,7 @@ def test_it_says_so_where_compare_and_evaluate_refuse(num_images, per_image, gro
     text = describe_shortage(test)
     assert ("compare needs 15" in text) == (not test.allows_comparison)
     assert ("height from which" in text) == (not test.allows_height)
-    assert bool(groups) == (test.unit == "video")
+    assert bool(groups) == (test.unit == GROUP)
 
 
 def test_the_larger_share_has_enough_and_none_is_advised_in_vain():
@@ -83,7 +84,7 @@ def test_the_larger_share_has_enough_and_none_is_advised_in_vain():
     assert choose_test_share(SampleSize(40, 20, 4, "image"), everyone, 0.3) is None
     assert "AP_S" in describe_shortage(SampleSize(40, 20, 4, "image"))
     assert not describe_shortage(SampleSize(40, 20, 0, "image"))
-    assert not describe_shortage(SampleSize(20, 15, 15, "video"))
+    assert not describe_shortage(SampleSize(20, 15, 15, GROUP))
 
 
 def test_the_first_advice_also_has_the_small_people_that_the_next_note_would_miss():

@@ -210,7 +210,7 @@ def test_a_class_in_fewer_than_ten_images_has_no_interval_and_a_note_says_why(po
     videos = replace(truth, images=replace(truth.images, groups=tuple("aaabbbccc")))
     (note,) = [n for n in evaluate(videos, predictions, intervals=50).notes if "no interval" in n]
     assert note.startswith("no interval for all (3)")
-    assert "fewer than 10 videos" in note
+    assert "fewer than 10 groups or videos" in note
 
 
 def test_the_json_says_how_often_from_which_seed_and_what_was_resampled(population):

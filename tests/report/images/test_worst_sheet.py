@@ -8,6 +8,7 @@ import smallpose
 from smallpose.cli.main import main
 from smallpose.core.skeleton import COCO17
 from smallpose.evaluation.analysis.person_matches import match_people
+from smallpose.report.images.encode import match_image_names
 from smallpose.report.images.worst_sheet import build_worst_sheet, find_worst_people
 from smallpose.report.inputs.person_matching import RunPredictions
 
@@ -61,3 +62,23 @@ def test_the_command_writes_the_sheet_and_asks_for_images(scene, tmp_path, monke
     assert cv2.imread("worst/worst.png").shape[1] == 2000
     (tmp_path / "empty").mkdir()
     assert main([*words, "--images", "empty"]) == 2
+
+
+@pytest.mark.parametrize("moved", ["left.png", "more/left.png"])
+def test_images_are_found_without_the_folder_of_their_names(scene, moved, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    truth, predictions = scene
+    smallpose.write_coco(truth, "truth.json")
+    smallpose.write_results(predictions, "net.json")
+    (tmp_path / "photos" / moved).parent.mkdir(parents=True)
+    cv2.imwrite(f"photos/{moved}", read_grey(""))
+    names = truth.images.file_names
+    folder = tmp_path / "photos"
+    assert match_image_names(folder, names, names) == {"a/left.png": moved}
+    assert match_image_names(folder, names, [*names, "b/left.png"]) == {}  # which one is meant?
+    words = ["evaluate", "truth.json", "net.json", "--worst", "worst", "--images", "photos"]
+    assert main(words) == 0
+    (folder / "again").mkdir()
+    cv2.imwrite("photos/again/left.png", read_grey(""))
+    assert match_image_names(folder, names, names) == {}
+    assert main(words) == 2

@@ -43,6 +43,7 @@ from smallpose.evaluation.scoring.bootstrap import (
     list_ends,
     resample_metrics,
 )
+from smallpose.evaluation.scoring.cluster_units import name_unit
 from smallpose.system.environment import describe_differences
 
 # A true difference of this many standard errors is detected at the 5 % level in 80 % of all tries.
@@ -224,7 +225,7 @@ def compare(
     notes += describe_differences(environments or {})
     notes += describe_mixed_boxes({name: result.settings for name, result in results.items()})
     notes += _merge_notes(results)
-    unit = "video" if any(counts.groups) else "image"
+    unit = name_unit(counts.groups)
     notes += describe_scarce_classes("interval", class_clusters, MIN_CLUSTERS, unit)
     notes += describe_scarce_classes("p-value", class_clusters, MIN_TEST_CLUSTERS, unit)
     notes += describe_constant_metrics(

@@ -14,6 +14,7 @@ import numpy as np
 
 from smallpose.core.counts import choose_verb, format_count, format_part
 from smallpose.evaluation.scoring.bootstrap import MIN_CLUSTERS
+from smallpose.evaluation.scoring.cluster_units import GROUP, IMAGE, format_units, name_units
 from smallpose.io.label_faults import UNSETTLED
 from smallpose.io.predicted_images import NO_HEIGHT
 
@@ -73,7 +74,7 @@ class HalfDetected:
             whatever their score; the height leaves them out. Those beyond a limit match nobody.
         num_above, detected_above: people from the limit on, and how many of them are detected.
         has_breakdown: AP by height is shown as well, so that no hint to it is needed.
-        unit: what the clusters are, "image" or "video".
+        unit: what the clusters are; see `cluster_units`.
     """
 
     height: float
@@ -91,7 +92,7 @@ class HalfDetected:
     doubt: str = ""
     num_detections: int = 0
     num_false: int = 0
-    unit: str = "image"
+    unit: str = IMAGE
     num_above: int = MIN_PEOPLE
     detected_above: int = MIN_PEOPLE
     has_breakdown: bool = False
@@ -156,16 +157,16 @@ class HalfDetected:
     def _describe_lack(self) -> str:
         """Say of what there are too few: people, or images with people."""
         people = format_count(self.people, "person", "people")
-        places = format_count(self.clusters, self.unit)
+        places = format_units(self.clusters, self.unit)
         if self.people < MIN_PEOPLE:
             return (
                 f"only {people} in {places} are counted, and {MIN_PEOPLE} people in "
-                f"{MIN_CLUSTERS} {self.unit}s are needed"
+                f"{MIN_CLUSTERS} {name_units(self.unit)} are needed"
             )
-        alike = ", and frames of one video resemble each other" if self.unit == "video" else ""
+        alike = f", and images of one {GROUP} resemble each other" if self.unit == GROUP else ""
         return (
-            f"the {people} who are counted are in {places}{alike}; {MIN_CLUSTERS} {self.unit}s "
-            "are needed"
+            f"the {people} who are counted are in {places}{alike}; {MIN_CLUSTERS} "
+            f"{name_units(self.unit)} are needed"
         )
 
     @property
@@ -176,7 +177,8 @@ class HalfDetected:
         if self.doubt:
             return "see the notes"
         if np.isnan(self.height):
-            return "too few people" if self.people < MIN_PEOPLE else f"too few {self.unit}s"
+            what = "people" if self.people < MIN_PEOPLE else name_units(self.unit)
+            return f"too few {what}"
         if self.fall is not None:
             return "the share falls again"
         if self.within > MAX_WITHIN:

@@ -7,7 +7,7 @@ of "one half is reached here" does not reject (Banerjee and Wellner, 2001); peop
 video resemble each other, so the statistic is divided by their design effect near the limit.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +25,7 @@ from smallpose.evaluation.evaluate import Evaluation
 from smallpose.evaluation.matching.arrays import Floats, Ints, Mask
 from smallpose.evaluation.matching.image_groups import index_images, sort_rows
 from smallpose.evaluation.scoring.bootstrap import MIN_CLUSTERS, index_clusters
+from smallpose.evaluation.scoring.cluster_units import name_unit
 from smallpose.evaluation.scoring.detected_people import DetectedPeople
 
 _CRITICAL = 2.26916  # 95 % quantile of the test's limit distribution, by Banerjee and Wellner
@@ -46,11 +47,6 @@ def find_half_detected_height(result: Evaluation) -> HalfDetected:
     half = locate_half(detected, index_clusters(counts.groups)[image])
     half = replace(half, doubt=describe_doubt(result.notes), unit=name_unit(counts.groups))
     return add_false_detections(half, result)
-
-
-def name_unit(groups: Sequence[str]) -> str:
-    """Name what is resampled: a video where images have one."""
-    return "video" if any(groups) else "image"
 
 
 def add_false_detections(limit: HalfDetected, result: Evaluation) -> HalfDetected:

@@ -15,6 +15,7 @@ from smallpose.core.sizes import SIZES
 from smallpose.evaluation.analysis.comparison import MIN_TEST_CLUSTERS
 from smallpose.evaluation.analysis.half_detected import MIN_PEOPLE
 from smallpose.evaluation.scoring.bootstrap import MIN_CLUSTERS, index_clusters
+from smallpose.evaluation.scoring.cluster_units import format_units, name_unit, name_units
 
 MAX_TEST_SHARE = 0.5  # that is advised; with more, too little would be left to train on
 _SHARE_STEP = 0.05
@@ -28,7 +29,7 @@ class SampleSize:
         people: who count.
         clusters: images with them; videos, where the labels name these.
         small_clusters: those of them with small people.
-        unit: "image" or "video".
+        unit: what the clusters are; see `cluster_units`.
     """
 
     people: int
@@ -69,7 +70,7 @@ def measure_sample(people: Instances) -> SampleSize:
         people=int(np.count_nonzero(people.is_counted)),
         clusters=len(np.unique(cluster[people.is_counted])),
         small_clusters=len(np.unique(cluster[is_small])),
-        unit="video" if any(people.images.groups) else "image",
+        unit=name_unit(people.images.groups),
     )
 
 
@@ -79,7 +80,7 @@ def describe_shortage(test: SampleSize) -> str:
     >>> print(describe_shortage(SampleSize(30, 12, 0, "image")))
     the test part has people in 12 images: smallpose compare needs 15
     """
-    images = format_count(test.clusters, test.unit)
+    images = format_units(test.clusters, test.unit)
     lacks = []
     if not test.allows_comparison:
         of_small = f", and as many with small people (here: {test.small_clusters:,}) for AP_S"
@@ -96,7 +97,7 @@ def describe_shortage(test: SampleSize) -> str:
         people = format_count(test.people, "person", "people")
         lacks.append(
             f"the height from which half of the people are detected needs {MIN_PEOPLE} people in "
-            f"{MIN_CLUSTERS} {test.unit}s (here: {people})"
+            f"{MIN_CLUSTERS} {name_units(test.unit)} (here: {people})"
         )
     return f"the test part has people in {images}: {', and '.join(lacks)}" if lacks else ""
 
@@ -114,7 +115,7 @@ def describe_remedy(test: SampleSize, everyone: SampleSize, share: float) -> str
             f"before training, run smallpose split again with --test {larger:g} and another --out"
         )
     who = "small people" if test.allows_comparison and test.allows_height else "people"
-    return f"label more {everyone.unit}s with {who}"
+    return f"label more {name_units(everyone.unit)} with {who}"
 
 
 def choose_test_share(test: SampleSize, everyone: SampleSize, share: float) -> float | None:

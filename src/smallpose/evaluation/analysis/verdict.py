@@ -8,6 +8,7 @@ from smallpose.evaluation.analysis.comparison import MIN_TEST_CLUSTERS, Comparis
 from smallpose.evaluation.analysis.half_detected import has_doubt, lacks_images
 from smallpose.evaluation.console_table import format_number
 from smallpose.evaluation.protocols import AP_NAMES
+from smallpose.evaluation.scoring.cluster_units import format_units, name_unit
 
 _SIGNIFICANCE = 0.05
 _METRICS = {"AP_S": "people who are small", "AP": "people"}
@@ -21,7 +22,7 @@ class _Pair:
         small, everyone: of AP_S and of AP.
         others: of the other classes.
         clusters: how many images or videos there are, as in "these 30 images".
-        unit: "image" or "video".
+        unit: what the clusters are; see `cluster_units`.
         num_tests: the comparisons of the table, for which p-values are corrected.
     """
 
@@ -78,13 +79,13 @@ def _get_pair(comparison: Comparison, other: str) -> _Pair:
         for d in comparison.differences
         if d.other == other and d.protocol == protocol and d.name in AP_NAMES
     }
-    unit = "video" if any(evaluation.match_counts.groups) else "image"
+    unit = name_unit(evaluation.match_counts.groups)
     return _Pair(
         small=by_name.pop("AP_S"),
         everyone=by_name.pop("AP"),
         others=tuple(by_name.values()),
         clusters=f"{_choose_this(comparison.num_clusters)} "
-        f"{format_count(comparison.num_clusters, unit)}",
+        f"{format_units(comparison.num_clusters, unit)}",
         unit=unit,
         num_tests=sum(d.p is not None for d in comparison.differences),
     )
@@ -122,7 +123,7 @@ def _describe_headline(one: Difference, pair: _Pair) -> str:
         return f"{names} have the same {one.name} ({one.protocol}), {value}, on {pair.clusters}"
     if one.difference is None or one.p_holm is None:
         return (
-            f"{names} cannot be compared: only {format_count(one.clusters, pair.unit)} "
+            f"{names} cannot be compared: only {format_units(one.clusters, pair.unit)} "
             f"{choose_verb(one.clusters, 'have')} {_METRICS[one.name]} who count, and "
             f"{MIN_TEST_CLUSTERS} are needed"
         )

@@ -2,8 +2,10 @@
 
 import io
 import zlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal
 
 from PIL import Image
@@ -31,6 +33,32 @@ def open_image_reader(folder: Path) -> ReadImage:
         return read_image(images.resolve_path(file_name))
 
     return read
+
+
+def match_image_names(folder: Path, wanted: Iterable[str], names: Sequence[str]) -> dict[str, str]:
+    """Return the file in the folder for each name that has none, found by the last part of both.
+
+    Labels may call an image `clip/000001.jpg` where the folder is `clip`, or `000001.jpg` where it
+    has `clip`. Names and files whose last part is not the only one of its kind are left out.
+
+    Args:
+        wanted: file names that are looked for.
+        names: all file names of the labels.
+    """
+    missing = [name for name in wanted if not (folder / name).is_file()]
+    if not missing:
+        return {}
+    num_named = Counter(PurePath(name).name for name in names)
+    files: dict[str, list[str]] = {}
+    for file in folder.rglob("*"):
+        if file.is_file():
+            files.setdefault(file.name, []).append(file.relative_to(folder).as_posix())
+    found = {name: files.get(PurePath(name).name, []) for name in missing}
+    return {
+        name: found[name][0]
+        for name in missing
+        if len(found[name]) == 1 and num_named[PurePath(name).name] == 1
+    }
 
 
 def encode_image(image: ImageArray, kind: Literal["png", "webp"], quality: int = 84) -> bytes:

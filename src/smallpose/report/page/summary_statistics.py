@@ -16,7 +16,7 @@ from smallpose.core.predictions import Predictions
 from smallpose.core.student_t import compute_t_quantile
 from smallpose.evaluation.analysis.comparison import apply_holm_correction, compute_p_value
 from smallpose.evaluation.analysis.half_detected import HalfDetected
-from smallpose.evaluation.analysis.half_detected_fit import locate_half, name_unit
+from smallpose.evaluation.analysis.half_detected_fit import locate_half
 from smallpose.evaluation.protocols import AP_NAMES
 from smallpose.evaluation.scoring.bootstrap import (
     LEVEL,
@@ -24,6 +24,7 @@ from smallpose.evaluation.scoring.bootstrap import (
     get_class_index,
     index_clusters,
 )
+from smallpose.evaluation.scoring.cluster_units import name_unit
 from smallpose.evaluation.scoring.detected_people import DetectedPeople, measure_share_outside
 from smallpose.report.inputs.person_matching import PersonMatches
 from smallpose.report.inputs.runs import Run
