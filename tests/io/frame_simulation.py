@@ -23,6 +23,8 @@ class Video:
         lag: share of the last frame's pose in each pose, as smoothed tracks have.
         is_still: neither the camera nor the people move; by default in 3 of 10 videos.
         num_labelled: frames; by default 5 to 40.
+        saved_every: so many frames, one is labelled, and called 0, 1, 2, …; 1 for the first frames
+            of a video of 20 times as many. By default labelled frames have their numbers.
     """
 
     shift: int = 0
@@ -30,6 +32,7 @@ class Video:
     lag: float = 0.0
     is_still: bool | None = None
     num_labelled: int | None = None
+    saved_every: int | None = None
 
 
 def simulate(
@@ -44,9 +47,15 @@ def simulate(
     count = video.num_labelled or int(rng.integers(5, 41))
     numbers = 3 + int(rng.integers(1, 11)) * np.arange(count)
     heights = rng.uniform(15, 250, int(rng.integers(1, 9)))
-    places = _draw_places(rng, heights, int(numbers[-1]) + 5, video.is_still)
+    num_frames = int(numbers[-1]) + 5
+    labelled = numbers + video.shift
+    if video.saved_every is not None:
+        numbers = np.arange(count)
+        labelled = video.saved_every * numbers
+        num_frames = count * (20 if video.saved_every == 1 else video.saved_every)
+    places = _draw_places(rng, heights, num_frames, video.is_still)
     records = _detect(rng, places, heights, numbers, video)
-    labels = places[numbers + video.shift]
+    labels = places[labelled]
     labels = labels + rng.normal(0, 0.01, labels.shape) * heights[:, None, None]
     keypoints = np.concatenate([labels, np.full((*labels.shape[:3], 1), 2.0)], axis=3)
     keypoints = keypoints.reshape(-1, 17, 3)
@@ -89,7 +98,7 @@ def _detect(
     records = []
     for frame, pose in enumerate(places):
         smooth = video.lag * smooth + (1 - video.lag) * pose
-        if frame not in wanted:
+        if frame not in wanted and video.saved_every is None:
             continue
         error = rng.normal(0, joint_error, smooth.shape) + bias
         error += rng.normal(0, pose_error, (len(heights), 1, 2))

@@ -50,7 +50,7 @@ def test_results_that_ffmpeg_numbered_are_told(tmp_path, name, key):
     )
     note = get_note(predictions)
     assert "frames of drone seem to be numbered from 0 in the labels and from 1 in the" in note
-    assert "number both alike (ffmpeg -start_number 0)" in note
+    assert "number both alike (ffmpeg -start_number 0, without fps=, which numbers anew)" in note
     assert has_doubt(predictions.notes)  # so that no height and no verdict is given
 
 

@@ -28,6 +28,7 @@ from smallpose.io.predicted_images import (
     describe_listed_joints,
     find_listed_joints,
     get_image_list_path,
+    list_predicted_images,
 )
 from smallpose.io.result_entries import ResultEntries
 from smallpose.io.result_joints import make_named_skeleton, order_named_joints
@@ -96,13 +97,21 @@ def _read_content(
 def _add_neighbour_note(
     path: Path | str, truth: Instances, data: bytes | None, predictions: Predictions
 ) -> Predictions:
-    """Add the note on results that fit the labels of neighbouring frames better."""
+    """Add the note on results that fit the labels of neighbouring, or distant, frames better."""
     # Imported here, because most results have no unknown images and should be read fast.
     from smallpose.io.neighbouring_frames import describe_better_neighbours
 
     def read(other: Instances) -> Predictions:
         return _read_content(path, other, data, "drop")
 
+    from smallpose.io.frame_numbering import is_first_frames_note
+
+    if any(map(is_first_frames_note, predictions.notes)):
+        from smallpose.io.sampled_frames import check_first_frames
+
+        predictions = check_first_frames(truth, predictions, list_predicted_images(path), read)
+        if any(NO_RESULT in note for note in predictions.notes):
+            return predictions
     note = describe_better_neighbours(truth, predictions, read)
     return predictions if note is None else replace(predictions, notes=(*predictions.notes, note))
 

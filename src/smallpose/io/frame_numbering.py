@@ -1,7 +1,8 @@
-"""Tell where results and labels number the frames of a video from 0 and from 1.
+"""Tell where results and labels number the frames of a video from 0 and from 1, or some anew.
 
 ffmpeg numbers frames from 1, `predict` and OpenCV from 0. Where the results of other images are
-left out, each frame would be scored with the results of the next one.
+left out, each frame would be scored with the results of the next one. Frames that ffmpeg saves at a
+rate (`-vf fps=1`) are numbered without gaps, as the first frames of the video are.
 """
 
 import re
@@ -10,6 +11,7 @@ from collections.abc import Collection, Iterable
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from smallpose.core.counts import format_count
 from smallpose.core.instances import Images
 from smallpose.io.label_faults import NO_RESULT
 
@@ -18,6 +20,9 @@ _MIN_FRAMES = 5  # with results
 # Of the numbers from the first to the last frame with results: frame 0 may just show nobody.
 _MIN_COVERED = 0.97
 _MIN_SHARE_OF_NUMBERS = 0.5  # of labelled frames, whose numbers are those of other names
+_MIN_RATIO = 3  # of frames with results to labelled ones, which may have been saved at a rate
+_MIN_FIRST_FRAMES = 3  # labelled
+_FIRST_FRAMES = "called as the first"  # in the note on frames that may be others
 
 
 class _Sequence(NamedTuple):
@@ -25,6 +30,20 @@ class _Sequence(NamedTuple):
 
     folder: str
     prefix: str
+
+
+class _Numbers(NamedTuple):
+    """Numbers of frames by their sequence in the labels.
+
+    Args:
+        labelled: of all images of the labels.
+        with_results: those of them that were predicted.
+        beyond: of predicted frames that the labels do not have.
+    """
+
+    labelled: dict[_Sequence, set[int]]
+    with_results: dict[_Sequence, set[int]]
+    beyond: dict[_Sequence, set[int]]
 
 
 class SameNumber(NamedTuple):
@@ -64,20 +83,36 @@ def _map_numbers(names: Collection[str]) -> dict[int, str]:
     return {split[1]: name for split, name in zip(splits, names, strict=True) if split}
 
 
-def describe_shifted_frames(
-    images: Images, known_ids: Collection[int], names: Iterable[int | str]
+def describe_frame_numbers(
+    images: Images, known_ids: Collection[int], names: Iterable[int | str], *, is_video: bool
 ) -> tuple[str, ...]:
-    """Say so where frames with results begin at 1 and labelled frames at 0, or the reverse.
+    """Say so where frames of labels and results seem, or may be, numbered otherwise.
 
-    The frames at the ends tell: the first (last) labelled frame has no result, and a frame with
-    results lies beyond the other end.
+    That is, where frames with results begin at 1 and labelled frames at 0, or the reverse: the
+    first (last) labelled frame has no result, and a frame with results lies beyond the other end.
+    And where the labels are of the first frames of many: they may have been saved at a rate.
 
     Args:
         images: of the ground truth.
         known_ids: of images that have results.
         names: of predicted images, as far as they are known, or ids that the ground truth does not
             have.
+        is_video: the results are known to be of a video, so that frames may lack results.
     """
+    numbers = _collect_numbers(images, known_ids, names)
+    for sequence in numbers.beyond:
+        first = _find_first_number(
+            numbers.labelled[sequence], numbers.with_results[sequence], numbers.beyond[sequence]
+        )
+        if first is not None:
+            return (_describe(sequence, first),)
+    total = _count_frames_of_first(numbers, is_video)
+    return () if total is None else (_describe_first_frames(len(images), total),)
+
+
+def _collect_numbers(
+    images: Images, known_ids: Collection[int], names: Iterable[int | str]
+) -> _Numbers:
     labelled: dict[_Sequence, set[int]] = defaultdict(set)
     with_results: dict[_Sequence, set[int]] = defaultdict(set)
     for image_id, name in zip(images.ids.tolist(), images.file_names, strict=True):
@@ -95,11 +130,51 @@ def describe_shifted_frames(
             continue
         is_labelled = split[1] in labelled[sequence]
         (with_results if is_labelled else beyond)[sequence].add(split[1])
-    for sequence in beyond:
-        first = _find_first_number(labelled[sequence], with_results[sequence], beyond[sequence])
-        if first is not None:
-            return (_describe(sequence, first),)
-    return ()
+    return _Numbers(labelled, with_results, beyond)
+
+
+def find_first_number(images: Images) -> int | None:
+    """Return 0 or 1 where images are numbered from there without gaps, as saved frames are."""
+    numbers = list(_map_numbers(images.file_names))
+    if len(numbers) < max(_MIN_FIRST_FRAMES, len(images)) or min(numbers) not in (0, 1):
+        return None
+    return min(numbers) if max(numbers) - min(numbers) == len(numbers) - 1 else None
+
+
+def find_last_number(images: Images, names: Iterable[str]) -> int:
+    """Return the highest number of frames of the images' folder among names; -1 without any."""
+    numbers = _collect_numbers(images, (), names)
+    return max((max(beyond) for beyond in numbers.beyond.values()), default=-1)
+
+
+def is_first_frames_note(note: str) -> bool:
+    """Return whether a note says that labelled frames may have been saved at a rate."""
+    return _FIRST_FRAMES in note
+
+
+def _count_frames_of_first(numbers: _Numbers, is_video: bool) -> int | None:
+    """Return how many frames the results are of where the labels are of the first few of them."""
+    if len(numbers.labelled) != 1 or len(numbers.beyond) != 1:
+        return None
+    ((sequence, labelled),) = numbers.labelled.items()
+    num_labelled = len(labelled)
+    is_first = min(labelled) in (0, 1) and max(labelled) - min(labelled) == num_labelled - 1
+    frames = numbers.with_results[sequence] | numbers.beyond[sequence]
+    total = max(frames) - min(labelled | frames) + 1
+    is_dense = is_video or len(frames) >= _MIN_COVERED * total
+    if not is_first or num_labelled < _MIN_FIRST_FRAMES or not is_dense:
+        return None
+    return total if total >= _MIN_RATIO * num_labelled else None
+
+
+def _describe_first_frames(num_labelled: int, total: int) -> str:
+    labelled = format_count(num_labelled, "labelled frame is", "labelled frames are")
+    return (
+        f"{labelled} {_FIRST_FRAMES} {num_labelled:,} of {total:,}, as frames are, too, that were "
+        "saved at a rate (ffmpeg fps=1 numbers them anew); unless they are the first frames, each "
+        "is scored with the results of another one: then give them their numbers in the video, or "
+        "predict them with --data LABELS.json --images DIR"
+    )
 
 
 def _describe(sequence: _Sequence, first: int) -> str:
@@ -108,7 +183,8 @@ def _describe(sequence: _Sequence, first: int) -> str:
     return (
         f"frames{frames} seem to be numbered from {other} in the labels and from {first} in the "
         "results (ffmpeg numbers from 1, predict and OpenCV from 0), so each is scored with the "
-        f"results of a neighbour; number both alike (ffmpeg -start_number 0); {NO_RESULT}"
+        f"results of a neighbour; number both alike (ffmpeg -start_number 0, "
+        f"without fps=, which numbers anew); {NO_RESULT}"
     )
 
 

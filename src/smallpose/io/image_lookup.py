@@ -188,7 +188,8 @@ class ImageLookup:
                 where,
                 f"image_id {image_id!r} is the image {own_name!r}, but file_name is {file_name!r}",
                 "where the images of the ground truth are frames that ffmpeg numbered from 1, give "
-                "them the numbers of predict, which are from 0 (ffmpeg -start_number 0)",
+                "them the numbers of predict, which are from 0 and of all frames (ffmpeg "
+                "-start_number 0; with fps= it numbers anew)",
             )
         raise NameConflictError(
             where,

@@ -8,7 +8,7 @@ with the right numbers (`make check-long`), 1 was doubted.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
@@ -29,9 +29,9 @@ from smallpose.io.pose_pairs import (
     sample_people,
 )
 
-_MIN_IMAGES = 5
-_MIN_GAIN = 0.02  # of the mean fit, 0 to 1
-_MAX_P = 0.0025  # of both tests, one-sided
+MIN_IMAGES = 5
+MIN_GAIN = 0.02  # of the mean fit, 0 to 1
+MAX_P = 0.0025  # of both tests, one-sided
 
 
 def describe_better_neighbours(
@@ -44,9 +44,9 @@ def describe_better_neighbours(
         read: reads the same results for images of other names, and leaves out the same way.
     """
     people = sample_people(truth)
-    if len(np.unique(truth.image_rows[people])) < _MIN_IMAGES or not len(predictions):
+    if len(np.unique(truth.image_rows[people])) < MIN_IMAGES or not len(predictions):
         return None
-    own = _measure_fit(truth, predictions)
+    own = measure_people_fit(truth, predictions)
     before, after = (_measure_gain(truth, shift, own, read) for shift in (-1, 1))
     if before is None or after is None:
         return None
@@ -62,7 +62,8 @@ def _describe(neighbour: str, exception: str) -> str:
     return (
         f"the results of the {neighbour} fit the labels better than those of the same number, so "
         "labels and results seem to number frames from 0 and from 1 (ffmpeg from 1, predict and "
-        f"OpenCV from 0); number both alike (ffmpeg -start_number 0){exception}; {NO_RESULT}"
+        f"OpenCV from 0); number both alike (ffmpeg -start_number 0, without fps=, which numbers "
+        f"anew){exception}; {NO_RESULT}"
     )
 
 
@@ -77,7 +78,7 @@ def _measure_gain(
     if moved is None:
         return None
     try:
-        return _measure_fit(moved, read(moved)) - own
+        return measure_people_fit(moved, read(moved)) - own
     except InputError:
         return None
 
@@ -88,14 +89,14 @@ def _is_better(image_rows: NDArray[np.intp], gain: Floats, other: Floats) -> boo
     They must also fit better than those of the `other` neighbour: who is missed in a frame at
     random gains on both sides.
     """
-    means = _average_by_image(image_rows, gain)
-    contrast = _average_by_image(image_rows, gain - other)
-    if len(means) < _MIN_IMAGES or means.mean() < _MIN_GAIN:
+    means = average_by_image(image_rows, gain)
+    contrast = average_by_image(image_rows, gain - other)
+    if len(means) < MIN_IMAGES or means.mean() < MIN_GAIN:
         return False
-    return _is_above_zero(means) and _is_above_zero(contrast)
+    return is_above_zero(means) and is_above_zero(contrast)
 
 
-def _average_by_image(image_rows: NDArray[np.intp], values: Floats) -> Floats:
+def average_by_image(image_rows: NDArray[np.intp], values: Floats) -> Floats:
     """Return (i,) the means of the images that have known values."""
     is_known = ~np.isnan(values)
     counts = np.bincount(image_rows[is_known])
@@ -103,16 +104,16 @@ def _average_by_image(image_rows: NDArray[np.intp], values: Floats) -> Floats:
     return np.asarray(totals[counts > 0] / counts[counts > 0])
 
 
-def _is_above_zero(values: Floats) -> bool:
-    """Return whether the mean is above 0 by more than chance explains, by a t-test."""
-    if len(values) < _MIN_IMAGES or values.mean() <= 0:
+def is_above_zero(values: Floats, max_p: float = MAX_P) -> bool:
+    """Return whether the mean is above 0 by more than chance explains, by a one-sided t-test."""
+    if len(values) < MIN_IMAGES or values.mean() <= 0:
         return False
     deviation = max(float(values.std(ddof=1)), 1e-9)
     t = float(values.mean()) / deviation * math.sqrt(len(values))
-    return compute_two_sided_p(t, len(values) - 1) < 2 * _MAX_P
+    return compute_two_sided_p(t, len(values) - 1) < 2 * max_p
 
 
-def _measure_fit(truth: Instances, predictions: Predictions) -> Floats:
+def measure_people_fit(truth: Instances, predictions: Predictions) -> Floats:
     """Return how well the best detection fits each of the people that `sample_people` takes.
 
     It is NaN in images without detections, which may not have been predicted.
@@ -127,17 +128,29 @@ def _measure_fit(truth: Instances, predictions: Predictions) -> Floats:
 
 def _rename_frames(truth: Instances, shift: int) -> Instances | None:
     """Give each image the name of a neighbouring frame; None where one is no frame."""
-    names = [_shift_number(name, shift) for name in truth.images.file_names]
-    if None in names:
+    numbers = [get_frame_number(name) for name in truth.images.file_names]
+    if None in numbers:
         return None
-    return replace(truth, images=replace(truth.images, file_names=tuple(map(str, names))))
+    return rename_frames(truth, [number + shift for number in numbers if number is not None])
 
 
-def _shift_number(name: str, shift: int) -> str | None:
+def rename_frames(truth: Instances, numbers: Sequence[int]) -> Instances:
+    """Give images, which are called as frames, the names of frames of other numbers."""
+    pairs = zip(truth.images.file_names, numbers, strict=True)
+    names = tuple(_set_number(name, number) for name, number in pairs)
+    return replace(truth, images=replace(truth.images, file_names=names))
+
+
+def get_frame_number(name: str) -> int | None:
+    """Return the number in a frame's name; None without one."""
+    match = NUMBERED.fullmatch(PurePosixPath(name.replace("\\", "/")).stem)
+    return None if match is None else int(match[2])
+
+
+def _set_number(name: str, number: int) -> str:
     path = PurePosixPath(name.replace("\\", "/"))
     match = NUMBERED.fullmatch(path.stem)
     if match is None:
-        return None
-    number = int(match[2]) + shift
+        return name
     stem = f"{match[1]}{number:0{len(match[2])}d}" if number >= 0 else f"{match[1]}before"
     return str(path.with_name(f"{stem}{path.suffix}"))

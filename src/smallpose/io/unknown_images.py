@@ -125,12 +125,16 @@ def describe_left_out(
     images = format_count(len(names), "image")
     verb = "is" if num_results == 1 else "are"
     # Imported here, because most results have no unknown images and should be read fast.
-    from smallpose.io.frame_numbering import describe_shifted_frames
+    from smallpose.io.frame_groups import FRAMES_NAME
+    from smallpose.io.frame_numbering import describe_frame_numbers
 
     return (
         f"{results} of {images} that the labels do not have {verb} left out: {listed}",
-        *describe_shifted_frames(
-            truth_images, known_ids, [*num_left_out, *list_predicted_images(path)]
+        *describe_frame_numbers(
+            truth_images,
+            known_ids,
+            [*num_left_out, *list_predicted_images(path)],
+            is_video=Path(path).with_name(FRAMES_NAME).is_file(),
         ),
     )
 
@@ -150,8 +154,9 @@ def _describe_way_out(truth_images: Images, names: list[str]) -> str:
     if frames is not None:
         return (
             f"if these are frames of one video, call them alike: file_name {frames.result!r} in "
-            f"place of {frames.label!r} in the labels (both count frames from 0?); or predict the "
-            "labelled images: smallpose predict METHOD --data LABELS.json --images DIR"
+            f"place of {frames.label!r} in the labels (both count frames from 0, and all of them? "
+            "ffmpeg fps=1 numbers anew); or predict the labelled images: smallpose predict METHOD "
+            "--data LABELS.json --images DIR"
         )
     return (
         "give the labels of these images, or results that name them by file_name as the labels do"
