@@ -105,6 +105,13 @@ def test_results_of_some_images_have_no_note_unless_they_are_of_a_video(tmp_path
     assert get_notes(read(tmp_path, truth, speed=0, frames=frames))
 
 
+def test_frames_of_one_of_several_videos_are_named(tmp_path):
+    names = [*name_frames(range(8)), "street/7.jpg", "cover.jpg"]
+    predictions = read(tmp_path, make_truth([*range(0, TOTAL, 25), 0, 0], names))
+    (note,) = get_notes(predictions)
+    assert note.startswith("8 labelled frames of drone are called as the first 8 of 200, as")
+
+
 def count_notes(count, video, seed=1):
     """Return how many of so many videos are said to have been saved at a rate."""
     rng = np.random.default_rng(seed)

@@ -106,8 +106,13 @@ def describe_frame_numbers(
         )
         if first is not None:
             return (_describe(sequence, first),)
-    total = _count_frames_of_first(numbers, is_video)
-    return () if total is None else (_describe_first_frames(len(images), total),)
+    for sequence in numbers.beyond:
+        total = _count_frames_of_first(numbers, sequence, is_video)
+        if total is not None:
+            folder = sequence.folder if len(numbers.labelled) > 1 else ""
+            num_labelled = len(numbers.labelled[sequence])
+            return (_describe_first_frames(folder, num_labelled, total),)
+    return ()
 
 
 def _collect_numbers(
@@ -152,11 +157,9 @@ def is_first_frames_note(note: str) -> bool:
     return _FIRST_FRAMES in note
 
 
-def _count_frames_of_first(numbers: _Numbers, is_video: bool) -> int | None:
+def _count_frames_of_first(numbers: _Numbers, sequence: _Sequence, is_video: bool) -> int | None:
     """Return how many frames the results are of where the labels are of the first few of them."""
-    if len(numbers.labelled) != 1 or len(numbers.beyond) != 1:
-        return None
-    ((sequence, labelled),) = numbers.labelled.items()
+    labelled = numbers.labelled[sequence]
     num_labelled = len(labelled)
     is_first = min(labelled) in (0, 1) and max(labelled) - min(labelled) == num_labelled - 1
     frames = numbers.with_results[sequence] | numbers.beyond[sequence]
@@ -167,8 +170,11 @@ def _count_frames_of_first(numbers: _Numbers, is_video: bool) -> int | None:
     return total if total >= _MIN_RATIO * num_labelled else None
 
 
-def _describe_first_frames(num_labelled: int, total: int) -> str:
-    labelled = format_count(num_labelled, "labelled frame is", "labelled frames are")
+def _describe_first_frames(folder: str, num_labelled: int, total: int) -> str:
+    of_folder = f" of {folder}" if folder else ""
+    labelled = format_count(
+        num_labelled, f"labelled frame{of_folder} is", f"labelled frames{of_folder} are"
+    )
     return (
         f"{labelled} {_FIRST_FRAMES} {num_labelled:,} of {total:,}, as frames are, too, that were "
         "saved at a rate (ffmpeg fps=1 numbers them anew); unless they are the first frames, each "
