@@ -283,4 +283,5 @@ def test_frames_that_ffmpeg_numbered_from_1_are_named_as_such():
     """To go by the names, as the remedy said, scored each label against the next frame."""
     images = make_images([1, 7, 13], ["000001.jpg", "000007.jpg", "000013.jpg"])
     refuse(images, "ffmpeg numbered from 1", image_id=7, file_name="drone/000006.jpg")
+    refuse(images, "with fps= it numbers anew", image_id=7, file_name="drone/000006.jpg")
     refuse(images, "go by the names alone", image_id=7, file_name="drone/000001.jpg")
