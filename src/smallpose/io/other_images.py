@@ -26,7 +26,6 @@ MIN_TIMES = 4  # as many as fit in their own image, and as fit mirrored, by chan
 FITS = (0.9, 0.8, 0.65, MIN_FIT)
 _MIN_SIDES = 0.5  # of sides of boxes that are compared to each other, and their inverse
 _MAX_PEOPLE = 50_000  # that are compared by their boxes
-_MAX_PAIRS = 200_000
 
 
 class _Fits(NamedTuple):
@@ -103,29 +102,25 @@ def _measure_fits(
 ) -> _Fits:
     """Measure how well poses, (d, k, 3), fit the people whose boxes are like theirs."""
     num_detections = len(detections)
-    pairs = [
-        (row, person)
-        for row in range(num_detections)
-        for person in people[_find_alike(keypoints[row], truth.boxes_xywh[people])].tolist()
-    ][:_MAX_PAIRS]
-    columns = np.array(pairs, dtype=np.intp).reshape(-1, 2)
-    columns = columns[np.argsort(columns[:, 1], kind="stable")]
-    rows, persons = columns[:, 0], columns[:, 1]
+    image_ids = truth.images.ids[truth.image_rows[people]]
+    boxes = truth.boxes_xywh[people]
     result = _Fits(
         other=np.zeros(num_detections),
         own=np.zeros(num_detections),
         person=np.full(num_detections, -1),
     )
-    if not len(rows):
-        return result
-    labels = read_labels(truth, persons, detections.skeleton.joints)
-    fit = average_rows(measure_fit(keypoints[rows, :, :2], labels, truth.area[persons]))
-    is_own = truth.images.ids[truth.image_rows[persons]] == detections.image_ids[rows]
-    np.maximum.at(result.own, rows[is_own], fit[is_own])
-    other = np.flatnonzero(~is_own)
-    other = other[np.argsort(fit[other], kind="stable")]  # the best of a detection comes last
-    result.other[rows[other]] = fit[other]
-    result.person[rows[other]] = persons[other]
+    for row in range(num_detections):  # one by one, as all pairs may need much memory
+        alike = np.flatnonzero(_find_alike(keypoints[row], boxes))
+        if not len(alike):
+            continue
+        labels = read_labels(truth, people[alike], detections.skeleton.joints)
+        poses = np.broadcast_to(keypoints[row, :, :2], (len(alike), *keypoints.shape[1:2], 2))
+        fit = average_rows(measure_fit(poses, labels, truth.area[people[alike]]))
+        is_own = image_ids[alike] == detections.image_ids[row]
+        result.own[row] = fit[is_own].max(initial=0)
+        best = int(np.argmax(np.where(is_own, -1, fit)))
+        if not is_own[best]:
+            result.other[row], result.person[row] = fit[best], people[alike[best]]
     return result
 
 
