@@ -479,6 +479,15 @@ def test_a_video_where_images_are_due_is_answered_with_how_to_extract_its_frames
         list_image_files([video])
 
 
+def test_predict_keeps_the_memory_that_it_frees(monkeypatch):
+    """CID of 374 images spent 82 of 222 CPU seconds on pages that glibc had returned."""
+    calls = []
+    monkeypatch.setattr(predict, "keep_freed_memory", lambda: calls.append("keep"))
+    monkeypatch.setattr(predict, "_predict", lambda _: calls.append("predict"))
+    predict.run_command(argparse.Namespace())
+    assert calls == ["keep", "predict"]
+
+
 def test_a_terminated_predict_leaves_no_partial_files(tmp_path, monkeypatch):
     """Only Ctrl-C removed them; systems and batch queues send SIGTERM."""
 

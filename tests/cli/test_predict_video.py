@@ -236,9 +236,7 @@ def test_labelled_frames_are_not_tracked_as_they_may_be_some_alone(files, tmp_pa
     content = {"images": frames, "annotations": [], "categories": []}
     (tmp_path / "ten.json").write_text(json.dumps(content))
     assert run_predict(*words, *data, "--track", "--out", tmp_path / "f.json") == 2
-    message = (
-        "--track: cannot be combined with --data, whose images may be some frames alone;"
-    )
+    message = "--track: cannot be combined with --data, whose images may be some frames alone;"
     assert message in capsys.readouterr().err
 
 

@@ -37,6 +37,7 @@ from smallpose.core.counts import format_count
 from smallpose.core.score_limits import add_score_limits, describe_score_limits
 from smallpose.io.predicted_images import get_image_list_path
 from smallpose.system.exit_signals import exit_when_terminated
+from smallpose.system.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from numpy import float64
@@ -96,6 +97,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_command(args: argparse.Namespace) -> None:
     """Predict, write the results and print how many people were detected."""
+    keep_freed_memory()  # an image frees and allocates the same tensors as the last one
     # So that partial files are removed whatever ends the command.
     with exit_when_terminated():
         _predict(args)
