@@ -32,8 +32,8 @@ def take_trained_weights(name: str, weights: Path | str | None) -> Path | str | 
         return weights
     folder = get_trained_folder(name)
     print_status(
-        f"{name}: weights of {folder}, trained on synthetic people alone and not measured on "
-        "photographs; movenet was trained on real people"
+        f"{name}: weights of {folder}, trained on synthetic people alone: AP is 0.0 on 43 "
+        "photographs of COCO; for photographs take movenet"
     )
     return folder
 
