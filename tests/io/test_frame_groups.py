@@ -74,13 +74,13 @@ def test_with_video_intervals_resample_videos_and_one_video_has_none(files):
     assert any("resample 1 video instead of 20 images" in note for note in content["notes"])
     assert not any("numbered as frames" in note for note in content["notes"])
     half = content["half_detected_px"]
-    assert half["low"] is half["high"] is None and "in 1 video" in half["sentence"]
+    assert half["low"] is half["high"] is None and "in 1 group or video" in half["sentence"]
     assert "--breakdown height" in half["sentence"]
 
 
 def test_a_breakdown_that_was_asked_for_is_not_hinted_at(files, capsys):
     half = run(files, "--video", "--breakdown", "height")["half_detected_px"]
-    assert "in 1 video" in half["sentence"] and "--breakdown" not in half["sentence"]
+    assert "in 1 group or video" in half["sentence"] and "--breakdown" not in half["sentence"]
     assert "--breakdown" not in capsys.readouterr().out
 
 
