@@ -31,13 +31,13 @@ def _list_imports(file: Path) -> Iterator[str]:
         tree = ast.parse(file.read_bytes())
     except (OSError, SyntaxError, ValueError):
         return
-    found = set()
+    imported = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
+            imported |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module.partition(".")[0])
-    for module in sorted(found):
+            imported.add(node.module.partition(".")[0])
+    for module in sorted(imported):
         if file.with_name(f"{module}.py").is_file():
             yield f"{module}.py"
 

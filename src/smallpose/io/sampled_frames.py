@@ -109,8 +109,8 @@ def _find_last_predicted(truth: Instances, read: Read) -> int:
     for count in _NUM_FRAMES:
         images = make_images(range(1, count + 1), truth.images.file_names[:1] * count)
         nobody = make_instances(truth.skeleton, images, [], np.zeros((0, 4)), [])
-        found = read(rename_frames(nobody, range(count))).image_ids
-        last = int(found.max(initial=0)) - 1
+        image_ids = read(rename_frames(nobody, range(count))).image_ids
+        last = int(image_ids.max(initial=0)) - 1
         if last < _MAX_SHARE * count:
             return last
     return last

@@ -101,13 +101,23 @@ def list_label_files(folder: Path) -> list[Path]:
     return sorted(file for file in folder.glob("*.txt") if file.name != _CLASSES)
 
 
+def _read_first_words(file: Path) -> list[bytes]:
+    with file.open("rb") as content:
+        return content.readline(1 << 16).split()
+
+
+def _parse_numbers(words: list[bytes]) -> Floats | None:
+    """Return the values of the words; None where one is no number."""
+    try:
+        return np.array([float(word) for word in words])
+    except ValueError:
+        return None
+
+
 def _is_label_file(file: Path) -> bool:
     """Return whether the first line is a label: numbers, the box in shares of the image."""
-    with file.open("rb") as content:
-        words = content.readline(1 << 16).split()
-    try:
-        values = np.array([float(word) for word in words])
-    except ValueError:
+    values = _parse_numbers(_read_first_words(file))
+    if values is None:
         return False
     has_joints = len(values) > _NUM_BOX_VALUES + 1
     return has_joints and bool((np.abs(values[1:_NUM_BOX_VALUES]) <= 2).all())
@@ -119,11 +129,9 @@ def describe_odd_label_file(folder: Path) -> tuple[str, str] | None:
     Returns: what the first of them has, and the remedy; None where none is a file of numbers.
     """
     for file in (*list_label_files(folder), *list_label_files(folder / LABELS)):
-        with file.open("rb") as content:
-            words = content.readline(1 << 16).split()
-        try:
-            values = np.array([float(word) for word in words])
-        except ValueError:
+        words = _read_first_words(file)
+        values = _parse_numbers(words)
+        if values is None:
             return None
         if not len(values):
             continue

@@ -53,11 +53,11 @@ def match_image_names(folder: Path, wanted: Iterable[str], names: Sequence[str])
     for file in folder.rglob("*"):
         if file.is_file():
             files.setdefault(file.name, []).append(file.relative_to(folder).as_posix())
-    found = {name: files.get(PurePath(name).name, []) for name in missing}
+    candidates = {name: files.get(PurePath(name).name, []) for name in missing}
     return {
-        name: found[name][0]
+        name: candidates[name][0]
         for name in missing
-        if len(found[name]) == 1 and num_named[PurePath(name).name] == 1
+        if len(candidates[name]) == 1 and num_named[PurePath(name).name] == 1
     }
 
 
