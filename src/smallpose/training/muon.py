@@ -100,11 +100,11 @@ def orthogonalize(matrices: Tensor) -> Tensor:
     # polynomial is computed alone, in products of the smaller side: less than half of the time.
     gram = x @ x.mT
     identity = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
-    polynomial = identity
     a, b, c = COEFFICIENTS
-    for _ in range(NUM_ITERATIONS):
+    polynomial = factor = a * identity + b * gram + c * gram @ gram
+    for _ in range(NUM_ITERATIONS - 1):
+        gram = factor @ gram @ factor
         factor = a * identity + b * gram + c * gram @ gram
         polynomial = factor @ polynomial
-        gram = factor @ gram @ factor
     x = polynomial @ x
     return x.mT if is_tall else x

@@ -74,6 +74,7 @@ LIMITS = {
     "augment.coarse_camera": _SHARE,
     "augment.paste": _SHARE,
     "augment.scale_range": _Limits(high=100, above=True),
+    "augment.person_windows": _SHARE,
     "augment.pad": _LEVEL,
     "augment.hsv": _LEVEL,
     "augment.closing": _COUNT,

@@ -29,6 +29,8 @@ class FullImageAugmentation(Augmentation):
 
     Args:
         scale_range: size of the window, as shares of the image.
+        person_windows: probability of placing the window on a random person of the image, instead
+            of about the middle of the image. No published recipe uses it.
         fit: the side of the image from which the shape of the window is made.
         pad: grey level outside of the image.
         hsv: maximum change of hue (of 180), saturation and value (of 255).
@@ -45,6 +47,7 @@ class FullImageAugmentation(Augmentation):
     rotate_deg: float = 30.0
     rotate_chance: float = 1.0
     scale_range: tuple[float, float] = (0.75, 1.5)
+    person_windows: float = 0.0
     fit: Literal["short", "long"] = "short"
     pad: int = 0
     hsv: tuple[int, int, int] = (0, 0, 0)

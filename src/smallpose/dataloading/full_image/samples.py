@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
-from smallpose.dataloading.affine import compute_warp_matrix, mirror_matrix
+from smallpose.dataloading.affine import mirror_matrix
 from smallpose.dataloading.augmentation import make_counter_rng
 from smallpose.dataloading.copy_paste import (
     choose_place,
@@ -29,12 +29,12 @@ from smallpose.dataloading.full_image.mosaic import (
     combine_labels,
     compute_box_corners,
     draw_mosaic_warp,
-    draw_truncated_normal,
     mirror_image,
     paste_image,
     warp_image,
     warp_labels,
 )
+from smallpose.dataloading.full_image.windows import draw_window_warp
 from smallpose.dataloading.images import ImageArray, ImageReader, check_image_size
 from smallpose.dataloading.pixel_augmentation import jitter_hsv
 from smallpose.dataloading.worker_tables import WorkerTable
@@ -136,7 +136,7 @@ class FullImageDataset:
         else:
             labelled = self._read_with_pasted(row, epoch)
             letterbox_only = is_closing and augmentation.closing_still
-            matrix = self._draw_warp(labelled.image, rng, letterbox_only)
+            matrix = draw_window_warp(labelled, augmentation, self.input_wh, rng, letterbox_only)
             if rng.random() < augmentation.flip:
                 matrix = mirror_matrix(matrix, labelled.image.shape[1])
                 labelled = labelled.mirror_people(self.table.skeleton)
@@ -166,29 +166,6 @@ class FullImageDataset:
             area,
             compute_box_corners(people.boxes_xywh[rows[~is_labelled]]),
         )
-
-    def _draw_warp(
-        self, image: ImageArray, rng: np.random.Generator, letterbox_only: bool
-    ) -> Floats:
-        """Draw the (2, 3) matrix of a single image: a random window about its centre."""
-        augmentation = self.augmentation
-        w, h = self.input_wh
-        size = np.array([image.shape[1], image.shape[0]], dtype=np.float64)
-        v = draw_truncated_normal(rng, 4)
-        low, high = (1.0, 1.0) if letterbox_only else augmentation.scale_range
-        window = size * (low + (high - low) * (v[2] + 1) / 2)
-        aspect = w / h
-        is_wide = window[0] > window[1] * aspect
-        # The window has the shape of the sample; made from the short side it cuts the long one.
-        from_height = is_wide == (augmentation.fit == "short" and not letterbox_only)
-        if from_height:
-            scale = np.array([window[1] * aspect, window[1]])
-        else:
-            scale = np.array([window[0], window[0] / aspect])
-        shift = 0.0 if letterbox_only else augmentation.shift
-        rotate_deg = 0.0 if letterbox_only else augmentation.rotate_deg * v[3]
-        center = size / 2 + shift * v[:2] * size
-        return compute_warp_matrix(center, scale, self.input_wh, rotate_deg)
 
     def _read_with_pasted(self, row: int, epoch: int) -> LabelledImage:
         """Read an image and, with `paste`, paste shrunk people of another image into it."""
