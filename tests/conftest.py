@@ -5,9 +5,10 @@ import fcntl
 import gc
 import importlib.util
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -209,3 +210,12 @@ def real() -> Path:
     if not folder.exists():
         pytest.skip("no real data beside the repository (../shared/data/real)")
     return folder
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object, error: object) -> None:
+    """Say how a process of the tests ended that ended too early: by which signal, or exit code."""
+    process = getattr(getattr(getattr(node, "gateway", None), "_io", None), "popen", None)
+    if error and process is not None:
+        with suppress(subprocess.TimeoutExpired):
+            print(f"\na process of the tests ended with {process.wait(10)}", file=sys.stderr)
