@@ -84,7 +84,7 @@ def test_stats_takes_a_built_set(folder, capsys):
             "then the results",
         ),
         (
-            ["stats", "found.json", "--out", "s"],
+            ["stats", "truth.json", "--out", "s", "--compare", "found.json"],
             "found.json: is a list of results and has no labels; this command describes labels: "
             "give a file of annotations, or a built set",
         ),

@@ -18,12 +18,14 @@ from smallpose.cli.options import (
     add_option,
 )
 from smallpose.cli.paths import list_annotation_files
+from smallpose.cli.stats_results import count_results, refuse_mixed
 from smallpose.core.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
 
     from smallpose.core.instances import Instances
+    from smallpose.core.table import Table
     from smallpose.stats.measure_comparison import SetComparison
 
 PACKAGES = ("cv2", "PIL", "matplotlib")
@@ -43,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="COCO files, or Parquet shards of any size; train-00000-of-00004.parquet and so on "
-        "are one data set.",
+        "are one data set. Of result files the detections are counted by size.",
     )
     add_option(
         parser,
@@ -90,6 +92,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE.pth",
         help="Weights of a Places365 ResNet that predicts these probabilities from --images.",
     )
+    add_option(
+        parser,
+        "--min-score",
+        type=float,
+        metavar="SCORE",
+        default_text="all are counted",
+        help="Score below which detections of result files are not counted.",
+    )
     add_category_option(parser, "of the COCO files")
     add_json(parser, "all numbers")
 
@@ -102,8 +112,10 @@ def run_command(args: argparse.Namespace) -> None:
     from smallpose.report.images.encode import open_image_reader
     from smallpose.stats.dataset_counts import count_dataset
     from smallpose.system.files import write_atomically
-    from smallpose.system.progress import print_status, print_written
+    from smallpose.system.progress import print_status
 
+    if _describe_results(args):
+        return
     shards = [file for file in args.files if file.suffix == ".parquet"]
     files = list_annotation_files([f for f in args.files if f.suffix != ".parquet"])
     if args.category and not files:
@@ -128,21 +140,54 @@ def run_command(args: argparse.Namespace) -> None:
     for table in tables:
         write_atomically(args.out / f"{table.name}.md", table.to_markdown())
         write_atomically(args.out / f"{table.name}.csv", table.to_csv())
-    for table in [*report.build_tables(), *tables]:
-        # With the JSON on stdout, people read the tables on stderr.
-        print(table.to_text(), file=sys.stderr if args.json == "-" else sys.stdout)
+    _print_tables(args, [*report.build_tables(), *tables])
     for one in comparisons:
         print_status(one.summarize())
     content = report.to_dict()
     for one in comparisons:
         content[one.name].setdefault("compared", {})[one.key] = one.to_dict()
+    _write_json(args, content)
+    print_status(f"{args.out}: tables (Markdown, CSV) and figures (PNG, SVG)")
+
+
+def _describe_results(args: argparse.Namespace) -> bool:
+    """Count the detections of result files; return whether the files are results."""
+    from smallpose.io.result_paths import begins_with_results
+    from smallpose.report.tables.files import save_table
+    from smallpose.system.progress import print_status
+
+    results = [file for file in args.files if file.is_file() and begins_with_results(file)]
+    if not results:
+        if args.min_score is not None:
+            raise InputError("--min-score", "labels have no scores", "pass result files")
+        return False
+    refuse_mixed(results, args.files)
+    table, content, notes = count_results(args, shorten_names(results))
+    save_table(table, args.out)
+    _print_tables(args, [table])
+    for note in notes:
+        print_status(note)
+    _write_json(args, content)
+    print_status(f"{args.out}: a table (Markdown, CSV, LaTeX)")
+    return True
+
+
+def _print_tables(args: argparse.Namespace, tables: "list[Table]") -> None:
+    """Print the tables; with the JSON on stdout, people read them on stderr."""
+    for table in tables:
+        print(table.to_text(), file=sys.stderr if args.json == "-" else sys.stdout)
+
+
+def _write_json(args: argparse.Namespace, content: dict[str, Any]) -> None:
+    from smallpose.system.files import write_atomically
+    from smallpose.system.progress import print_written
+
     text = json.dumps(content, indent=1) + "\n"
     if args.json == "-":
         sys.stdout.write(text)
     elif args.json:
         write_atomically(args.json, text)
         print_written(args.json)
-    print_status(f"{args.out}: tables (Markdown, CSV) and figures (PNG, SVG)")
 
 
 def _compare_people(

@@ -53,7 +53,7 @@ def find_label_path(
     if side is not None and not (is_list and allow_frames):
         remedy = "give the ground truth first" if takes_results else _LABELS_ALONE
         raise InputError(str(path), f"is {side}, and has no labels", remedy)
-    if path.is_file() and _begins_with_results(path):
+    if path.is_file() and begins_with_results(path):
         remedy = _FIRST.format("the results") if takes_results else _LABELS_ALONE
         raise InputError(str(path), "is a list of results and has no labels", remedy)
     return path
@@ -166,7 +166,7 @@ def _list_runs(folder: Path) -> list[Path]:
 def _list_result_files(folder: Path) -> list[Path]:
     """List the files in a folder that begin as results do, sorted."""
     files = {file for pattern in _RESULT_FILES for file in folder.glob(pattern) if file.is_file()}
-    return sorted(file for file in files if _begins_with_results(file))
+    return sorted(file for file in files if begins_with_results(file))
 
 
 def _list_pose_files(folder: Path) -> list[Path]:
@@ -193,7 +193,7 @@ def _refuse_folder(path: Path) -> Path:
     raise InputError(str(path), f"is a folder without {RUN_RESULTS}", remedy)
 
 
-def _begins_with_results(path: Path) -> bool:
+def begins_with_results(path: Path) -> bool:
     """Return whether a file is a list, or has a result in its first line, as JSON Lines."""
     from smallpose.system.files import read_head
 
