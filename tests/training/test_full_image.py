@@ -1,6 +1,7 @@
 """Full-image methods are trained by the same loop and the same command."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,14 @@ import torch
 
 from smallpose.cli.main import main
 from smallpose.core.skeleton import COCO17
+from smallpose.dataloading.images import open_set_images
 from smallpose.methods import create_method
 from smallpose.methods.rtmo import RTMO
-from smallpose.training.data import select_labelled_images
+from smallpose.training.data import create_loader, select_labelled_images
 from smallpose.training.run import TrainingConfig, train
 from smallpose.training.run_log import RunLog
 from smallpose.training.schedule import compute_learning_rate
+from smallpose.training.settings import read_setting_data
 from smallpose.training.trainer import Trainer
 
 FULL_IMAGE_METHODS = ("rtmo_tiny", "cid_hrnet_w8_tiny", "dekr_hrnet_w8_tiny")
@@ -135,3 +138,31 @@ def test_images_without_trainable_people_are_left_out(few):
     people = read_coco(few / "annotations" / "train.json")
     assert select_labelled_images(people).tolist() == [0, 1]
     assert select_labelled_images(people.take(np.array([0]))).tolist() == [0]
+
+
+def test_images_are_decoded_once_for_all_epochs(few, tmp_path):
+    people = read_setting_data(few, "B").train
+    config = TrainingConfig(method="rtmo_tiny", data=few, out=tmp_path, prefetch=0)
+    method = create_method("rtmo_tiny", people.skeleton)
+    recipe = method.recipes["quick"]
+    num_reads = {}
+    for megabytes in (0, 100):
+        reader = CountingReader(open_set_images(few))
+        loader = create_loader(
+            replace(config, image_memory=megabytes), people, reader, method, recipe
+        )
+        batches = [batch for epoch in range(3) for batch in loader.batches(epoch)]
+        num_reads[megabytes] = (reader.num_read, sum(len(batch.images) for batch in batches))
+        loader.close()
+    assert num_reads == {0: (6, 6), 100: (2, 6)}
+
+
+class CountingReader:
+    """Reads images and counts them."""
+
+    def __init__(self, reader):
+        self.reader, self.num_read = reader, 0
+
+    def read(self, name):
+        self.num_read += 1
+        return self.reader.read(name)

@@ -191,8 +191,8 @@ def _add_loading_options(group: argparse._ArgumentGroup) -> None:
         type=parse_non_negative,
         metavar="MB",
         default_text="1000, and at most a quarter of the free memory",
-        help="Megabytes of decoded images to keep in memory from epoch to epoch, for top-down "
-        "methods; 0 decodes them each time.",
+        help="Megabytes of decoded images to keep in memory from epoch to epoch; 0 decodes them "
+        "each time.",
     )
     add_crop_options(group, trained="")
     add_unreadable_option(group)

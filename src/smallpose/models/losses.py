@@ -25,10 +25,13 @@ def focal_heatmap_loss(output: Tensor, target: Tensor, weight: Tensor) -> Tensor
         target: 1 at peaks, less around them.
         weight: broadcasts to both.
     """
-    positive = (target == 1) * weight
-    negative = (target < 1) * weight
-    positive_loss = output.log() * (1 - output).square() * positive
-    negative_loss = (1 - output).log() * output.square() * (1 - target).pow(4) * negative
-    num_positive = positive.sum()
+    # Peaks are few: only there is the positive term computed. The negative term's weight is 0 there
+    # by itself.
+    peaks = torch.nonzero(target == 1, as_tuple=True)
+    peak_weight, peak_output = weight.expand_as(target)[peaks], output[peaks]
+    positive_loss = peak_output.log() * (1 - peak_output).square() * peak_weight
+    negative_weight = (1 - target).square().square() * weight
+    negative_loss = (1 - output).log() * output.square() * negative_weight
+    num_positive = peak_weight.sum()
     num_positive = torch.where(num_positive == 0, torch.ones_like(num_positive), num_positive)
     return -(positive_loss.sum() + negative_loss.sum()) / num_positive

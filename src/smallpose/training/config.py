@@ -58,8 +58,8 @@ class TrainingConfig:
         zoom: factor of both sides of the crops that the network gets.
         precision: "float32", "bfloat16" or "auto", which takes bfloat16 where the processor has it
             and no accuracy is lost; "" for what the recipe says (`half`).
-        image_memory: megabytes of decoded images to keep in memory between epochs, for crops; no
-            more than a quarter of the free memory is taken.
+        image_memory: megabytes of decoded images to keep in memory between epochs; no more than
+            a quarter of the free memory is taken.
         heatmap_targets: "rounded", "unbiased" or "half-pixel"; see `HeatmapCoding`. "" is
             "unbiased" for heatmap methods with the recipe "own", else "rounded".
         heatmap_decoding: "quarter" or "dark"; "" for what suits the targets.

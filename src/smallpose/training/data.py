@@ -60,7 +60,7 @@ def create_loader(
                 "leave it out, or train a top-down method",
             )
         assert isinstance(recipe, FullImageRecipe)
-        dataset = _create_full_image_dataset(config, people, reader, method, recipe)
+        dataset = _create_full_image_dataset(config, people, reader, method, recipe, distributed)
         loader = FullImageLoader(dataset, options, recipe.sizes)
     else:
         crops = _create_crop_dataset(config, people, reader, method, recipe, distributed)
@@ -119,6 +119,7 @@ def _create_full_image_dataset(
     reader: ImageReader,
     method: FullImageMethod,
     recipe: FullImageRecipe,
+    distributed: DistributedContext,
 ) -> FullImageDataset:
     rows = select_labelled_images(people)
     augmentation = recipe.augment
@@ -126,9 +127,18 @@ def _create_full_image_dataset(
     if recipe.steps:
         closing = round(augmentation.closing * epochs / recipe.epochs)
         augmentation = replace(augmentation, closing=closing)
+    cached_reader = _cache_images(reader, config.image_memory, config, distributed)
     return FullImageDataset(
-        people, rows, reader, method.input_wh, augmentation, config.seed, epochs
+        people, rows, cached_reader, method.input_wh, augmentation, config.seed, epochs
     )
+
+
+def _cache_images(
+    reader: ImageReader, megabytes: int, config: TrainingConfig, distributed: DistributedContext
+) -> CachedImageReader:
+    """Return a reader that keeps decoded images, each process of the machine its share."""
+    num_processes = max(config.workers, 1) * distributed.world_size
+    return CachedImageReader(reader, limit_cache_bytes(megabytes, num_processes))
 
 
 def count_samples(people: Instances, method: PoseMethod) -> int:
@@ -158,14 +168,12 @@ def _create_crop_dataset(
     if recipe.steps and isinstance(augmentation, PixelAugmentation):
         closing = round(augmentation.closing * epochs / recipe.epochs)
         augmentation = replace(augmentation, closing=closing)
-    num_processes = max(config.workers, 1) * distributed.world_size
     # The crop cache has no further use for images.
     image_memory = 0 if config.cache else config.image_memory
-    max_bytes = limit_cache_bytes(image_memory, num_processes)
     crops = CropDataset(
         people=people,
         rows=rows,
-        reader=CachedImageReader(reader, max_bytes),
+        reader=_cache_images(reader, image_memory, config, distributed),
         input_wh=method.input_wh,
         augmentation=augmentation,
         seed=config.seed,

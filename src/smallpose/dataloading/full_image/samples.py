@@ -35,7 +35,8 @@ from smallpose.dataloading.full_image.mosaic import (
     warp_labels,
 )
 from smallpose.dataloading.full_image.windows import draw_window_warp
-from smallpose.dataloading.images import ImageArray, ImageReader, check_image_size
+from smallpose.dataloading.image_cache import ReadsImages
+from smallpose.dataloading.images import ImageArray, check_image_size
 from smallpose.dataloading.pixel_augmentation import jitter_hsv
 from smallpose.dataloading.worker_tables import WorkerTable
 
@@ -62,7 +63,7 @@ class FullImageDataset:
         self,
         people: Instances,
         image_rows: Rows,
-        reader: ImageReader,
+        reader: ReadsImages,
         input_wh: tuple[int, int],
         augmentation: FullImageAugmentation | None,
         seed: int,
