@@ -272,6 +272,34 @@ def test_crop_options_are_compared_as_models_of_their_own(scenes, weights, tmp_p
     assert list(models) == [name, f"{name} zoom 2", f"{name} cubic", f"{name} cubic zoom 2"]
 
 
+def test_tiles_are_compared_as_models_and_search_as_predict_does(scenes, tmp_path):
+    torch.manual_seed(0)
+    method = create_method("cid_hrnet_w8_tiny", "smallpose21")
+    run_folder = tmp_path / "cid"
+    save_model(method, run_folder, method.recipes["quick"])
+    out = tmp_path / "out"
+    words = ("--people", 2, "--heights", "24", "--sensor", "clean", "--keep-images")
+    tiles = ("--frame", "240x180", "--tile", "0,200", "--tile-to", "128")
+    assert run(scenes, out, run_folder, *words, *tiles) == 0
+    models = json.loads((out / "curve.json").read_text())["models"]
+    assert list(models) == ["cid", "cid tile 200"]
+    (folder,) = (out / "sets").iterdir()
+    truth = read_coco(folder / "truth.json")
+    call = ["predict", run_folder, "--data", folder / "truth.json"]
+    call += ["--images", folder / "images"]
+    found = []
+    for flags in ((), ("--tile", "200", "--tile-to", "128")):
+        path = tmp_path / f"{len(found)}.json"
+        assert main([str(word) for word in (*call, "--out", path, *flags)]) == 0
+        found.append(read_results(path, truth))
+    for model, expected in zip(models, found, strict=True):
+        results = out / "results" / model.replace(" ", "-")
+        ours = read_results(results / "clean-0024.json", truth)
+        assert len(ours) == len(expected) > 0
+        assert np.allclose(ours.keypoints, expected.keypoints, atol=1e-6)
+    assert len(found[0]) != len(found[1])
+
+
 def test_what_cannot_work_is_one_line_with_a_remedy(scenes, program, weights, tmp_path, capsys):
     out = tmp_path / "out"
     few = ("--people", 5, "--heights", 24, "--sensor", "clean")
@@ -289,6 +317,8 @@ def test_what_cannot_work_is_one_line_with_a_remedy(scenes, program, weights, tm
         (("--command", "true {images} {out}"), 4, "ended without writing"),
         (("--command", bad), 2, "run the same command again"),
         (("--command", program, "--zoom", 2), 2, "no model is a top-down method"),
+        (("--command", program, "--tile", 160), 2, "no model is a full-image method"),
+        (("--command", program, "--tile-to", 256), 2, "add --tile PX"),
         (("--command", program, "--sensor", "fog"), 2, "use clean, camera"),
         (("--command", program, "--heights", 4000), 2, "pass lower heights"),
     )

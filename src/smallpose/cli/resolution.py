@@ -1,7 +1,6 @@
 """smallpose resolution TRUTH.json --images DIR --out DIR RUN…: AP by height of the same people."""
 
 import argparse
-import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,20 +15,11 @@ from smallpose.catalog.method_checks import (
 )
 from smallpose.catalog.method_code import is_method_code
 from smallpose.catalog.methods import read_catalog
-from smallpose.cli.options import (
-    DEMO_SET,
-    DEMO_TRUTH,
-    add_category_option,
-    add_computation_options,
-    add_device_option,
-    add_option,
-    add_seed,
-    add_sigmas_option,
-    add_switch,
-    add_threads_option,
-    add_trust_switch,
-    parse_names,
-    parse_non_negative,
+from smallpose.cli.options import DEMO_SET, DEMO_TRUTH, add_option
+from smallpose.cli.resolution_options import (
+    add_device_options,
+    add_model_options,
+    add_people_options,
 )
 from smallpose.core.counts import format_share
 from smallpose.core.errors import InputError
@@ -70,158 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_option(
         parser, "--out", type=Path, required=True, metavar="DIR", help="Folder of the results."
     )
-    _add_model_options(parser.add_argument_group("models"))
-    _add_people_options(parser.add_argument_group("people and images"))
-    _add_device_options(parser.add_argument_group("device and speed"))
-
-
-def _add_model_options(group: argparse._ArgumentGroup) -> None:
-    add_option(
-        group,
-        "--weights",
-        metavar="FILE",
-        help="Weights of METHOD: a run's folder, a checkpoint, or 'mmpose' for the published one.",
-    )
-    add_option(
-        group,
-        "--command",
-        action="append",
-        default=[],
-        default_text="none",
-        metavar="[NAME=]PROGRAM",
-        help="Run this program as a model, as in 'python mymodel.py {images} {boxes} {out}'; "
-        "repeat the option for several, each as NAME='PROGRAM …'.",
-    )
-    add_option(
-        group,
-        "--crop-interpolation",
-        type=parse_names,
-        default=(),
-        default_text="that of the weights, else linear",
-        metavar="linear|cubic",
-        help="Enlarge the crops of top-down methods bilinearly or bicubically; linear,cubic "
-        "compares both.",
-    )
-    add_option(
-        group,
-        "--zoom",
-        "--upscale",
-        type=_parse_numbers,
-        default=(),
-        default_text="that of the weights, else 1",
-        metavar="N",
-        help="Factor of both sides of the crops that top-down methods get; 1,2 compares both.",
-    )
-    add_switch(group, "--no-flip-test", help="Leave out the flip test of our methods.")
-    add_trust_switch(group)
-
-
-def _add_people_options(group: argparse._ArgumentGroup) -> None:
-    add_option(
-        group,
-        "--heights",
-        type=_parse_numbers,
-        default=(),
-        default_text="16,24,32,48,64,96,128,192,256, as far as 50 people reach, or half of them",
-        metavar="PX[,PX]",
-        help="Heights of people's boxes; only people as tall as the largest are chosen.",
-    )
-    add_option(
-        group,
-        "--sensor",
-        type=parse_names,
-        default=("clean", "camera"),
-        default_text="clean,camera",
-        metavar="NAME[,NAME]",
-        help="Sensor models: clean (area averages), camera (also blur, noise and JPEG), or parts "
-        "such as blur0.5, noise3, jpeg80, blur0.5+jpeg80.",
-    )
-    add_option(
-        group,
-        "--people",
-        type=parse_non_negative,
-        default=300,
-        metavar="N",
-        help="Maximum number of people, a random sample of those who are tall enough; 0 for all.",
-    )
-    add_option(
-        group,
-        "--frame",
-        default_text="none: the whole image shrinks with the person",
-        metavar="same|WxH",
-        help="Put each reduced image into a grey frame of the original's size, or of W x H px: "
-        "people farther away from the same camera. It matters to models that find people "
-        "themselves.",
-    )
-    add_option(
-        group,
-        "--reach",
-        type=_parse_ap,
-        default=0.2,
-        default_text="20",
-        metavar="AP",
-        help="Also find the height from which on this AP is reached, in points; half of the AP is "
-        "left at the same height in weak and in strong models.",
-    )
-    add_category_option(group)
-    add_sigmas_option(group)
-    add_switch(
-        group,
-        "--independent",
-        help="Resample images one by one for the intervals, also where their names are numbered "
-        "as frames of videos are: they are independent photographs.",
-    )
-    add_option(
-        group,
-        "--intervals",
-        type=parse_non_negative,
-        default=1000,
-        metavar="N",
-        help="Number of bootstrap resamples of images, or of videos, for 95 % intervals.",
-    )
-    add_seed(group, "the sample of people, the noise and the resamples")
-    add_switch(group, "--keep-images", help="Keep the reduced images in DIR/sets.")
-
-
-def _add_device_options(group: argparse._ArgumentGroup) -> None:
-    add_option(
-        group,
-        "--batch-size",
-        type=parse_non_negative,
-        default=0,
-        default_text="64 crops, or 8 images",
-        metavar="N",
-        help="Number of crops, or of images, that go through the network of our methods together.",
-    )
-    add_threads_option(group)
-    add_device_option(group)
-    add_computation_options(group)
-    add_option(
-        group,
-        "--json",
-        metavar="FILE",
-        default_text="DIR/curve.json alone",
-        help="Write curve.json to this file, too, or to stdout if it is '-'.",
-    )
-
-
-def _parse_numbers(text: str) -> tuple[int, ...]:
-    """Parse integers above 0 with commas between."""
-    words = parse_names(text)
-    if not words or not all(word.isdecimal() and int(word) > 0 for word in words):
-        raise argparse.ArgumentTypeError(f"{text}: is not a list of integers; try 32,64")
-    return tuple(int(word) for word in words)
-
-
-def _parse_ap(text: str) -> float:
-    """Parse an AP between 0 and 100 as a share."""
-    try:
-        points = float(text)
-    except ValueError:
-        points = math.nan
-    if not 0 < points < 100:
-        raise argparse.ArgumentTypeError(f"{text}: is not an AP between 0 and 100; try 20")
-    return points / 100
+    add_model_options(parser.add_argument_group("models"))
+    add_people_options(parser.add_argument_group("people and images"))
+    add_device_options(parser.add_argument_group("device and speed"))
 
 
 def run_command(args: argparse.Namespace) -> None:
@@ -288,6 +129,12 @@ def _check_arguments(args: argparse.Namespace) -> None:
             "is the folder of the labels or of the images, among which files would be written",
             "name a new folder",
         ),
+        (
+            args.tile_to and not any(args.tile),
+            f"--tile-to {args.tile_to}",
+            "is the size in which tiles are seen",
+            "add --tile PX",
+        ),
         (not args.sensor, "--sensor", "names no sensor model", "use clean,camera"),
     ):
         if is_wrong:
@@ -342,6 +189,8 @@ def _measure(args: argparse.Namespace) -> "Study":
                 weights=args.weights,
                 interpolations=args.crop_interpolation,
                 zooms=args.zoom,
+                tiles=args.tile,
+                tile_to=args.tile_to,
                 device=args.device,
                 flip_test=not args.no_flip_test,
                 batch_size=args.batch_size,

@@ -46,6 +46,8 @@ class MethodModel:
         computed: dict[str, str] = {}
         if (self.options.engine, self.options.precision) != ("torch", "float32"):
             computed = {"engine": chosen.engine, "precision": chosen.precision_name}
+        if self.options.tile:
+            computed["tile"] = f"{self.options.tile} to {self.options.tile_to}"
         if self.method.code_hashes:
             computed["code_sha256"] = json.dumps(dict(self.method.code_hashes))
         return computed | {

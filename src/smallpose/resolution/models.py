@@ -21,6 +21,8 @@ from smallpose.resolution.command import parse_commands
 from smallpose.resolution.reduced_set import ReducedSet
 
 if TYPE_CHECKING:
+    from smallpose.inference import InferenceOptions
+    from smallpose.methods.full_image import FullImageMethod
     from smallpose.resolution.method_model import MethodModel
 
 
@@ -54,6 +56,9 @@ class ModelOptions:
         weights: of a method that is named without a run.
         interpolations, zooms: crops of top-down methods; each combination is a model. Empty: as
             the weights were trained.
+        tiles: sides of the tiles in which full-image methods search, too; each is a model, and 0
+            is the full image alone.
+        tile_to: side of the network's input for tiles, px; 0 for that of the full image.
         device: of PyTorch.
         flip_test: average with the mirrored crop or image.
         batch_size: 0 for the method's.
@@ -64,6 +69,8 @@ class ModelOptions:
     weights: str | None = None
     interpolations: tuple[str, ...] = ()
     zooms: tuple[int, ...] = ()
+    tiles: tuple[int, ...] = ()
+    tile_to: int = 0
     device: str = ""
     flip_test: bool = True
     batch_size: int = 0
@@ -88,6 +95,10 @@ def create_models(
     if (options.interpolations or options.zooms) and not any(m.is_top_down for m in methods):
         raise InputError(
             "--crop-interpolation and --zoom", "no model is a top-down method", "leave them out"
+        )
+    if any(options.tiles) and all(m.is_top_down for m in methods):
+        raise InputError(
+            "--tile", "no model is a full-image method, which would search tiles", "leave it out"
         )
     models: list[Model] = [*methods, *programs]
     if not models:
@@ -125,9 +136,10 @@ def _is_run(word: str) -> bool:
 
 
 def _create_variants(word: str, name: str, options: ModelOptions) -> "list[MethodModel]":
-    """Create a model for each way in which its crops are enlarged."""
+    """Create a model for each way in which its crops are enlarged, or images are searched."""
     from smallpose.inference import InferenceOptions
     from smallpose.methods import METHODS
+    from smallpose.methods.full_image import FullImageMethod
     from smallpose.resolution.method_model import MethodModel, is_method, load_method
 
     folder = Path(word)
@@ -145,8 +157,8 @@ def _create_variants(word: str, name: str, options: ModelOptions) -> "list[Metho
     base = InferenceOptions(flip_test=flip_test, batch_size=options.batch_size)
     if method.engine == "torch":  # a published model has an engine and a precision of its own
         base = replace(base, engine=options.engine, precision=options.precision)
-    if not MethodModel(name, method, base).is_top_down:
-        return [MethodModel(name, method, base)]
+    if isinstance(method, FullImageMethod):
+        return _create_tile_variants(name, method, base, options)
     variants = []
     for interpolation in options.interpolations or ("",):
         for zoom in options.zooms or (0,):
@@ -157,4 +169,19 @@ def _create_variants(word: str, name: str, options: ModelOptions) -> "list[Metho
                 label += f" zoom {zoom}"
             chosen = replace(base, crop_interpolation=interpolation, zoom=zoom)
             variants.append(MethodModel(label, method, chosen))
+    return variants
+
+
+def _create_tile_variants(
+    name: str, method: "FullImageMethod", base: "InferenceOptions", options: ModelOptions
+) -> "list[MethodModel]":
+    """Create a model for each size of tiles."""
+    from smallpose.inference.full_image import refuse_other_input
+    from smallpose.resolution.method_model import MethodModel
+
+    variants = []
+    for tile in options.tiles or (0,):
+        chosen = replace(base, tile=tile, tile_to=options.tile_to if tile else 0)
+        refuse_other_input(method, chosen)
+        variants.append(MethodModel(f"{name} tile {tile}" if tile else name, method, chosen))
     return variants
