@@ -19,12 +19,19 @@ BY_NAME_ONLY = {
     "cal",
     "coverage",
     "forward",
+    "gpu",
     "learn_pose_errors",
     "loader_memory",
+    "measure_real_people",
+    "opencv_versions",
+    "own_recipe",
     "parity",
     "partial_labels",
+    "pooled_seeds",
+    "real_people",
     "shared_videos",
     "suite",
+    "train_speed",
 }
 
 
