@@ -189,10 +189,10 @@ def _check_results(args: argparse.Namespace, data: bytes | None) -> _Checked:
 
 
 def _check_matches(truth: "Instances", predictions: "Predictions") -> "list[Finding]":
-    """Return the fault that nobody is matched, and the remark that images have no detection."""
+    """Return the fault that nobody is matched, and remarks on few matches and missing images."""
     from smallpose.evaluation.analysis.half_detected import lacks_images
     from smallpose.evaluation.evaluate import evaluate
-    from smallpose.evaluation.notes import NO_MATCH
+    from smallpose.evaluation.notes import FEW_MATCHES, NO_MATCH
     from smallpose.io.finding import Finding
 
     try:
@@ -202,7 +202,7 @@ def _check_matches(truth: "Instances", predictions: "Predictions") -> "list[Find
     return [
         Finding(note, is_fault=note.startswith(NO_MATCH))
         for note in notes
-        if note.startswith(NO_MATCH) or lacks_images([note])
+        if note.startswith((NO_MATCH, FEW_MATCHES)) or lacks_images([note])
     ]
 
 

@@ -25,6 +25,9 @@ from smallpose.io.label_faults import NO_RESULT, UNSETTLED, describe_label_fault
 
 _LIMIT = "coco's limit of"
 NO_MATCH = "every AP is 0: no detection reaches an OKS of .5"
+FEW_MATCHES = "AP is near 0: "
+_MIN_PEOPLE = 50  # from which on so few matches are told
+_MAX_MATCHED_SHARE = 0.05  # of the people
 UNLABELLED = "with scores as those of people who are found, which count as false"
 _REPEATED = "a region to ignore (iscrowd 1) in their place"
 _MAX_NAMES = 3  # of metrics in a note
@@ -221,11 +224,12 @@ def merge_notes(notes: Iterable[str]) -> list[str]:
     """List each note once, with the counts that notes begin with added up.
 
     What follows from the merged counts is left out: what the limit on detections costs, that there
-    is none, that none matches, and that regions are in the place of people.
+    is none, that none or hardly any matches, and that regions are in the place of people.
     """
     totals: dict[str, int | None] = {}
     for note in notes:
-        if note.startswith((_LIMIT, NO_MATCH)) or note == _NO_DETECTION or _REPEATED in note:
+        is_left_out = note.startswith((_LIMIT, NO_MATCH, FEW_MATCHES)) or note == _NO_DETECTION
+        if is_left_out or _REPEATED in note:
             continue
         count, _, rest = note.partition(" ")
         if count.replace(",", "").isdecimal():
@@ -305,20 +309,33 @@ def _are_few(num_unlabelled: int, num_images: int) -> bool:
 def describe_no_match(
     counts: MatchCounts, groups: ImageGroups, truth: Instances, boxes: Floats, notes: Iterable[str]
 ) -> list[str]:
-    """Say that no detection matches anybody, and what mostly causes that.
+    """Say that no detection, or hardly any, matches anybody, and what mostly causes that.
 
     Args:
         boxes: (d, 4) of the detections.
         notes: those so far; one that tells the cause is enough.
     """
-    is_silent = counts.true_positives[0].any() or not counts.num_detections.any()
-    if is_silent or not counts.people_per_class[0] or any(UNSETTLED in note for note in notes):
+    num_matched = int(np.count_nonzero(counts.true_positives[0] & 1))
+    num_people = int(counts.people_per_class[0])
+    is_silent = not counts.num_detections.any() or not num_people
+    if is_silent or (num_matched and not _are_hardly_any(num_matched, num_people, counts)):
+        return []
+    if any(UNSETTLED in note for note in notes):
         return []
     # Imported here, because most results match somebody and evaluations should start fast.
-    from smallpose.evaluation.analysis.no_match import describe_likely_causes
+    from smallpose.evaluation.analysis.no_match import describe_checks, describe_likely_causes
 
+    if num_matched:
+        checks = describe_checks(groups, truth.boxes_xywh, boxes, num_matched, num_people)
+        return [FEW_MATCHES + checks]
     causes = describe_likely_causes(groups, truth.boxes_xywh, boxes)
     return [f"{NO_MATCH}, {causes}; {NO_RESULT}"]
+
+
+def _are_hardly_any(num_matched: int, num_people: int, counts: MatchCounts) -> bool:
+    """Return whether so few people are matched, and not for want of detections."""
+    is_known = num_people >= _MIN_PEOPLE and counts.num_detections.sum() >= num_people / 2
+    return bool(is_known and num_matched <= _MAX_MATCHED_SHARE * num_people)
 
 
 def describe_limit(

@@ -10,7 +10,7 @@ from smallpose.cli.main import main
 from smallpose.core.skeleton import COCO17
 from smallpose.evaluation.evaluate import merge_evaluations
 from smallpose.evaluation.file_evaluator import Reading, evaluate_file
-from smallpose.evaluation.notes import NO_MATCH
+from smallpose.evaluation.notes import FEW_MATCHES, NO_MATCH, merge_notes
 from smallpose.io.coco_annotations import write_coco
 
 NUM_IMAGES = 4
@@ -80,3 +80,56 @@ def test_parts_without_a_match_do_not_speak_for_the_whole(truth):
     good, bad = predict(parts[0]), make_faulty(parts[1], "ids")
     results = [evaluate(part, one) for part, one in zip(parts, (good, bad), strict=True)]
     assert find_note(results[1]) and not find_note(merge_evaluations(results))
+
+
+def draw_people(num_people):
+    """Draw people in boxes of 40 × 80 px, one to an image."""
+    rng = np.random.default_rng(0)
+    images = make_images(range(1, num_people + 1), [f"{i}.jpg" for i in range(num_people)])
+    boxes = np.column_stack([rng.uniform(0, 500, (num_people, 2)), np.full((num_people, 2), 40.0)])
+    points = np.full((num_people, 17, 3), 2.0)
+    points[:, :, :2] = boxes[:, None, :2] + rng.random((num_people, 17, 2)) * 40
+    return make_instances(COCO17, images, range(num_people), boxes, points)
+
+
+@pytest.mark.parametrize(
+    ("num_people", "num_right", "num_wrong", "is_told"),
+    [
+        (100, 3, 97, True),  # somebody matches, by luck or as one of many
+        (100, 6, 94, False),  # a weak model
+        (100, 3, 10, False),  # few detections: those that there are may be right
+        (40, 1, 39, False),  # too few people to tell
+    ],
+)
+def test_an_ap_near_0_tells_where_to_look_without_doubting_the_numbers(
+    num_people, num_right, num_wrong, is_told
+):
+    truth = draw_people(num_people)
+    poses = truth.keypoints.copy()
+    poses[num_right:] = np.roll(poses[num_right:], 5, axis=1)  # joints in another order
+    num_detections = num_right + num_wrong
+    found = make_predictions(
+        COCO17,
+        truth.images.ids[:num_detections],
+        poses[:num_detections],
+        np.linspace(0.5, 0.9, num_detections),
+    )
+    result = evaluate(truth, found)
+    told = [note for note in result.notes if note.startswith(FEW_MATCHES)]
+    assert bool(told) == is_told
+    if is_told:
+        (note,) = told
+        assert note.startswith(f"{FEW_MATCHES}{num_right} of {num_people} people have a detection")
+        assert "check in this order: the order of the joints, and the scale of the poses" in note
+        assert not any("until that is settled" in one for one in result.notes)
+        assert note not in merge_notes(result.notes)
+
+
+def test_detections_beside_the_people_are_to_be_checked_for_their_images_first():
+    truth = draw_people(100)
+    poses = truth.keypoints.copy()
+    poses[3:, :, :2] += 2000  # some match by luck; the others belong to other images, or px
+    found = make_predictions(COCO17, truth.images.ids, poses, np.linspace(0.5, 0.9, 100))
+    (note,) = (n for n in evaluate(truth, found).notes if n.startswith(FEW_MATCHES))
+    places = [note.index(word) for word in ("image_id", "that boxes", "of the joints", "scale")]
+    assert places == sorted(places)

@@ -1,4 +1,4 @@
-"""Say why no detection may match anybody: images, pixels, or the order of joints."""
+"""Say why no, or hardly any, detection may match: images, pixels, or the order of joints."""
 
 import numpy as np
 
@@ -33,6 +33,35 @@ def describe_likely_causes(
         "coordinates may be no px of the labelled images (shares of them, px of resized ones, y "
         "before x), image_id may number other images, or joints be in another order than those "
         f"of the labels; {_LOOK}"
+    )
+
+
+def describe_checks(
+    groups: ImageGroups,
+    people_xywh: Floats,
+    detections_xywh: Floats,
+    num_matched: int,
+    num_people: int,
+) -> str:
+    """Say how few people are matched, and what to check in which order; a weak model may do so.
+
+    Args:
+        people_xywh, detections_xywh: as for `describe_likely_causes`.
+        num_matched: of the people who count, those with a detection of OKS .5 or more.
+    """
+    num_detections = len(groups.detections)
+    num_centred = _count_centred(groups, people_xywh, detections_xywh)
+    checks = "the order of the joints, and the scale of the poses"
+    if num_centred < _MIN_CENTRED * num_detections:
+        checks = (
+            "that image_id and file names are those of the labels, that boxes are x, y, width, "
+            f"height in px of the labelled images, {checks}"
+        )
+    return (
+        f"{num_matched:,} of {format_count(num_people, 'person has', 'people have')} a detection "
+        f"with an OKS of .5, and {num_centred:,} of "
+        f"{format_count(num_detections, 'detection is', 'detections are')} centred in the box of a "
+        f"person; if you expect more of the model, check in this order: {checks}; {_LOOK}"
     )
 
 
