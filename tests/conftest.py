@@ -1,5 +1,6 @@
 """Fixtures that the tests of several packages share."""
 
+import ctypes
 import difflib
 import fcntl
 import gc
@@ -78,6 +79,19 @@ def _use_own_configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _keep_freed_memory() -> None:
+    """Let glibc keep the memory that a test frees for the next one: cleared pages cost time.
+
+    But for allocations of 32 MiB and more, whose pages some tests count.
+    """
+    m_trim_threshold, m_mmap_threshold = -1, -3
+    with suppress(AttributeError, OSError, TypeError):  # musl, macOS, Windows
+        set_option = ctypes.CDLL(None).mallopt
+        set_option(m_mmap_threshold, 32 * 2**20)
+        set_option(m_trim_threshold, 2**31 - 1)
 
 
 @pytest.fixture(scope="session", autouse=True)

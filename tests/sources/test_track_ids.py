@@ -14,10 +14,8 @@ from smallpose.sources.posetrack import read_posetrack
 
 
 @pytest.fixture(scope="module")
-def synthetic(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("synthetic")
-    assert main(["synth", str(folder), "--size", "tiny"]) == 0
-    return folder
+def synthetic(tiny_synthetic):
+    return tiny_synthetic
 
 
 @pytest.fixture(scope="module")
