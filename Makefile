@@ -49,7 +49,7 @@ lint: install
 	$(V)/ruff check src tests bench examples
 
 types: install
-	$(V)/mypy
+	$(V)/python .ci/check_types.py
 
 bench: install
 	$(V)/python bench/run.py
