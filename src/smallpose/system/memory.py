@@ -61,6 +61,14 @@ def keep_freed_memory() -> bool:
     return all(is_set)
 
 
+def return_freed_memory() -> None:
+    """Return what this process keeps of the memory that it freed, where the C library can."""
+    import ctypes
+
+    with suppress(AttributeError, OSError, TypeError):  # musl, macOS, Windows
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def get_free_memory() -> int:
     """Return the bytes that are free to this process, by the tightest limit that is known."""
     return min(_iterate_bounds(), default=1 << 62)

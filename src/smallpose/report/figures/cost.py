@@ -7,12 +7,14 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.typing import FillStyleType
 
 from smallpose.core.counts import format_count
 from smallpose.core.interval import Interval
 from smallpose.report.cost.costs import SHOWN_CELLS, CostCell, MethodCost, find_frontier
 from smallpose.report.figures.style import (
     LIGHT,
+    LINES,
     RC,
     SMALL_TYPE,
     SeriesStyle,
@@ -29,6 +31,7 @@ _SIDES = sorted(side for people, side in SHOWN_CELLS if people == SIDE_PEOPLE)
 BY_PEOPLE = [(people, PEOPLE_SIDE) for people in _NUMBERS]
 BY_SIDE = [(SIDE_PEOPLE, side) for side in _SIDES]
 MARKERS = ("o", "s", "^")
+FILLS: tuple[FillStyleType, ...] = ("full", "none", "bottom", "right")  # of markers, as `LINES`
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,16 @@ def draw_cost_frontier(points: Sequence[CostPoint], styles: Sequence[SeriesStyle
     for axes in grid[:, 0]:
         axes.set_ylabel("AP_S (owned), points")
     handles = [
-        matplotlib.lines.Line2D([], [], color=style.colour, lw=3, label=p.label)
+        matplotlib.lines.Line2D(
+            [],
+            [],
+            color=style.colour,
+            ls=style.line,
+            marker=MARKERS[0],
+            fillstyle=_get_fill(style),
+            markerfacecoloralt=LIGHT.paper,
+            label=p.label,
+        )
         for p, style in zip(points, styles, strict=True)
     ]
     figure.legend(
@@ -81,6 +93,11 @@ def draw_cost_frontier(points: Sequence[CostPoint], styles: Sequence[SeriesStyle
     )
     figure.subplots_adjust(hspace=0.3, wspace=0.08)
     return apply_theme(figure)
+
+
+def _get_fill(style: SeriesStyle) -> FillStyleType:
+    """Return how markers are filled, so that series of one colour differ."""
+    return FILLS[LINES.index(style.line)]
 
 
 def _get_ms(cell: CostCell) -> float:
@@ -120,10 +137,18 @@ def _draw_panel(
         )
         for p, style, value in zip(points, styles, values[:, index], strict=True):
             axes.plot(
-                [value], [p.ap_small.value], marker=marker, ms=6, color=style.colour, zorder=4
+                [value],
+                [p.ap_small.value],
+                marker=marker,
+                ms=6,
+                color=style.colour,
+                fillstyle=_get_fill(style),
+                markerfacecoloralt=LIGHT.paper,
+                zorder=4,
             )
     for p, style, row in zip(points, styles, values, strict=True):
-        axes.hlines(p.ap_small.value, row.min(), row.max(), color=style.colour, lw=1.3, zorder=3)
+        ends = (p.ap_small.value, row.min(), row.max())
+        axes.hlines(*ends, color=style.colour, ls=style.line, lw=1.3, zorder=3)
         if p.ap_small.has_ends:
             middle = row[len(row) // 2]
             axes.vlines(middle, p.ap_small.low, p.ap_small.high, color=style.colour, lw=1, zorder=3)
