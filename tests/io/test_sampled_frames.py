@@ -109,7 +109,45 @@ def test_frames_of_one_of_several_videos_are_named(tmp_path):
     names = [*name_frames(range(8)), "street/7.jpg", "cover.jpg"]
     predictions = read(tmp_path, make_truth([*range(0, TOTAL, 25), 0, 0], names))
     (note,) = get_notes(predictions)
-    assert note.startswith("8 labelled frames of drone are called as the first 8 of 200, as")
+    assert note.startswith("the results of frames of drone at equal distances, 8 of 200, fit the")
+    still = read(tmp_path, make_truth([*range(0, TOTAL, 25), 0, 0], names, speed=0), speed=0)
+    assert get_notes(still)[0].startswith("8 labelled frames of drone are called as the first 8")
+
+
+EACH_SECOND, FIRST = range(0, TOTAL, 25), range(8)
+
+
+@pytest.mark.parametrize(
+    ("drone", "street", "told"),
+    [
+        (EACH_SECOND, EACH_SECOND, ["drone", "street"]),
+        (FIRST, EACH_SECOND, ["street"]),
+        (EACH_SECOND, FIRST, ["drone"]),
+        (FIRST, FIRST, []),
+    ],
+)
+def test_each_of_several_videos_is_told_by_its_poses(tmp_path, drone, street, told):
+    folders = ("drone", "street")
+    names = [f"{folder}/{number:06d}.jpg" for folder in folders for number in range(8)]
+    truth = make_truth([*drone, *street], names)
+    records = [
+        {
+            "file_name": f"{folder}/{frame:06d}.jpg",
+            "category_id": 1,
+            "keypoints": np.dstack([pose[None], np.ones((1, 17))]).ravel().tolist(),
+            "score": 0.5,
+        }
+        for folder in folders
+        for frame in range(TOTAL)
+        for pose in draw_poses(frame, 1, 3.0) + 2
+    ]
+    (tmp_path / "r.json").write_text(json.dumps(records))
+    predictions = smallpose.read_results(tmp_path / "r.json", truth, unknown_images="drop")
+    starts = [f"the results of frames of {folder} at equal distances" for folder in told]
+    notes = get_notes(predictions)
+    assert len(notes) == len(starts)
+    assert all(note.startswith(start) for note, start in zip(notes, starts, strict=True))
+    assert has_doubt(predictions.notes) == bool(told)
 
 
 def count_notes(count, video, seed=1):

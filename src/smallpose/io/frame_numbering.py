@@ -138,12 +138,38 @@ def _collect_numbers(
     return _Numbers(labelled, with_results, beyond)
 
 
-def find_first_number(images: Images) -> int | None:
-    """Return 0 or 1 where images are numbered from there without gaps, as saved frames are."""
-    numbers = list(_map_numbers(images.file_names))
-    if len(numbers) < max(_MIN_FIRST_FRAMES, len(images)) or min(numbers) not in (0, 1):
-        return None
-    return min(numbers) if max(numbers) - min(numbers) == len(numbers) - 1 else None
+class FirstFrames(NamedTuple):
+    """Labelled frames of one video that are numbered without gaps, as saved frames are.
+
+    Args:
+        folder: of the frames.
+        first: number of the first, 0 or 1.
+        image_rows: of the frames in the labels.
+    """
+
+    folder: str
+    first: int
+    image_rows: list[int]
+
+
+def list_first_frames(images: Images) -> list[FirstFrames]:
+    """List the videos whose labelled frames are numbered from 0 or 1 without gaps."""
+    rows: dict[_Sequence, dict[int, int]] = defaultdict(dict)
+    for row, name in enumerate(images.file_names):
+        split = _split_number(name)
+        if split is not None:
+            rows[split[0]].setdefault(split[1], row)
+    return [
+        FirstFrames(sequence.folder, min(numbers), list(numbers.values()))
+        for sequence, numbers in rows.items()
+        if _are_first(numbers)
+    ]
+
+
+def _are_first(numbers: Collection[int]) -> bool:
+    """Return whether numbers begin at 0 or 1 and have no gaps."""
+    is_gapless = max(numbers) - min(numbers) == len(numbers) - 1
+    return len(numbers) >= _MIN_FIRST_FRAMES and min(numbers) in (0, 1) and is_gapless
 
 
 def find_last_number(images: Images, names: Iterable[str]) -> int:
@@ -161,11 +187,10 @@ def _count_frames_of_first(numbers: _Numbers, sequence: _Sequence, is_video: boo
     """Return how many frames the results are of where the labels are of the first few of them."""
     labelled = numbers.labelled[sequence]
     num_labelled = len(labelled)
-    is_first = min(labelled) in (0, 1) and max(labelled) - min(labelled) == num_labelled - 1
     frames = numbers.with_results[sequence] | numbers.beyond[sequence]
     total = max(frames) - min(labelled | frames) + 1
     is_dense = is_video or len(frames) >= _MIN_COVERED * total
-    if not is_first or num_labelled < _MIN_FIRST_FRAMES or not is_dense:
+    if not _are_first(labelled) or not is_dense:
         return None
     return total if total >= _MIN_RATIO * num_labelled else None
 

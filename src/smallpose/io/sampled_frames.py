@@ -17,7 +17,11 @@ from numpy.typing import NDArray
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances, make_images, make_instances
 from smallpose.core.predictions import Predictions
-from smallpose.io.frame_numbering import find_first_number, find_last_number, is_first_frames_note
+from smallpose.io.frame_numbering import (
+    find_last_number,
+    is_first_frames_note,
+    list_first_frames,
+)
 from smallpose.io.label_faults import NO_RESULT
 from smallpose.io.neighbouring_frames import (
     MAX_P,
@@ -35,6 +39,7 @@ from smallpose.io.pose_pairs import Floats, sample_people
 # the last of so many, as names of 100,000 take a second.
 _NUM_FRAMES = (2_000, 20_000, 200_000)
 _MAX_SHARE = 0.9
+_MAX_VIDEOS = 5  # that are looked at, as each takes some readings of the results
 _NUM_ORDERS = 5  # of the distant frames, with the right one
 # Frames from one saved frame to the next: videos of 24 to 60 a second, saved at usual rates.
 _USUAL_STEPS = (
@@ -66,16 +71,62 @@ def check_first_frames(
 ) -> Predictions:
     """Settle by the poses, where they can, the note that frames may have been saved at a rate.
 
-    It becomes the note that they were, or is left out where the results of the same numbers fit.
+    It becomes the note that they were, for each video of which that is told, or is left out where
+    the results of the same numbers fit for all videos.
 
     Args:
         names: of the predicted images; [] where there is no list of them.
         read: reads the same results for images of other names, and leaves out those of others.
     """
-    first = find_first_number(truth.images)
-    rows = truth.image_rows[sample_people(truth)]
-    if first is None or len(np.unique(rows)) < MIN_IMAGES or not len(predictions):
+    videos = list_first_frames(truth.images)
+    if not videos or not len(predictions):
         return predictions
+    is_only = len(videos) == 1 and len(videos[0].image_rows) == len(truth.images)
+    notes: list[str | None] = []
+    for folder, first, image_rows in videos[:_MAX_VIDEOS]:
+        part = truth if is_only else truth.take_images(np.array(image_rows))
+        own = predictions if is_only else _read_if_any(part, read)
+        max_p = MAX_P / min(len(videos), _MAX_VIDEOS)
+        name = "" if is_only else folder
+        notes.append(
+            None if own is None else _check_video(part, own, first, names, read, name, max_p)
+        )
+    told = [note for note in notes if note]
+    is_settled = told or (len(videos) <= _MAX_VIDEOS and all(note == "" for note in notes))
+    if not is_settled:
+        return predictions
+    others = [one for one in predictions.notes if not is_first_frames_note(one)]
+    return replace(predictions, notes=(*others, *told))
+
+
+def _read_if_any(part: Instances, read: Read) -> Predictions | None:
+    """Read the results of some images; None where they have none."""
+    try:
+        return read(part)
+    except InputError:
+        return None
+
+
+def _check_video(
+    truth: Instances,
+    predictions: Predictions,
+    first: int,
+    names: list[str],
+    read: Read,
+    folder: str,
+    max_p: float,
+) -> str | None:
+    """Return the note that the frames of a video were saved at a rate, or "" where they were not.
+
+    Args:
+        first: number of the first frame.
+        folder: of the video, where there are others; else "".
+        max_p: of the tests.
+    Returns: None where the poses do not tell.
+    """
+    rows = truth.image_rows[sample_people(truth)]
+    if len(np.unique(rows)) < MIN_IMAGES or not len(predictions):
+        return None
     last = find_last_number(truth.images, names) if names else _find_last_predicted(truth, read)
     candidates = _list_candidates(len(truth.images), last + 1)
     indices = _get_indices(truth, first)
@@ -87,14 +138,9 @@ def check_first_frames(
     best = int(np.argmax([_average(fit) for fit in fits.apart]))
     numbers = candidates[best]
     control = _measure_other_orders(truth, numbers, indices, read)
-    if _is_apart(fits, best, control):
-        note = _describe(truth, numbers[indices], last + 1)
-    elif _is_own(fits):
-        note = ""
-    else:
-        return predictions
-    others = [one for one in predictions.notes if not is_first_frames_note(one)]
-    return replace(predictions, notes=(*others, *filter(None, [note])))
+    if _is_apart(fits, best, control, max_p):
+        return _describe(truth, numbers[indices], last + 1, folder)
+    return "" if _is_own(fits) else None
 
 
 def _get_indices(truth: Instances, first: int) -> NDArray[np.intp]:
@@ -155,17 +201,18 @@ def _average(fit: Floats) -> float:
     return float(fit[is_known].mean()) if is_known.any() else -math.inf
 
 
-def _is_apart(fits: _Fits, best: int, control: Floats) -> bool:
+def _is_apart(fits: _Fits, best: int, control: Floats, max_p: float) -> bool:
     """Return whether the results of distant frames fit better than those of the same number.
 
     Args:
         control: (p,) fit of the same distant frames in other orders.
+        max_p: of the tests.
     """
     gain = average_by_image(fits.image_rows, fits.apart[best] - fits.own)
     contrast = average_by_image(fits.image_rows, fits.apart[best] - control)
     if len(gain) < MIN_IMAGES or gain.mean() < MIN_GAIN:
         return False
-    max_p = MAX_P / len(fits.apart)  # the best of several
+    max_p /= len(fits.apart)  # the best of several
     return is_above_zero(gain, max_p) and is_above_zero(contrast, max_p)
 
 
@@ -175,14 +222,15 @@ def _is_own(fits: _Fits) -> bool:
     return all(len(loss) and loss.mean() >= MIN_GAIN and is_above_zero(loss) for loss in losses)
 
 
-def _describe(truth: Instances, numbers: NDArray[np.intp], total: int) -> str:
+def _describe(truth: Instances, numbers: NDArray[np.intp], total: int, folder: str) -> str:
     names = truth.images.file_names
+    of_folder = f" of {folder}" if folder else ""
     example = int(np.argsort(numbers)[1])
     frame = rename_frames(truth, numbers.tolist()).images.file_names[example]
     return (
-        f"the results of frames at equal distances, {len(names):,} of {total:,}, fit the labels "
-        "better than those of the same number, so the labelled frames seem to have been saved at a "
-        "rate (ffmpeg fps=…) and numbered anew; call each as its frame in the video "
+        f"the results of frames{of_folder} at equal distances, {len(names):,} of {total:,}, fit "
+        "the labels better than those of the same number, so the labelled frames seem to have been "
+        "saved at a rate (ffmpeg fps=…) and numbered anew; call each as its frame in the video "
         f"({names[example]} as {frame}, or near it), or predict them: smallpose predict METHOD "
         f"--data LABELS.json --images DIR; {NO_RESULT}"
     )
