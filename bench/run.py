@@ -17,6 +17,7 @@ FOLDER = Path(__file__).parent
 BY_NAME_ONLY = {
     "ablations",
     "cal",
+    "costs",
     "coverage",
     "forward",
     "gpu",
@@ -31,6 +32,7 @@ BY_NAME_ONLY = {
     "real_people",
     "shared_videos",
     "suite",
+    "tiles",
     "train_speed",
 }
 
