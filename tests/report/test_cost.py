@@ -130,6 +130,15 @@ def test_memory_is_kept_while_costs_are_measured_as_predict_keeps_it(tmp_path, m
     assert calls == ["keep", "load"]
 
 
+@pytest.mark.parametrize(("ms", "num_repeats"), [(500.0, 3), (40.0, 6), (1.0, 30)])
+def test_short_times_are_repeated_more_often_and_the_least_is_taken(monkeypatch, ms, num_repeats):
+    times = [ms, ms / 2, *[ms] * 100]
+    calls = iter(times)
+    monkeypatch.setattr(process, "_measure_ms", lambda predict, device: next(calls))
+    assert process._measure_least_ms(lambda: None, "cpu") == ms / 2
+    assert len(times) - len(list(calls)) == num_repeats
+
+
 def test_runs_without_weights_are_left_out(project, capsys):
     runs = read_runs(list(project.runs.values()))
     assert measure_costs(runs, project.test, open_image_reader(project.data / "images")) == {}
