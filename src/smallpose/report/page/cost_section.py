@@ -166,6 +166,6 @@ def _list_frontiers(points: Sequence[CostPoint]) -> list[list[int]]:
 def _describe_measurement(device: str) -> str:
     return (
         f"Measured on {device}: processor time on a CPU, else time; the least of three or more; "
-        "images in memory, with the flip test where the method has it. A top-down method gets the boxes. MB "
-        "is the largest growth of a process since before the method was created."
+        "images in memory, with the flip test where the method has it. A top-down method gets the "
+        "boxes. MB is the largest growth of a process since before the method was created."
     )
