@@ -49,12 +49,14 @@ def describe_other_images(truth: Instances, sampled: Predictions) -> str | None:
     if len(sampled) < MIN_FITTING or len(people) > _MAX_PEOPLE:
         return None
     detections = sampled.take(np.argsort(-sampled.scores, kind="stable")[:MAX_COMPARED])
-    fits = _measure_fits(truth, people, detections, detections.keypoints)
+    # Once for all detections: 1 kB a person at most.
+    labels = read_labels(truth, people, detections.skeleton.joints)
+    fits = _measure_fits(truth, people, labels, detections, detections.keypoints)
     num_compared = len(detections)
     enough = max(MIN_FITTING, MIN_SHARE_FITTING * num_compared)
     if np.count_nonzero(fits.other >= MIN_FIT) < enough:
         return None
-    mirrored = _measure_fits(truth, people, detections, _mirror(detections))
+    mirrored = _measure_fits(truth, people, labels, detections, _mirror(detections))
     for fit in FITS:
         num_other = int(np.count_nonzero(fits.other >= fit))
         num_own = int(np.count_nonzero(fits.own >= fit))
@@ -98,12 +100,20 @@ def _mirror(detections: Predictions) -> Floats:
 
 
 def _measure_fits(
-    truth: Instances, people: Indices, detections: Predictions, keypoints: Floats
+    truth: Instances,
+    people: Indices,
+    labels: Floats,
+    detections: Predictions,
+    keypoints: Floats,
 ) -> _Fits:
-    """Measure how well poses, (d, k, 3), fit the people whose boxes are like theirs."""
+    """Measure how well poses, (d, k, 3), fit the people whose boxes are like theirs.
+
+    Args:
+        labels: (n, k, 3) of the people.
+    """
     num_detections = len(detections)
     image_ids = truth.images.ids[truth.image_rows[people]]
-    boxes = truth.boxes_xywh[people]
+    boxes, areas = truth.boxes_xywh[people], truth.area[people]
     result = _Fits(
         other=np.zeros(num_detections),
         own=np.zeros(num_detections),
@@ -113,9 +123,8 @@ def _measure_fits(
         alike = np.flatnonzero(_find_alike(keypoints[row], boxes))
         if not len(alike):
             continue
-        labels = read_labels(truth, people[alike], detections.skeleton.joints)
         poses = np.broadcast_to(keypoints[row, :, :2], (len(alike), *keypoints.shape[1:2], 2))
-        fit = average_rows(measure_fit(poses, labels, truth.area[people[alike]]))
+        fit = average_rows(measure_fit(poses, labels[alike], areas[alike]))
         is_own = image_ids[alike] == detections.image_ids[row]
         result.own[row] = fit[is_own].max(initial=0)
         best = int(np.argmax(np.where(is_own, -1, fit)))
