@@ -2,8 +2,10 @@
 
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -66,6 +68,29 @@ def create_with_peaks(name: str, *skeleton: Skeleton) -> Any:
     return method
 
 
+@pytest.fixture(scope="module")
+def export_once(tmp_path_factory) -> Callable[[str, bool], tuple[Any, Path]]:
+    """Return a function that exports a method, or finds the folder in which it did.
+
+    The method keeps all people, as the example does, which suppresses no duplicates.
+    """
+    exported: dict[tuple[str, bool], tuple[Any, Path]] = {}
+
+    def export(name: str, flip_test: bool) -> tuple[Any, Path]:
+        if (name, flip_test) not in exported:
+            method = create_with_peaks(name)
+            if isinstance(method, DEKR):
+                method.nms_distance = 1e-3  # random weights give similar poses
+            if isinstance(method, FullImageMethod):
+                method.oks_threshold = 1.0
+            folder = tmp_path_factory.mktemp(name)
+            export_onnx(method, folder, flip_test)
+            exported[name, flip_test] = method, folder
+        return exported[name, flip_test]
+
+    return export
+
+
 def make_image(height: int, width: int) -> np.ndarray:
     rng = np.random.default_rng(5)
     coarse = rng.integers(0, 256, (height // 8 + 1, width // 8 + 1, 3), np.uint8)
@@ -73,22 +98,23 @@ def make_image(height: int, width: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", [*TOP_DOWN, *SLOW])
-def test_a_top_down_method_gives_the_same_keypoints(name, example, tmp_path):
-    method = create_with_peaks(name)
-    export_onnx(method, tmp_path)
+def test_a_top_down_method_gives_the_same_keypoints(name, example, export_once):
+    method, folder = export_once(name, True)
     rgb = make_image(140, 200)
     boxes = np.array([[10, 20, 40, 90], [60, 5, 80, 60], [150, 100, 90, 70.5]])
     ours = method.predict([rgb], [boxes]).keypoints
-    theirs = example.Method(tmp_path).predict_in_boxes(rgb, boxes)
+    theirs = example.Method(folder).predict_in_boxes(rgb, boxes)
     distance = np.abs(ours[..., :2] - theirs[..., :2]).max(axis=2)
     # UDP's decoding step has no limit: on a nearly flat map rounding errors become pixels.
     assert (distance[ours[..., 2] > 0] < 0.02).mean() > (0.9 if name == "vitpose_tiny" else 0.999)
     np.testing.assert_allclose(theirs[..., 2], ours[..., 2], atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["simcc_r18_tiny", "rtmo_tiny"])
-def test_the_example_refuses_a_network_of_another_size_or_layout(name, example, tmp_path):
-    export_onnx(create_method(name), tmp_path, flip_test=False)
+@pytest.mark.parametrize(("name", "flip"), [("simcc_r18_tiny", True), ("rtmo_tiny", False)])
+def test_the_example_refuses_a_network_of_another_size_or_layout(
+    name, flip, example, export_once, tmp_path
+):
+    shutil.copytree(export_once(name, flip)[1], tmp_path, dirs_exist_ok=True)
     example.Method(tmp_path)
     path = tmp_path / "method.json"
     about = json.loads(path.read_text())
@@ -107,18 +133,13 @@ def test_the_example_refuses_a_network_of_another_size_or_layout(name, example, 
 
 @pytest.mark.parametrize("name", FULL_IMAGE)
 @pytest.mark.parametrize("flip", [False, True])
-def test_a_full_image_method_gives_the_same_people(name, flip, example, tmp_path):
+def test_a_full_image_method_gives_the_same_people(name, flip, example, export_once):
     if flip and name == "rtmo_tiny":
         pytest.skip("RTMO has no flip test")
-    method = create_with_peaks(name)
-    assert isinstance(method, FullImageMethod)
-    if isinstance(method, DEKR):
-        method.nms_distance = 1e-3  # random weights give similar poses; none must be dropped
-    method.oks_threshold = 1.0  # the example does not suppress duplicates
-    export_onnx(method, tmp_path, flip_test=flip)
+    method, folder = export_once(name, flip)
     rgb = make_image(192, 192)
     ours = method.predict([rgb], flip_test=flip).keypoints
-    theirs = example.Method(tmp_path).predict_all(rgb)
+    theirs = example.Method(folder).predict_all(rgb)
     assert len(ours) >= 1
     assert theirs.shape == ours.shape
     # CID's probabilities are truncated below 1, and many pixels of random maps reach that maximum.
@@ -135,12 +156,11 @@ LONG = [
 
 
 @pytest.mark.parametrize("name", [TOP_DOWN[0], FULL_IMAGE[0], *LONG])
-def test_a_batch_of_any_size_gives_what_single_images_give(name, tmp_path):
+def test_a_batch_of_any_size_gives_what_single_images_give(name, export_once):
     import onnxruntime
 
-    method = create_with_peaks(name)
-    export_onnx(method, tmp_path, flip_test=False)
-    session = onnxruntime.InferenceSession(str(tmp_path / "network.onnx"))
+    method, folder = export_once(name, False)
+    session = onnxruntime.InferenceSession(str(folder / "network.onnx"))
     w, h = method.input_wh
     images = np.stack([make_image(h + 8 * n, w)[-h:] for n in range(3)])
     names = [one.name for one in session.get_outputs()]

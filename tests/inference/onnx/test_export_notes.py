@@ -14,7 +14,7 @@ import onnx
 from smallpose.inference.onnx.export import export_onnx
 
 
-@pytest.mark.parametrize("name", ["simcc_r18_tiny", "dekr_hrnet_w8_tiny"])
+@pytest.mark.parametrize("name", ["simcc_r18_tiny", "rtmo_tiny"])
 def test_openvinos_hint_is_in_the_readme_the_description_and_every_graph(name, tmp_path):
     torch.manual_seed(0)
     files = export_onnx(create_method(name), tmp_path)

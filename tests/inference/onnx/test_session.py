@@ -10,8 +10,8 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.skeleton import COCO17
 from smallpose.inference import InferenceOptions, predict_people
-from smallpose.inference.onnx import traced_graph
-from smallpose.inference.onnx.session import MAX_SIZES, OnnxNetwork
+from smallpose.inference.onnx import session, traced_graph
+from smallpose.inference.onnx.session import OnnxNetwork
 from smallpose.inference.onnx.traced_graph import trace_network
 from smallpose.methods import METHODS
 from smallpose.methods.full_image import FullImageMethod
@@ -162,11 +162,12 @@ def test_only_the_graphs_used_last_are_kept(tmp_path, monkeypatch):
     assert len(list(tmp_path.glob("cache/graphs/*.graph"))) == 2
 
 
-def test_only_the_sessions_of_recent_sizes_are_kept():
+def test_only_the_sessions_of_recent_sizes_are_kept(monkeypatch):
+    monkeypatch.setattr(session, "MAX_SIZES", 2)
     method = create_method("simple_baseline_r18_tiny").move_to("cpu").eval()
     pytest.importorskip("onnxruntime", reason="needs the extra [onnx]")
     network = OnnxNetwork(method)
-    sizes = [(64 + 32 * n, 64) for n in range(MAX_SIZES + 2)]
+    sizes = [(64 + 32 * n, 64) for n in range(4)]
     for h, w in [*sizes, sizes[-1]]:
         images = torch.randn(2, 3, h, w)
         with torch.inference_mode():
