@@ -10,6 +10,9 @@ from scipy.io import savemat
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.sources import READERS
 
+# MPII's file is read in a process of its own.
+pytestmark = pytest.mark.usefixtures("warm_executable")
+
 NUMBER = 12345.5  # stands once in every file, where a test may put something else
 
 

@@ -17,6 +17,9 @@ from smallpose.synthetic.labels.formats.posetrack import write_posetrack
 from smallpose.synthetic.plan import plan_jobs
 from smallpose.synthetic.render_jobs import run_jobs
 
+# MPII's file is read in a process of its own.
+pytestmark = pytest.mark.usefixtures("warm_executable")
+
 # Positions 1 to 4 of MPII's list: three images of two training videos, and a test image.
 LIST = (
     ListedImage("mpii_video_000003", True),
