@@ -101,6 +101,68 @@ def test_no_results_give_a_reason_and_no_number(files, capsys):
     assert answer["reason"] == "none of the people was detected"
 
 
+def copy_results(files, folder, num_images=200):
+    """Copy the labels, and the results of the first images, into a folder of their own."""
+    (folder / "truth.json").write_bytes((files / "truth.json").read_bytes())
+    records = json.loads((files / "results.json").read_text())
+    kept = [record for record in records if record["image_id"] <= num_images]
+    (folder / "results.json").write_text(json.dumps(kept))
+
+
+def run_on_nose(folder, capsys):
+    _, out = run(folder, capsys, "--joint", "nose", "--within", "10%torso", "--redraws", "100")
+    return " ".join(out.split())
+
+
+def test_frames_of_one_video_let_no_height_be_named(files, tmp_path, capsys):
+    copy_results(files, tmp_path)
+    frames = [{"video": "v.mp4", "file_name": f"{number}.jpg"} for number in range(200)]
+    (tmp_path / "frames.json").write_text(json.dumps(frames))
+    text = run_on_nose(tmp_path, capsys)
+    assert "nose: cannot say" in text
+    assert "in 1 image or video can be measured" in text
+    assert "they are frames by frames.json beside the results" in text
+
+
+def test_names_like_those_of_frames_qualify_the_confidence(files, tmp_path, capsys):
+    copy_results(files, tmp_path)
+    assert "frames of a video" not in run_on_nose(tmp_path, capsys)
+    labels = json.loads((tmp_path / "truth.json").read_text())
+    for number, image in enumerate(labels["images"]):
+        image["file_name"] = f"drone/{number:06d}.jpg"
+    (tmp_path / "truth.json").write_text(json.dumps(labels))
+    text = run_on_nose(tmp_path, capsys)
+    assert "confidence. If the images are frames of a video, this height may be too low" in text
+    assert text.endswith("give images of one video the same 'group'")
+
+
+def test_images_that_were_not_predicted_let_no_height_be_named(files, tmp_path, capsys):
+    copy_results(files, tmp_path, num_images=150)
+    listed = [{"file_name": f"{number}.jpg"} for number in range(150)]
+    (tmp_path / "results.images.json").write_text(json.dumps({"images": listed}))
+    text = run_on_nose(tmp_path, capsys)
+    assert "nose: cannot say" in text
+    assert "many images with people were not predicted, or have no detection" in text
+    assert "50 of 200 images with labelled people were not predicted" in text
+    assert "Best estimate" not in text
+    (tmp_path / "results.images.json").unlink()  # then only the results tell
+    text = run_on_nose(tmp_path, capsys)
+    assert "nose: cannot say" in text
+    assert "50 of 200 images with scored people have no detection" in text
+
+
+def test_results_of_exchanged_axes_let_no_height_be_named(files, tmp_path, capsys):
+    copy_results(files, tmp_path)
+    records = json.loads((tmp_path / "results.json").read_text())
+    for record in records:
+        points = np.array(record["keypoints"]).reshape(-1, 3)
+        record["keypoints"] = points[:, [1, 0, 2]].ravel().tolist()
+    (tmp_path / "results.json").write_text(json.dumps(records))
+    text = run_on_nose(tmp_path, capsys)
+    assert "labels or results seem not to be written as they must be (see the notes)" in text
+    assert "x and y of the keypoints seem to be exchanged" in text
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

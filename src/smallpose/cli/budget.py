@@ -108,11 +108,14 @@ def run_command(args: argparse.Namespace) -> None:
     from smallpose.evaluation.sigma_file import read_sigmas
     from smallpose.io.coco_annotations import read_coco
     from smallpose.io.coco_results import read_results
+    from smallpose.io.frame_groups import group_listed_frames
     from smallpose.system.files import write_atomically
 
     lens = parse_lens(args.lens, args.stature) if args.lens else None
-    truth = read_coco(find_label_path(args.truth), category=args.category)
     path = find_result_path(args.predictions)
+    truth = group_listed_frames(
+        read_coco(find_label_path(args.truth), category=args.category), [path]
+    )
     options: dict[str, Any] = {"sigmas": read_sigmas(args.sigmas) if args.sigmas else None}
     use_run_sigmas(options, truth, [path])
     report = compute_budgets(

@@ -2,7 +2,7 @@
 
 import json
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from smallpose.core.counts import format_count, format_phrase
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
+from smallpose.evaluation.analysis.half_detected import describe_doubt
 from smallpose.evaluation.analysis.person_matches import match_people
 from smallpose.evaluation.budget.solve import CONFIDENCE, Budget, solve_budget
 from smallpose.evaluation.budget.tolerance import (
@@ -20,7 +21,11 @@ from smallpose.evaluation.budget.tolerance import (
     parse_tolerance,
 )
 from smallpose.evaluation.console_table import WIDTH, format_table
+from smallpose.evaluation.evaluate import evaluate
 from smallpose.evaluation.sigma_file import describe_borrowed_sigmas
+from smallpose.io.frame_groups import TOO_NARROW, describe_possible_frames
+
+_FRAMES_REMEDY = "give images of one video the same 'group'"
 
 
 @dataclass(frozen=True)
@@ -109,11 +114,13 @@ def compute_budgets(
     tolerance = parse_tolerance(within)
     indices = {name: find_joint(truth.skeleton, name) for name in joints}
     matches = match_people(truth, predictions, **options)
+    doubts = _find_doubts(truth, predictions, options)
+    doubt = describe_doubt(doubts)
     budgets = {}
     left_out = {}
     for name, index in indices.items():
         people, left_out[name] = measure_people(truth, predictions, matches, index, tolerance)
-        budget = solve_budget(people, target, num_resamples, seed)
+        budget = solve_budget(people, target, num_resamples, seed, doubt)
         budgets[name] = _withdraw(budget) if budget.reason else budget
     return BudgetReport(
         budgets=budgets,
@@ -129,12 +136,28 @@ def compute_budgets(
             "lens": None if lens is None else lens.text,
             "stature_m": None if lens is None else lens.stature_m,
         },
-        notes=(
-            *truth.notes,
-            *predictions.notes,
-            *describe_borrowed_sigmas(truth.skeleton, options.get("sigmas")),
+        notes=tuple(
+            dict.fromkeys(
+                [
+                    *truth.notes,
+                    *predictions.notes,
+                    *describe_borrowed_sigmas(truth.skeleton, options.get("sigmas")),
+                    *doubts,
+                ]
+            )
         ),
     )
+
+
+def _find_doubts(
+    truth: Instances, predictions: Predictions, options: Mapping[str, Any]
+) -> list[str]:
+    """Return the notes of an evaluation that let no height, or no confidence, be named."""
+    notes = evaluate(truth, predictions, protocols="owned", **options).notes
+    return [
+        *(note for note in notes if describe_doubt([note])),
+        *describe_possible_frames(truth.images, _FRAMES_REMEDY),
+    ]
 
 
 def _withdraw(budget: Budget) -> Budget:
@@ -175,6 +198,10 @@ def _describe_answer(name: str, budget: Budget, report: BudgetReport) -> list[st
             f"{name}: {goal} from {budget.px:.0f} px on, with "
             f"{100 * settings['confidence']:g} % confidence."
         ]
+    if budget.px is not None and any(TOO_NARROW in note for note in report.notes):
+        sentences.append(
+            "If the images are frames of a video, this height may be too low (see the notes)."
+        )
     if budget.px is not None and budget.up_to_px is not None:
         sentences.append(f"Above {budget.up_to_px:.0f} px they no longer are.")
     if budget.px is not None and report.lens is not None:
