@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests.advice import checking_advice, running_verbs
+from tests.background_files import keep_backgrounds
 from tests.warm_python import start_server
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -185,6 +186,22 @@ def find_common_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def keep_painted(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[], AbstractContextManager[None]]:
+    """Return a context in which no background of synthetic images is painted twice."""
+    folder = find_common_folder(tmp_path_factory) / "backgrounds"
+    return lambda: keep_backgrounds(folder)
+
+
+@pytest.fixture
+def kept_backgrounds(keep_painted: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
+    """Paint no background of synthetic images twice in one test."""
+    with keep_painted():
+        yield
+
+
+@pytest.fixture(scope="session")
 def warm_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Return a Python that has imported PyTorch and smallpose before it starts.
 
@@ -201,7 +218,10 @@ def warm_executable(warm_python: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def tiny_synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_synthetic(
+    tmp_path_factory: pytest.TempPathFactory,
+    keep_painted: Callable[[], AbstractContextManager[None]],
+) -> Path:
     """Return a synthetic data set in the five published layouts, which is only read.
 
     The processes of a run share it: the first one draws it, and the others wait.
@@ -213,7 +233,8 @@ def tiny_synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (folder / "tiny_synthetic.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not out.exists():
-            make_synthetic_dataset(out, "tiny", seed=11)
+            with keep_painted():
+                make_synthetic_dataset(out, "tiny", seed=11)
     return out
 
 

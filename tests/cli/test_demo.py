@@ -73,7 +73,9 @@ def test_setting_a_is_scored_on_the_17_and_b_on_the_21(demo):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("unrendered_figures", "warm_executable", "few_placed_people")
+@pytest.mark.usefixtures(
+    "unrendered_figures", "warm_executable", "few_placed_people", "kept_backgrounds"
+)
 @pytest.mark.parametrize("verb", VERBS_WITH_FILES)
 def test_the_example_in_the_help_of_a_verb_runs_when_pasted(
     verb, demo, tmp_path, monkeypatch, capsys

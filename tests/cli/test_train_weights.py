@@ -45,7 +45,7 @@ def small_synthetic(monkeypatch):
 
     def run(verb, *words, **options):
         if verb == "synth":
-            assert main([verb, *map(str, words)]) == 0
+            assert main([verb, *map(str, words), "--workers", "1"]) == 0
         else:
             run_verb(verb, *words, **options)
 
@@ -53,7 +53,7 @@ def small_synthetic(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("warm_executable", "small_synthetic")
+@pytest.mark.usefixtures("warm_executable", "small_synthetic", "kept_backgrounds")
 def test_weights_trained_on_synthetic_people_are_found_by_predict_without_naming_them(
     cache, tmp_path, capsys
 ):

@@ -174,6 +174,7 @@ def test_a_block_that_stands_alone_runs(block: Block, home: Path, warm_python: P
 def pipeline(
     home: Path,
     leave_out_rendering: Callable[[], AbstractContextManager[None]],
+    keep_painted: Callable[[], AbstractContextManager[None]],
     warm_python: Path,
 ) -> Path:
     """A home in which the pages from sources to report were read.
@@ -182,7 +183,7 @@ def pipeline(
     """
     folder = home.parent / "pipeline"
     folder.mkdir()
-    with leave_out_rendering(), pytest.MonkeyPatch.context() as patch:
+    with leave_out_rendering(), keep_painted(), pytest.MonkeyPatch.context() as patch:
         patch.setitem(SIZES, "tiny", replace(SIZES["tiny"], stills=20, frames=5, plates=1))
         for name in PIPELINE:
             for block in list_blocks(name):

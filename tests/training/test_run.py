@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -431,9 +430,9 @@ def test_an_empty_training_set_is_named(eight, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_example_runs(eight, tmp_path):
+def test_the_example_runs(eight, tmp_path, warm_python):
     example = Path(__file__).parents[2] / "examples" / "train_and_predict.py"
-    command = [sys.executable, str(example), str(eight), str(tmp_path / "run"), "1"]
+    command = [str(warm_python), str(example), str(eight), str(tmp_path / "run"), "1"]
     out = subprocess.run(command, capture_output=True, text=True, check=True)
     assert re.search(r"AP of small people \d", out.stdout)
     assert "nose at" in out.stdout
