@@ -116,7 +116,7 @@ def test_few_images_have_no_interval_anywhere_and_a_note_says_so(scenes, program
 def test_frames_of_one_video_have_no_interval_unless_called_independent(scenes, program, tmp_path):
     """Intervals of ten labelled frames of one video were printed, with a note that doubted them."""
     frames = rename_to_frames(scenes, tmp_path / "frames")
-    words = ("--people", 0, "--heights", "12,48", "--sensor", "clean", "--command", program)
+    words = ("--people", 20, "--heights", "12,48", "--sensor", "clean", "--command", program)
     for more, has_ends, text in (
         ((), False, "No intervals: the people are in 1 image or video"),
         (("--independent",), True, "Intervals: 95 %, 50 resamples of "),
