@@ -19,6 +19,7 @@ from smallpose.cli.benchmark import TINY_METHODS
 from smallpose.core.interval import Interval
 from smallpose.io.coco_annotations import read_coco
 from smallpose.methods import create_method
+from smallpose.methods.full_image import FullImageMethod
 from smallpose.report.cost.costs import SHOWN_CELLS, read_costs
 from smallpose.report.cost.measure import measure_costs
 from smallpose.report.figures import save_figure
@@ -43,7 +44,10 @@ def save_random_weights(name, skeleton, folder):
     """Write a method as a training would before its first step."""
     folder.mkdir(parents=True, exist_ok=True)
     method = create_method(name, skeleton)
-    save_model(method, folder, next(iter(method.recipes.values())), setting="B", seed=0)
+    recipe = method.recipes["quick"]
+    if isinstance(method, FullImageMethod):
+        method.test_side = recipe.test_side  # as after a training
+    save_model(method, folder, recipe, setting="B", seed=0)
 
 
 def measure_missing(names, trained, data, out):
