@@ -8,7 +8,7 @@ from smallpose.core.errors import InputError
 from smallpose.core.table import Table
 
 # Options of labels, and their values where they are not given.
-_OPTIONS_OF_LABELS = {
+_OPTIONS_OF_LABELS: dict[str, Any] = {
     "--compare": [],
     "--images": None,
     "--scenes": [],
