@@ -190,7 +190,7 @@ def _check_results(args: argparse.Namespace, data: bytes | None) -> _Checked:
 
 def _check_matches(truth: "Instances", predictions: "Predictions") -> "list[Finding]":
     """Return the fault that nobody is matched, and remarks on few matches and missing images."""
-    from smallpose.evaluation.analysis.half_detected import lacks_images
+    from smallpose.evaluation.doubts import lacks_images
     from smallpose.evaluation.evaluate import evaluate
     from smallpose.evaluation.notes import FEW_MATCHES, NO_MATCH
     from smallpose.io.finding import Finding

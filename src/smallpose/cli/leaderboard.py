@@ -197,6 +197,7 @@ def _check_call(args: argparse.Namespace) -> None:
 
 
 def _add(args: argparse.Namespace) -> "list[Standing]":
+    from smallpose.evaluation.doubts import is_doubt
     from smallpose.report.leaderboard.board_rules import BoardOptions
     from smallpose.report.leaderboard.submissions import Submission, add_submission
     from smallpose.system.progress import print_status
@@ -219,7 +220,8 @@ def _add(args: argparse.Namespace) -> "list[Standing]":
     )
     standings = add_submission(args.board, truth, submission, options, args.replace)
     for note in next(one.row.notes for one in standings if one.row.name == args.name):
-        print_status(f"note: {args.name}: {note}")
+        if args.json == "-" or not is_doubt(note):  # doubts are below the table
+            print_status(f"note: {args.name}: {note}")
     return standings
 
 
@@ -269,8 +271,10 @@ def _read_speed(args: argparse.Namespace) -> "Speed | None":
 def _print_standings(args: argparse.Namespace, standings: "list[Standing]") -> None:
     import sys
 
+    from smallpose.core.table import wrap_text
     from smallpose.report.leaderboard.board import read_board
     from smallpose.report.leaderboard.page import build_short_table, encode_standings
+    from smallpose.report.leaderboard.standings import list_doubts
     from smallpose.system.files import write_atomically
 
     board = read_board(args.board)
@@ -286,6 +290,8 @@ def _print_standings(args: argparse.Namespace, standings: "list[Standing]") -> N
     if args.json:
         write_atomically(args.json, text)
     print(build_short_table(standings, board).to_text())
+    for note in list_doubts(standings):
+        print(wrap_text(f"note: {note}"))
 
 
 def _parse_milliseconds(text: str) -> float:

@@ -28,6 +28,7 @@ ID_RANGE = (139, 581781)
 NUM_PEOPLE = 6352
 COCO_SIZE_LIMITS = (32.0**2, 96.0**2)
 MIXED_BOXES = "a part of the difference is the boxes"  # in the note on them
+LABEL_BOXES = "has the boxes of the labels"  # in the note on a result that has them
 _BOXES = "boxes: "  # kind of a difference
 # Share from which on boxes are those of the labels, and areas those of the boxes.
 _MAJORITY = 0.5
@@ -185,6 +186,13 @@ def describe_mixed_boxes(settings: Mapping[str, Mapping[str, Any]]) -> list[str]
         f"{', '.join(given)} {verb} the boxes of the labels, and {', '.join(others)} not: "
         f"{MIXED_BOXES}; predict with --boxes-from MODEL to have detected ones"
     ]
+
+
+def describe_label_boxes(settings: Mapping[str, Any]) -> list[str]:
+    """Return a note on a result that has the boxes of the labels, which others may not have."""
+    if not _has_label_boxes(settings):
+        return []
+    return [f"{LABEL_BOXES}, with which AP is higher than with detected ones"]
 
 
 def _has_label_boxes(settings: Mapping[str, Any]) -> bool:

@@ -30,6 +30,7 @@ from smallpose.evaluation.metric_names import Metrics, name_curve_metrics, name_
 from smallpose.evaluation.notes import (
     collect_notes,
     describe_constant_metrics,
+    describe_equal_scores,
     describe_few_matches,
     describe_limit,
     describe_no_match,
@@ -263,6 +264,7 @@ def summarize_counts(
         | {"comparable_to": describe_comparability(settings, protocols, counts, facts)},
         notes=(
             *notes,
+            *describe_equal_scores(counts, notes),
             *describe_regions(facts),
             *describe_limit(counts, metrics, max_detections),
         ),

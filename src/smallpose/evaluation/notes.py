@@ -20,6 +20,7 @@ from smallpose.evaluation.protocols import CLASSES
 from smallpose.evaluation.scoring.cluster_units import name_units
 from smallpose.evaluation.scoring.match_counts import MatchCounts
 from smallpose.evaluation.sigma_file import describe_borrowed_sigmas, describe_large_sigmas
+from smallpose.io.equal_scores import EQUAL_SCORES, EQUAL_SCORES_REMEDY, find_equal_scores
 from smallpose.io.frame_groups import describe_possible_frames
 from smallpose.io.label_faults import NO_RESULT, UNSETTLED, describe_label_faults
 
@@ -224,12 +225,13 @@ def merge_notes(notes: Iterable[str]) -> list[str]:
     """List each note once, with the counts that notes begin with added up.
 
     What follows from the merged counts is left out: what the limit on detections costs, that there
-    is none, that none or hardly any matches, and that regions are in the place of people.
+    is none, that none or hardly any matches, that all scores are equal, and that regions are in the
+    place of people.
     """
     totals: dict[str, int | None] = {}
     for note in notes:
         is_left_out = note.startswith((_LIMIT, NO_MATCH, FEW_MATCHES)) or note == _NO_DETECTION
-        if is_left_out or _REPEATED in note:
+        if is_left_out or _REPEATED in note or note.endswith(EQUAL_SCORES_REMEDY):
             continue
         count, _, rest = note.partition(" ")
         if count.replace(",", "").isdecimal():
@@ -336,6 +338,23 @@ def _are_hardly_any(num_matched: int, num_people: int, counts: MatchCounts) -> b
     """Return whether so few people are matched, and not for want of detections."""
     is_known = num_people >= _MIN_PEOPLE and counts.num_detections.sum() >= num_people / 2
     return bool(is_known and num_matched <= _MAX_MATCHED_SHARE * num_people)
+
+
+def describe_equal_scores(counts: MatchCounts, notes: Iterable[str]) -> list[str]:
+    """Say that all scores are equal where their order decides AP.
+
+    Args:
+        notes: those so far; one that tells it is enough.
+    """
+    note = find_equal_scores(counts.scores)
+    if not note or any(EQUAL_SCORES in other for other in notes):
+        return []
+    true = np.bitwise_or.reduce(counts.true_positives[0])
+    false = [np.bitwise_or.reduce(one[0]) for one in counts.false_positives.values()]
+    # With true or with false positives alone at each threshold, every order gives the same AP.
+    if not any(true & one for one in false):
+        return []
+    return [f"{note}; {EQUAL_SCORES_REMEDY}"]
 
 
 def describe_limit(

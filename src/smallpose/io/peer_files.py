@@ -67,7 +67,7 @@ def describe_repeated_regions(num_repeated: int, num_people: int) -> str | None:
         return None
     return (
         f"{format_share(num_repeated, num_people, 'person has', 'people have')} a region to ignore "
-        "(iscrowd 1) in their place, {UNCOUNTED}: remove those "
+        f"(iscrowd 1) in their place, {UNCOUNTED}: remove those "
         "annotations (sleap-io writes them for segmentations)"
     )
 

@@ -7,6 +7,7 @@ from smallpose.core.counts import format_count, format_share
 from smallpose.core.instances import Images, Instances
 from smallpose.core.joint_order import list_joints, match_joint_order
 from smallpose.core.predictions import Predictions
+from smallpose.io.equal_scores import EQUAL_SCORES, EQUAL_SCORES_REMEDY, find_equal_scores
 from smallpose.io.finding import Finding
 from smallpose.io.mismatch import describe_mismatch
 from smallpose.io.mismatch_causes import AS_SHARES, has_shares
@@ -30,6 +31,9 @@ def check_predictions(predictions: Predictions, images: Images | None = None) ->
             f"{format_count(num_duplicates, 'detection is', 'detections are')} identical to "
             "another one"
         )
+    equal_scores = find_equal_scores(predictions.scores)
+    if equal_scores and not any(EQUAL_SCORES in note for note in predictions.notes):
+        remarks.append(f"{equal_scores}; {EQUAL_SCORES_REMEDY}")
     low, high = predictions.scores.min(), predictions.scores.max()
     if low < 0 or high > 1:
         remarks.append(f"scores run from {low:g} to {high:g}")

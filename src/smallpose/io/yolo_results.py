@@ -19,6 +19,7 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions, make_predictions
 from smallpose.core.skeleton import COCO17, Skeleton
+from smallpose.io.equal_scores import EQUAL_SCORES
 from smallpose.io.unknown_images import ResultImages, UnknownImages
 from smallpose.system.files import read_bytes
 
@@ -267,8 +268,8 @@ def _build_predictions(
     if scores is None:
         scores = np.ones(len(values))
         notes.append(
-            "the labels have no scores, so that every detection has the score 1 and AP is lower "
-            "than with scores: write them with save_conf=True"
+            f"the labels have no scores: every detection has the score 1, {EQUAL_SCORES} and is "
+            "lower than with scores; write them with save_conf=True"
         )
     num_at_origin = int((keypoints[:, :, :2] == 0).all(axis=2).sum())
     if num_at_origin:

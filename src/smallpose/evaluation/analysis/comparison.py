@@ -44,6 +44,7 @@ from smallpose.evaluation.scoring.bootstrap import (
     resample_metrics,
 )
 from smallpose.evaluation.scoring.cluster_units import name_unit
+from smallpose.io.frame_groups import VIDEO_HINT
 from smallpose.system.environment import describe_differences
 
 # A true difference of this many standard errors is detected at the 5 % level in 80 % of all tries.
@@ -248,12 +249,15 @@ def compare(
 
 def _merge_notes(results: Mapping[str, Evaluation]) -> list[str]:
     """Return the notes of all results; one that is true of all is there once."""
-    every = [evaluation.notes for evaluation in results.values()]
+    every = [
+        [note.replace(VIDEO_HINT, "") for note in evaluation.notes]
+        for evaluation in results.values()
+    ]
     shared = [note for note in every[0] if all(note in notes for notes in every)]
     return shared + [
         f"{name}: {note}"
-        for name, evaluation in results.items()
-        for note in evaluation.notes
+        for name, notes in zip(results, every, strict=True)
+        for note in notes
         if note not in shared
     ]
 

@@ -6,7 +6,7 @@ drop is smaller than allowed. *Cannot be told*: these images are too few for eit
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -21,6 +21,7 @@ from smallpose.evaluation.analysis.comparison import (
     Comparison,
     Difference,
 )
+from smallpose.evaluation.analysis.verdict import describe_doubt_of
 from smallpose.evaluation.console_table import format_number
 from smallpose.evaluation.protocols import AP_NAMES
 
@@ -65,7 +66,8 @@ class Check:
         difference: other minus base; None without people.
         low, high: its one-sided limits, below and above; None where there is no interval.
         detectable: the smallest true drop that is found worse in 80 % of all tries.
-        reason: in words.
+        reason: in words, with the doubt at its end.
+        doubt: why it may say little about the models; "" without a doubt.
     """
 
     base: str
@@ -77,6 +79,7 @@ class Check:
     high: float | None
     detectable: float | None
     reason: str
+    doubt: str = ""
 
     @property
     def title(self) -> str:
@@ -163,7 +166,8 @@ class Gate:
         more = f" (and {others} more)" if others and self.verdict != PASSED else ""
         verdict = f"verdict: {self.verdict} (exit {self.exit_code})"
         if self.verdict == PASSED and len(self.checks) > 1:
-            return f"{verdict}: all {format_count(len(self.checks), 'check')}"
+            doubts = dict.fromkeys(check.doubt for check in self.checks if check.doubt)
+            return "; ".join([f"{verdict}: all {format_count(len(self.checks), 'check')}", *doubts])
         return f"{verdict}: {deciding.reason}{more}"
 
 
@@ -230,7 +234,14 @@ def check_max_drop(comparison: Comparison, conditions: Sequence[Condition]) -> G
         for one in comparison.differences
         if (one.protocol, one.name) == (condition.protocol, condition.metric)
     ]
-    return Gate(tuple(_check_difference(one, condition, len(chosen)) for one, condition in chosen))
+    checks = [_check_difference(one, condition, len(chosen)) for one, condition in chosen]
+    return Gate(tuple(_add_doubt(check, comparison) for check in checks))
+
+
+def _add_doubt(check: Check, comparison: Comparison) -> Check:
+    """Add what puts the comparison in doubt to the reason; the verdict is that of the numbers."""
+    doubt = describe_doubt_of(comparison, check.other)
+    return replace(check, reason=f"{check.reason}; {doubt}", doubt=doubt) if doubt else check
 
 
 def check_drops(comparison: Comparison, max_drops: Mapping[str, float]) -> Gate:

@@ -6,17 +6,16 @@ contains the heights of more than half of the people, where it has no upper end 
 people are above the limit, or where most of nearly all people above it are missed.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from smallpose.core.counts import choose_verb, format_count, format_part
+from smallpose.evaluation.doubts import has_doubt, lacks_images
 from smallpose.evaluation.scoring.bootstrap import MIN_CLUSTERS
 from smallpose.evaluation.scoring.cluster_units import GROUP, IMAGE, format_units, name_units
-from smallpose.io.label_faults import UNSETTLED
-from smallpose.io.predicted_images import NO_HEIGHT
 
 MIN_PEOPLE = 20
 MIN_ABOVE = 10  # people above a limit whose interval has no upper end
@@ -70,6 +69,7 @@ class HalfDetected:
         tallest: the largest group of people from some height on of whom fewer than half are
             detected, all above the limit; None without one.
         doubt: why a note lets no height be named; "" where none does.
+        caution: what a note says against a limit that is named; "" where none does.
         num_detections, num_false: detections, and those of them that match nobody (OKS .5),
             whatever their score; the height leaves them out. Those beyond a limit match nobody.
         num_above, detected_above: people from the limit on, and how many of them are detected.
@@ -90,6 +90,7 @@ class HalfDetected:
     fall: Fall | None = None
     tallest: Tallest | None = None
     doubt: str = ""
+    caution: str = ""
     num_detections: int = 0
     num_false: int = 0
     unit: str = IMAGE
@@ -212,7 +213,8 @@ class HalfDetected:
         if not self.is_named:
             text = "no height can be named from which half of the people are detected (OKS .5)"
             return f"{text}: {self.reason}"
-        return f"half of the people are detected (OKS .5) {self._describe_place()}"
+        text = f"half of the people are detected (OKS .5) {self._describe_place()}"
+        return f"{text}; {self.caution}" if self.caution else text
 
     def _describe_place(self) -> str:
         ends = self.describe_ends()
@@ -287,13 +289,3 @@ def describe_doubt(notes: Sequence[str]) -> str:
     if lacks_images(notes):
         return "many images with people were not predicted, or have no detection (see the notes)"
     return ""
-
-
-def lacks_images(notes: Iterable[str]) -> bool:
-    """Return whether a note says that many images were not predicted, or look like it."""
-    return any(NO_HEIGHT in note for note in notes)
-
-
-def has_doubt(notes: Iterable[str]) -> bool:
-    """Return whether a note says that labels or results are not written as they must be."""
-    return any(UNSETTLED in note for note in notes)

@@ -21,6 +21,7 @@ from smallpose.evaluation.analysis.half_detected import (
     Tallest,
     describe_doubt,
 )
+from smallpose.evaluation.doubts import describe_height_doubt
 from smallpose.evaluation.evaluate import Evaluation
 from smallpose.evaluation.matching.arrays import Floats, Ints, Mask
 from smallpose.evaluation.matching.image_groups import index_images, sort_rows
@@ -45,7 +46,12 @@ def find_half_detected_height(result: Evaluation) -> HalfDetected:
     detected, counts = result.detected, result.match_counts
     image = index_images(counts.image_ids, detected.image_ids)
     half = locate_half(detected, index_clusters(counts.groups)[image])
-    half = replace(half, doubt=describe_doubt(result.notes), unit=name_unit(counts.groups))
+    half = replace(
+        half,
+        doubt=describe_doubt(result.notes),
+        caution=describe_height_doubt(result.notes),
+        unit=name_unit(counts.groups),
+    )
     return add_false_detections(half, result)
 
 

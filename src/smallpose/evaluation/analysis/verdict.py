@@ -1,12 +1,12 @@
 """The answer of a comparison in one sentence: which result is better, or that none can be named."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from smallpose.core.counts import choose_verb, format_count
 from smallpose.evaluation.analysis.comparison import MIN_TEST_CLUSTERS, Comparison, Difference
-from smallpose.evaluation.analysis.half_detected import has_doubt, lacks_images
+from smallpose.evaluation.comparability import describe_mixed_boxes
 from smallpose.evaluation.console_table import format_number
+from smallpose.evaluation.doubts import describe_pair_doubt
 from smallpose.evaluation.protocols import AP_NAMES
 from smallpose.evaluation.scoring.cluster_units import format_units, name_unit
 
@@ -41,34 +41,22 @@ def describe_verdicts(comparison: Comparison) -> dict[str, str]:
     shows a difference, where it shows the opposite, or where too few images have small people for
     a test. What differs is decided by the p-values that are corrected over the table, as its stars.
     """
-    base, *others = comparison.evaluations
-    notes = {name: one.notes for name, one in comparison.evaluations.items()}
+    _, *others = comparison.evaluations
     sentences = {}
     for other in others:
-        doubt = describe_pair_doubt({name: notes[name] for name in (base, other)})
+        doubt = describe_doubt_of(comparison, other)
         sentence = _describe_pair(_get_pair(comparison, other))
         sentences[other] = f"{sentence}; {doubt}" if doubt else sentence
     return sentences
 
 
-def describe_pair_doubt(notes: Mapping[str, Sequence[str]]) -> str:
-    """Say why a verdict may say little about the models; "" without a doubt.
-
-    Args:
-        notes: of the evaluations, by the name of the result.
-    """
-    if any(map(has_doubt, notes.values())):
-        return (
-            "labels or results seem not to be written as they must be (see the notes), so this "
-            "says nothing about the models"
-        )
-    without = [name for name in notes if lacks_images(notes[name])]
-    if not without:
-        return ""
-    return (
-        f"many images have no results of {' and '.join(without)} (see the notes), so this may "
-        "say nothing about the models"
-    )
+def describe_doubt_of(comparison: Comparison, other: str) -> str:
+    """Say why what is said of a result against the first may say little about the models."""
+    pair = {
+        name: comparison.evaluations[name] for name in (next(iter(comparison.evaluations)), other)
+    }
+    mixed_boxes = describe_mixed_boxes({name: one.settings for name, one in pair.items()})
+    return describe_pair_doubt({name: one.notes for name, one in pair.items()}, mixed_boxes)
 
 
 def _get_pair(comparison: Comparison, other: str) -> _Pair:

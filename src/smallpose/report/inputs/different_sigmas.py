@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from smallpose.evaluation.doubts import DIFFERENT_SIGMAS
 from smallpose.report.inputs.run_labels import label_run
 from smallpose.report.inputs.scores import SeedGroup
-
-NO_COMPARISON = "so their numbers cannot be compared"  # in the note
 
 
 def describe_different_sigmas(groups: Sequence[SeedGroup]) -> str:
@@ -29,7 +28,7 @@ def describe_different_sigmas(groups: Sequence[SeedGroup]) -> str:
     sides = " and ".join(", ".join(dict.fromkeys(names)) for names in different[0].values())
     folder = next(run.folder for run in runs)
     return (
-        f"{sides} are scored with different OKS sigmas, {NO_COMPARISON}; "
+        f"{sides} are scored with different OKS sigmas, {DIFFERENT_SIGMAS}; "
         "score all with the same: smallpose report TRUTH.json RUN… --sigmas "
         f"{folder} --out DIR"
     )

@@ -155,6 +155,8 @@ class Board(Struct, frozen=True):
         num_clusters: images, or videos, that are resampled.
         class_clusters: clusters that have a person of the class.
         training_sets: whose images were compared with those of the ground truth.
+        videos: of each image, by the `frames.json` beside the results of the first row; empty where
+            there was none, or the ground truth has groups.
     """
 
     rules: Rules
@@ -165,6 +167,7 @@ class Board(Struct, frozen=True):
     rows: list[Row]
     format: int = FORMAT
     training_sets: list[TrainingSet] = []
+    videos: list[str] = []
 
     def find_row(self, name: str) -> Row | None:
         """Return the row of that name, if there is one."""

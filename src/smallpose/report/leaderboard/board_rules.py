@@ -13,6 +13,12 @@ from smallpose.evaluation.protocols import CLASSES
 from smallpose.evaluation.run_sigmas import set_known_sigmas
 from smallpose.evaluation.scoring.bootstrap import count_class_clusters, count_clusters
 from smallpose.evaluation.sigma_file import set_sigmas
+from smallpose.io.frame_groups import (
+    FRAMES_NAME,
+    group_frames,
+    group_listed_frames,
+    select_group_notes,
+)
 from smallpose.report.leaderboard.board import Board, Rules
 
 
@@ -105,4 +111,25 @@ def start_board(rules: Rules, truth: Instances, evaluation: Evaluation) -> Board
         num_clusters=count_clusters(evaluation.match_counts.groups),
         class_clusters={one.name: n for one, n in zip(CLASSES, clusters, strict=True)},
         rows=[],
+        videos=list(truth.images.groups) if select_group_notes(truth.notes) else [],
     )
+
+
+def group_frames_of_board(board: Board | None, truth: Instances, results: Path) -> Instances:
+    """Let intervals resample videos, as `compare` does; a board's first row decides for all rows.
+
+    Raises: InputError where images are frames of videos by `frames.json` beside the results, and
+        the board has resampled them one by one.
+    """
+    if board is not None and board.videos:
+        reason = f"they are frames by {FRAMES_NAME} beside the results of the first row"
+        return group_frames(truth, board.videos, reason)
+    grouped = group_listed_frames(truth, [results])
+    if board is not None and select_group_notes(grouped.notes):
+        raise InputError(
+            str(results.parent / FRAMES_NAME),
+            "says that images are frames of one video, which resemble each other, and the board "
+            "resamples them one by one",
+            "give images of one video the same 'group' in the labels, and start another board",
+        )
+    return grouped

@@ -12,10 +12,18 @@ from smallpose._version import __version__
 from smallpose.core.counts import format_count, format_phrase
 from smallpose.core.interval import Interval
 from smallpose.core.table import Cell, Column, Table
+from smallpose.evaluation.doubts import IN_DOUBT
 from smallpose.evaluation.protocols import CLASSES
 from smallpose.evaluation.scoring.bootstrap import get_class_index
 from smallpose.report.leaderboard.board import Board, Draws, Row
-from smallpose.report.leaderboard.standings import CANNOT_TELL, LEADER, SAME, Standing, rank_rows
+from smallpose.report.leaderboard.standings import (
+    CANNOT_TELL,
+    LEADER,
+    SAME,
+    Standing,
+    list_doubts,
+    rank_rows,
+)
 from smallpose.report.leaderboard.training_sets import find_overlap, get_rest
 from smallpose.system.files import write_atomically
 
@@ -64,6 +72,7 @@ def write_page(folder: Path, board: Board, draws: Mapping[str, Draws]) -> None:
         "version": __version__,
         "headline": _write_headline(standings, board),
         "facts": _describe_board(board),
+        "doubts": list_doubts(standings),
         "bars": _build_bars(standings),
         "metric": MEANINGS[rules.rank_by],
         "table": _select_columns(table, len(table.columns) - len(FILE_COLUMNS)),
@@ -99,7 +108,7 @@ def build_table(standings: Sequence[Standing], board: Board) -> Table:
             one.rank,
             one.score,
             one.difference,
-            one.verdict,
+            one.shown_verdict,
             *(one.row.get_score(rules.protocol, metric) for metric in metrics),
             one.row.speed.ms_per_image if one.row.speed else None,
             one.row.speed.device if one.row.speed else "",
@@ -138,6 +147,7 @@ def encode_standings(standings: Sequence[Standing], board: Board) -> str:
         | {
             "rank": one.rank,
             "verdict": one.verdict,
+            "doubt": one.doubt,
             "difference": None if one.difference is None else one.difference.value / 100,
             "difference_interval": _encode_ends(one.difference),
             "p": one.p,
@@ -175,7 +185,7 @@ def _build_metric_table(standings: Sequence[Standing], board: Board, metric: str
         Column("minus the leader", "points", "points, paired on the same images"),
         Column("verdict"),
     )
-    rows = tuple((s.row.name, s.rank, s.score, s.difference, s.verdict) for s in standings)
+    rows = tuple((s.row.name, s.rank, s.score, s.difference, s.shown_verdict) for s in standings)
     people = _count_people(board, metric)
     title = f"By {metric}: {MEANINGS[metric]} ({format_count(people, 'person', 'people')})"
     return Table(f"by_{metric.lower()}", title, columns, rows)
@@ -209,14 +219,20 @@ def _write_headline(standings: Sequence[Standing], board: Board) -> str:
         return f"No result has a value of {board.rules.rank_by}"
     text = f"{leader.row.name} leads with {leader.score.value:.1f} {board.rules.rank_by}"
     others = standings[1:]
+    doubt = f"; {IN_DOUBT}" if any(one.doubt for one in standings) else ""
+    return f"{text}{_describe_others(others)}{doubt}"
+
+
+def _describe_others(others: Sequence[Standing]) -> str:
+    """Say in the headline whether the leader is ahead of the others; "" where it is not known."""
     if not others:
-        return text
+        return ""
     open_rows = [one for one in others if one.verdict in (CANNOT_TELL, SAME)]
     if not open_rows:
         is_behind = all(one.verdict not in (LEADER, CANNOT_TELL) for one in others)
-        return f"{text}, ahead of all others" if is_behind and _all_decided(others) else text
+        return ", ahead of all others" if is_behind and _all_decided(others) else ""
     names = format_count(len(open_rows), "other")
-    return f"{text}; {names} cannot be told from it"
+    return f"; {names} cannot be told from it"
 
 
 def _all_decided(others: Sequence[Standing]) -> bool:
@@ -266,7 +282,7 @@ def _build_bars(standings: Sequence[Standing]) -> list[dict[str, Any]]:
             {
                 "name": one.row.name,
                 "text": Column("", "points").format(one.score),
-                "verdict": one.verdict,
+                "verdict": one.shown_verdict,
                 "is_open": one.verdict in (LEADER, CANNOT_TELL, SAME),
                 "value": round(100 * one.score.value / top, 2),
                 "low": round(100 * low / top, 2),

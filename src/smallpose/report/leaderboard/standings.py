@@ -12,6 +12,8 @@ import numpy as np
 from smallpose.core.interval import Interval
 from smallpose.core.student_t import compute_two_sided_p
 from smallpose.evaluation.analysis.comparison import MIN_TEST_CLUSTERS, apply_holm_correction
+from smallpose.evaluation.comparability import LABEL_BOXES
+from smallpose.evaluation.doubts import describe_pair_doubt, find_mixed_boxes, is_doubt
 from smallpose.evaluation.protocols import CLASSES
 from smallpose.evaluation.scoring.bootstrap import (
     MIN_CLUSTERS,
@@ -40,6 +42,7 @@ class Standing:
         difference: points, this row minus the leader, with the 95 % interval.
         p: of a difference as large where there is none, corrected over the board.
         verdict: against the leader.
+        doubt: why the score or the verdict may say little about the model; "" without a doubt.
     """
 
     row: Row
@@ -48,6 +51,12 @@ class Standing:
     difference: Interval | None = None
     p: float | None = None
     verdict: str = UNKNOWN
+    doubt: str = ""
+
+    @property
+    def shown_verdict(self) -> str:
+        """Return the verdict, and that it is in doubt where it is."""
+        return f"{self.verdict} (in doubt)" if self.doubt else self.verdict
 
 
 def rank_rows(
@@ -63,12 +72,22 @@ def rank_rows(
         standings.append(Standing(row, None if score is None else rank, score))
     if not standings or standings[0].score is None:
         return standings
-    leader = replace(standings[0], verdict=LEADER)
+    leader = replace(standings[0], verdict=LEADER, doubt=_describe_doubt(standings[0]))
     compared = [
-        _compare_with_leader(board, one, leader, draws, f"{protocol}/{metric}")
+        replace(
+            _compare_with_leader(board, one, leader, draws, f"{protocol}/{metric}"),
+            doubt=_describe_doubt(one, leader),
+        )
         for one in standings[1:]
     ]
     return [leader, *_decide_verdicts(compared)]
+
+
+def _describe_doubt(one: Standing, leader: Standing | None = None) -> str:
+    """Say by the notes of a row, and of the leader that it is compared with, what is in doubt."""
+    rows = [one.row] if leader is None else [leader.row, one.row]
+    notes = {row.name: row.notes for row in rows}
+    return describe_pair_doubt(notes, find_mixed_boxes(rows[0].notes, rows[-1].notes))
 
 
 def _get_points(row: Row, metric: str, protocol: str) -> float:
@@ -116,3 +135,16 @@ def _decide_verdicts(standings: Sequence[Standing]) -> list[Standing]:
 
 def _count_class_clusters(board: Board, metric: str) -> int:
     return board.class_clusters[CLASSES[get_class_index(metric)].name]
+
+
+def list_doubts(standings: Sequence[Standing]) -> list[str]:
+    """List the notes that put scores or verdicts in doubt; one that all rows have is there once."""
+    every = {
+        one.row.name: [note for note in one.row.notes if is_doubt(note) or LABEL_BOXES in note]
+        for one in standings
+    }
+    first = next(iter(every.values()), [])
+    shared = [note for note in first if all(note in notes for notes in every.values())]
+    return shared + [
+        f"{name}: {note}" for name, notes in every.items() for note in notes if note not in shared
+    ]

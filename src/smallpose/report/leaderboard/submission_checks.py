@@ -12,12 +12,13 @@ from smallpose.core.instances import Instances
 from smallpose.core.joint_order import list_joints
 from smallpose.core.predictions import Predictions
 from smallpose.evaluation.sigma_file import JointSigmas
+from smallpose.io.equal_scores import EQUAL_SCORES_REMEDY, find_equal_scores
 from smallpose.io.result_validation import check_joints
 from smallpose.report.inputs.person_matching import match_people
 
 COPY_PX = 0.05  # distance from its label below which a keypoint is a copy of it
 MAX_COPIED = 0.5  # share of people whose poses are the labels
-MIN_PEOPLE = 5  # below which copies and constant scores prove nothing
+MIN_PEOPLE = 5  # below which copies prove nothing
 MAX_OUTSIDE = 0.5  # share of detections that are entirely outside their image
 UNIT = 1.5  # px, within which coordinates are shares of the image, also some that lie outside
 MAX_IN_UNIT = 0.95  # share of the coordinates that lie there
@@ -148,14 +149,9 @@ def _check_duplicates(path: Path, truth: Instances, predictions: Predictions) ->
 
 
 def _check_scores(path: Path, predictions: Predictions) -> None:
-    scores = predictions.scores
-    if len(scores) >= MIN_PEOPLE and np.ptp(scores) == 0:
-        raise InputError(
-            str(path),
-            f"all {format_count(len(scores), 'score is', 'scores are')} {scores[0]:g}, so that AP "
-            "depends on the order in the file",
-            "write how confident the model is of each detection",
-        )
+    what = find_equal_scores(predictions.scores)
+    if what:
+        raise InputError(str(path), what, EQUAL_SCORES_REMEDY)
 
 
 def _check_copied_labels(

@@ -9,11 +9,15 @@ from pathlib import Path
 import msgspec
 
 from smallpose.core.errors import InputError
+from smallpose.core.instances import Instances
 from smallpose.core.skeleton import COCO17
-from smallpose.evaluation.evaluate import evaluate
+from smallpose.evaluation.comparability import describe_label_boxes
+from smallpose.evaluation.doubts import is_doubt
+from smallpose.evaluation.evaluate import Evaluation, evaluate
 from smallpose.evaluation.sigma_file import JointSigmas
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.coco_results import is_result_file, read_results
+from smallpose.io.frame_groups import VIDEO_HINT, select_group_notes
 from smallpose.io.result_folders import name_result_file
 from smallpose.io.unknown_images import UnknownImages
 from smallpose.report.inputs.arguments import check_name
@@ -31,6 +35,7 @@ from smallpose.report.leaderboard.board_rules import (
     BoardOptions,
     choose_rules,
     choose_sigmas,
+    group_frames_of_board,
     start_board,
 )
 from smallpose.report.leaderboard.board_scores import (
@@ -100,7 +105,7 @@ def add_submission(
         raise InputError(
             str(truth_path), "holds predictions, not labels", "pass the ground truth before them"
         )
-    truth = read_coco(truth_path)
+    truth = group_frames_of_board(board, read_coco(truth_path), submission.path)
     rules = choose_sigmas(board, rules, truth, options.sigmas, submission.path)
     sigmas = None
     if rules.sigmas is not None:
@@ -132,7 +137,7 @@ def add_submission(
         intervals=compute_score_intervals(evaluation, draws),
         speed=submission.speed,
         trained_on=trained_on,
-        notes=notes,
+        notes=_add_doubts(notes, truth, evaluation),
         rest=score_rest(
             find_overlap(board, trained_on) if board else None,
             truth,
@@ -151,6 +156,13 @@ def add_submission(
         board = msgspec.structs.replace(board, rows=[*rows, row])
         write_draws(folder, row, draws)
         return _write_everything(folder, board)
+
+
+def _add_doubts(notes: Sequence[str], truth: Instances, evaluation: Evaluation) -> list[str]:
+    """Add what `evaluate` and `compare` say against the scores, intervals and verdicts of a row."""
+    doubts = [note.replace(VIDEO_HINT, "") for note in evaluation.notes if is_doubt(note)]
+    boxes = describe_label_boxes(evaluation.settings)
+    return list(dict.fromkeys([*notes, *select_group_notes(truth.notes), *doubts, *boxes]))
 
 
 def remove_row(folder: Path, name: str) -> list[Standing]:

@@ -236,7 +236,7 @@ def compute_curves(
             if num_resamples:
                 density.append(along["density"])
             if selection is not first:
-                limit = find_height_limit(selection.truth, own.matches, limit.doubt)
+                limit = find_height_limit(selection.truth, own.matches, limit.doubt, limit.caution)
             run["half"][selection.key] = _describe_limit(limit)
     data = {
         "ceilings": ceilings,

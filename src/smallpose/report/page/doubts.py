@@ -1,58 +1,64 @@
 """Say, in the page's first lines, which of their numbers a note puts in doubt."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from smallpose.core.counts import choose_verb
-from smallpose.evaluation.analysis.half_detected import has_doubt, lacks_images
-from smallpose.evaluation.analysis.verdict import describe_pair_doubt
-from smallpose.evaluation.comparability import MIXED_BOXES
-from smallpose.evaluation.notes import NO_MATCH, UNLABELLED
-from smallpose.io.frame_groups import TOO_NARROW
-from smallpose.io.peer_files import UNCOUNTED
-from smallpose.report.inputs.different_sigmas import NO_COMPARISON
+from smallpose.evaluation.doubts import (
+    IGNORED_FALSE_POSITIVES,
+    POSSIBLE_FRAMES,
+    WITHOUT_LABELS,
+    WITHOUT_RANKING,
+    Doubt,
+    find_doubts,
+    has_doubt,
+    has_mark,
+    is_doubt,
+    lacks_images,
+)
+from smallpose.evaluation.notes import NO_MATCH
 
 MAX_SHOWN = 8  # notes on the terminal that put no number in doubt
-IN_DOUBT = "in doubt, see the notes"
-_MARKS = (NO_MATCH, TOO_NARROW, MIXED_BOXES, NO_COMPARISON, UNLABELLED, UNCOUNTED)
+_OF_AP = (WITHOUT_LABELS, IGNORED_FALSE_POSITIVES, WITHOUT_RANKING)
+_TOLD = (WITHOUT_LABELS, IGNORED_FALSE_POSITIVES, POSSIBLE_FRAMES)  # which name no results
 
 
-def is_doubt(note: str) -> bool:
-    """Return whether a note puts numbers or verdicts in doubt."""
-    return has_doubt([note]) or lacks_images([note]) or any(mark in note for mark in _MARKS)
-
-
-def describe_ap_doubt(notes: Iterable[str]) -> str:
-    """Say that labels may be missing, or too many are ignored; "" where no note says so."""
+def describe_ap_doubt(label: str, notes: Iterable[str]) -> str:
+    """Say what puts the AP of a run in doubt; "" where no note does."""
     notes = list(notes)
-    sentences = []
-    if any(UNLABELLED in note for note in notes):
-        sentences.append("Images without a label may not have been labelled (see the notes).")
-    if any(UNCOUNTED in note for note in notes):
-        sentences.append("AP is too high: false positives are ignored (see the notes).")
-    return " ".join(sentences)
+    doubts = find_doubts({label: notes})
+    return " ".join(_to_sentence(doubts[doubt]) for doubt in _OF_AP if doubt in doubts)
 
 
 def describe_interval_doubt(notes: Iterable[str]) -> str:
     """Say that intervals may be too narrow; "" where no note says so."""
-    if not any(TOO_NARROW in note for note in notes):
+    if not has_mark(POSSIBLE_FRAMES, notes):
         return ""
     return "If the images are frames of a video, the intervals here are too narrow."
 
 
-def describe_lead_doubt(notes: Mapping[str, Sequence[str]], page_notes: Sequence[str]) -> str:
+def list_told_doubts(notes: Sequence[str]) -> list[Doubt]:
+    """List the doubts of a run that stand beside its AP and its height already."""
+    return [doubt for doubt in _TOLD if has_mark(doubt, notes)]
+
+
+def describe_lead_doubt(
+    notes: Mapping[str, Sequence[str]],
+    page_notes: Sequence[str],
+    told: Collection[Doubt] = (),
+) -> str:
     """Say why the lead may say little about the models, as `compare` does; "" without a doubt.
 
     Args:
         notes: of the best run and of its rival, by their labels.
         page_notes: of all results together.
+        told: doubts that need not be told again.
     """
-    clause = describe_pair_doubt(notes)
-    sentences = [f"{clause[0].upper()}{clause[1:]}."] if clause else []
-    if any(MIXED_BOXES in note for note in page_notes):
-        sentences.append("A part of the difference is the boxes (see the notes).")
-    if any(NO_COMPARISON in note for note in page_notes):
-        sentences.append("OKS sigmas differ, so the numbers cannot be compared (see the notes).")
-    return " ".join(sentences)
+    doubts = find_doubts(notes, page_notes)
+    return " ".join(_to_sentence(doubts[doubt]) for doubt in doubts if doubt not in told)
+
+
+def _to_sentence(clause: str) -> str:
+    return f"{clause[0].upper()}{clause[1:]}."
 
 
 def describe_doubts_of_others(notes: Mapping[str, Sequence[str]]) -> str:
@@ -65,6 +71,7 @@ def describe_doubts_of_others(notes: Mapping[str, Sequence[str]]) -> str:
     rest = {label: notes[label] for label in notes if label not in wrong}
     unmatched = [label for label in rest if any(NO_MATCH in note for note in rest[label])]
     without = [label for label in rest if lacks_images(rest[label])]
+    unranked = [label for label in rest if has_mark(WITHOUT_RANKING, rest[label])]
     sentences = []
     if wrong:
         sentences.append(f"The numbers of {_join(wrong)} say nothing about the models")
@@ -73,6 +80,8 @@ def describe_doubts_of_others(notes: Mapping[str, Sequence[str]]) -> str:
         sentences.append(f"{_join(unmatched)} {verb} no detection that fits anybody")
     if without:
         sentences.append(f"Many images have no results of {_join(without)}")
+    if unranked:
+        sentences.append(f"All scores of {_join(unranked)} are equal")
     return " ".join(f"{sentence} (see the notes)." for sentence in sentences)
 
 

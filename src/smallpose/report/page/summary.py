@@ -11,15 +11,16 @@ from smallpose.evaluation.analysis.comparison import MIN_TEST_CLUSTERS
 from smallpose.evaluation.analysis.half_detected import HalfDetected, describe_doubt
 from smallpose.evaluation.analysis.half_detected_fit import add_false_detections
 from smallpose.evaluation.comparability import describe_mixed_boxes
+from smallpose.evaluation.doubts import IN_DOUBT, POSSIBLE_FRAMES, Doubt, describe_height_doubt
 from smallpose.report import figures
 from smallpose.report.inputs.runs import Run
 from smallpose.report.inputs.scores import RunScore, SeedGroup
 from smallpose.report.page.doubts import (
-    IN_DOUBT,
     describe_ap_doubt,
     describe_doubts_of_others,
     describe_interval_doubt,
     describe_lead_doubt,
+    list_told_doubts,
 )
 from smallpose.report.page.summary_statistics import Lead, compute_leads, find_height_limit
 from smallpose.report.report_data import ReportData
@@ -118,7 +119,9 @@ def _find_limit(
     data: ReportData, test: Instances, index: int, score: RunScore | None
 ) -> HalfDetected:
     matches = data.results[index].matches
-    limit = find_height_limit(test, matches, doubt=describe_doubt(_list_notes(data, index)))
+    notes = _list_notes(data, index)
+    doubt, caution = describe_doubt(notes), describe_height_doubt(notes)
+    limit = find_height_limit(test, matches, doubt, caution)
     return limit if score is None else add_false_detections(limit, score.evaluation)
 
 
@@ -207,7 +210,7 @@ def _describe_best_run(
     """
     sentences = [
         scores_text,
-        describe_ap_doubt(best.notes),
+        describe_ap_doubt(best.label, best.notes),
         _describe_height(best),
         describe_interval_doubt(best.notes),
     ]
@@ -215,18 +218,24 @@ def _describe_best_run(
     rival = next((other for other in runs if other.lead is not None), None)
     if rival is not None and rival.lead is not None:
         sentences.append(_describe_lead(rival.lead, rival.label))
-        sentences.append(describe_doubt_of_pair(best, rival, notes))
+        told = list_told_doubts(best.notes)
+        sentences.append(describe_doubt_of_pair(best, rival, notes, told))
     others = {run.label: run.notes for run in runs if run is not best and run is not rival}
     sentences.append(describe_doubts_of_others(others))
     return " ".join(filter(None, sentences))
 
 
-def describe_doubt_of_pair(best: RunSummary, other: RunSummary, notes: Sequence[str] = ()) -> str:
+def describe_doubt_of_pair(
+    best: RunSummary,
+    other: RunSummary,
+    notes: Sequence[str] = (),
+    told: Sequence[Doubt] = (),
+) -> str:
     """Say why the lead of the best run over another may say little about the models."""
     pair = (best, other)
     settings = {one.label: one.run.evaluation.get("settings") or {} for one in pair}
     return describe_lead_doubt(
-        {one.label: one.notes for one in pair}, [*notes, *describe_mixed_boxes(settings)]
+        {one.label: one.notes for one in pair}, [*notes, *describe_mixed_boxes(settings)], told
     )
 
 
@@ -341,7 +350,10 @@ def _build_row(summary: RunSummary, best: RunSummary) -> tuple[Cell, ...]:
 
 def _describe_verdict(summary: RunSummary, best: RunSummary) -> str:
     verdict = _name_verdict(summary, best)
-    return f"{verdict} ({IN_DOUBT})" if describe_doubt_of_pair(best, summary) else verdict
+    # The best is the best of these images, whatever its interval.
+    told = [POSSIBLE_FRAMES] if summary is best else []
+    doubt = describe_doubt_of_pair(best, summary, told=told)
+    return f"{verdict} ({IN_DOUBT})" if doubt else verdict
 
 
 def _name_verdict(summary: RunSummary, best: RunSummary) -> str:

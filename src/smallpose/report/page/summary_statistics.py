@@ -38,11 +38,14 @@ COMPARED_PROTOCOLS = ("coco", "owned")
 SIGNIFICANCE = 0.05
 
 
-def find_height_limit(truth: Instances, matches: PersonMatches, doubt: str = "") -> HalfDetected:
+def find_height_limit(
+    truth: Instances, matches: PersonMatches, doubt: str = "", caution: str = ""
+) -> HalfDetected:
     """Find the height from which on half of the people are detected, as `evaluate` does.
 
     Args:
         doubt: why a note lets no height be named; "" where none does.
+        caution: what a note says against a height that is named.
     """
     people = np.flatnonzero(matches.is_scored)
     image = truth.image_rows[people]
@@ -53,7 +56,7 @@ def find_height_limit(truth: Instances, matches: PersonMatches, doubt: str = "")
         is_detected=matches.is_matched[people],
     )
     half = locate_half(detected, index_clusters(truth.images.groups)[image])
-    return replace(half, doubt=doubt, unit=name_unit(truth.images.groups))
+    return replace(half, doubt=doubt, caution=caution, unit=name_unit(truth.images.groups))
 
 
 @dataclass(frozen=True)
