@@ -160,6 +160,10 @@ def test_results_of_a_number_of_joints_that_tells_nothing_get_a_remark(tmp_path,
     path.write_text(json.dumps([results[0] | {"keypoints": keypoints[:45]}]))
     assert main(["check", str(path), "--truth", truth]) == 2
     assert "entry[0]: 45 keypoint values, coco17 needs 51; " in capsys.readouterr().err
+    path.write_text(json.dumps([results[0] | {"keypoints": keypoints[:34]}]))
+    assert main(["check", str(path), "--truth", truth]) == 2
+    error = capsys.readouterr().err
+    assert "34 keypoint values, two for each joint of coco17; give three: x, y and" in error
 
 
 def test_check_says_what_was_not_checked_and_what_goes_on(tmp_path, capsys):

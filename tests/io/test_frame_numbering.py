@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import smallpose
+from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17
 from smallpose.evaluation.analysis.half_detected import has_doubt
 
@@ -108,3 +109,22 @@ def test_label_files_are_told_too(tmp_path):
     truth = make_truth(range(NUM_FRAMES), folder="")
     predictions = smallpose.read_results(tmp_path / "labels", truth, unknown_images="drop")
     assert get_note(predictions).startswith("frames seem to be numbered from 0 in the labels")
+
+
+def test_frames_between_those_that_were_predicted_are_named(tmp_path):
+    """After `predict --every 12`, labels of frames 6, 18, … have no result."""
+    truth = make_truth(range(6, 126, 12))
+    with pytest.raises(InputError) as refusal:
+        read_numbered(tmp_path, truth, range(0, 120, 12))
+    assert "frames 6, 18, 30, … are labelled, and 0, 12, 24, … were predicted" in str(refusal.value)
+
+
+def test_photographs_of_other_names_are_not_taken_for_frames(tmp_path):
+    truth = make_truth([36, 49, 77, 730], folder="")
+    with pytest.raises(InputError) as refusal:
+        read_numbered(tmp_path, truth, [36, 49, 77, 730], "IMG_{:06d}.jpg")
+    assert "file_name 'IMG_000730.jpg' in place of '000730.jpg' in the labels" in str(refusal.value)
+    assert "ffmpeg" not in str(refusal.value)
+    (tmp_path / "frames.json").write_text("[]")  # beside results of videos
+    with pytest.raises(InputError, match="ffmpeg"):
+        read_numbered(tmp_path, truth, [36, 49, 77, 730], "IMG_{:06d}.jpg")

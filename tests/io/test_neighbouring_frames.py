@@ -13,6 +13,7 @@ from smallpose.io.neighbouring_frames import describe_better_neighbours
 
 LABELLED = range(3, 60, 6)
 NOTE = "fit the labels better than those of the same number"
+QUESTION = "fit the labels a little better than those of the same number"
 
 
 def draw_poses(number, jitter, speed):
@@ -102,13 +103,52 @@ def test_results_that_lag_are_named_as_a_cause_where_they_can_be_one(tmp_path):
     assert "lags" not in early
 
 
-def count_notes(count, video, seed=1):
+def count_notes(count, video, seed=1, note=NOTE):
     rng = np.random.default_rng(seed)
     total = 0
     for _ in range(count):
         truth, read_for = simulate(rng, video)
-        total += describe_better_neighbours(truth, read_for(truth), read_for) is not None
+        total += note in (describe_better_neighbours(truth, read_for(truth), read_for) or "")
     return total
+
+
+def test_where_poses_tell_less_the_note_asks_and_keeps_numbers_and_heights():
+    shifted = Video(shift=-1, num_labelled=10, is_still=False)
+    assert count_notes(60, shifted, note=QUESTION) >= 5
+    assert count_notes(60, Video(), note=QUESTION) <= 1
+    rng = np.random.default_rng(1)
+    asked = ""
+    while QUESTION not in asked:
+        truth, read_for = simulate(rng, shifted)
+        asked = describe_better_neighbours(truth, read_for(truth), read_for) or ""
+    assert "do labels and results number frames alike (ffmpeg from 1, predict and" in asked
+    assert not has_doubt([asked])
+
+
+def write_frames(folder, is_video=True):
+    frames = [
+        {"file_name": f"drone/{number:06d}.jpg", "index": number}
+        | ({"time": 0.1} if is_video else {})
+        for number in range(60)
+    ]
+    (folder / "frames.json").write_text(json.dumps(frames))
+
+
+def test_where_poses_tell_nothing_a_note_says_from_which_number_frames_are_counted(tmp_path):
+    truth = make_truth(-1, jitter=3, speed=0)
+    assert not [note for note in read(tmp_path, truth, speed=0).notes if "from 0" in note]
+    write_frames(tmp_path)
+    note = read(tmp_path, truth, speed=0).notes[-1]
+    assert "labelled frames 3, 9, 15 and 7 more are taken as numbers from 0, as predict" in note
+    assert "ffmpeg counts from 1" in note
+    assert not has_doubt([note])
+    # The poses of people who move tell more than that.
+    notes = read(tmp_path, make_truth(-1)).notes
+    assert [note for note in notes if NOTE in note]
+    assert not [note for note in notes if "are taken as numbers" in note]
+    # The names of frames that were files are those of the labels.
+    write_frames(tmp_path, is_video=False)
+    assert not [n for n in read(tmp_path, truth, speed=0).notes if "are taken as numbers" in n]
 
 
 def test_labels_of_the_right_frames_are_not_doubted():

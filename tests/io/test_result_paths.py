@@ -204,3 +204,11 @@ def test_the_file_of_a_run_of_ultralytics_is_taken_where_it_has_what_the_labels_
     results.write_text(json.dumps([*records, records[0]]))  # of another run
     with pytest.raises(InputError, match="has results in 2 places"):
         find_result_path(Path("out"))
+
+
+def test_label_folders_further_below_are_named(folder):
+    """Ultralytics writes runs/pose/predict/labels, and runs was given."""
+    make_ultralytics("runs/pose/predict")
+    with pytest.raises(InputError, match="results in 1 place further below") as refusal:
+        find_result_path(Path("runs"))
+    assert str(refusal.value).endswith("pass one: runs/pose/predict/labels")

@@ -112,7 +112,10 @@ def _add_neighbour_note(
         predictions = check_first_frames(truth, predictions, list_predicted_images(path), read)
         if any(NO_RESULT in note for note in predictions.notes):
             return predictions
+    from smallpose.io.frame_counting import describe_counting
+
     note = describe_better_neighbours(truth, predictions, read)
+    note = note or describe_counting(truth.images, Path(path))
     return predictions if note is None else replace(predictions, notes=(*predictions.notes, note))
 
 

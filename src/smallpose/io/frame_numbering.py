@@ -5,8 +5,9 @@ left out, each frame would be scored with the results of the next one. Frames th
 rate (`-vf fps=1`) are numbered without gaps, as the first frames of the video are.
 """
 
+import itertools
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from pathlib import PurePosixPath
 from typing import NamedTuple
@@ -22,6 +23,7 @@ _MIN_COVERED = 0.97
 _MIN_SHARE_OF_NUMBERS = 0.5  # of labelled frames, whose numbers are those of other names
 _MIN_RATIO = 3  # of frames with results to labelled ones, which may have been saved at a rate
 _MIN_FIRST_FRAMES = 3  # labelled
+_MAX_NUMBERS = 3  # in a message
 _FIRST_FRAMES = "called as the first"  # in the note on frames that may be others
 
 
@@ -73,6 +75,37 @@ def find_frames_of_same_numbers(
         return None
     last = max(common)
     return SameNumber(of_labels[last], of_results[last])
+
+
+def are_evenly_numbered(names: Collection[str]) -> bool:
+    """Return whether most numbers follow the one before by one step, as those of frames do."""
+    numbers = sorted(_map_numbers(names))
+    steps = Counter(after - before for before, after in itertools.pairwise(numbers))
+    return 2 * max(steps.values(), default=0) > steps.total()
+
+
+def describe_other_frames(labels: Collection[str], results: Collection[str]) -> str:
+    """Say that other frames were predicted than labelled, where names differ in numbers alone.
+
+    Returns: what to do; "" where names differ in more.
+    """
+    sequences = [
+        {split and split[0] for split in map(_split_number, one)} for one in (labels, results)
+    ]
+    first = next(iter(sequences[0]), None)
+    if first is None or sequences[0] != sequences[1] or len(sequences[0]) != 1:
+        return ""
+    labelled, predicted = (_list_numbers(one) for one in (labels, results))
+    return (
+        f"frames {labelled} are labelled, and {predicted} were predicted: predict every frame (not "
+        "--every), or the labelled ones: smallpose predict METHOD --data LABELS.json --images DIR"
+    )
+
+
+def _list_numbers(names: Collection[str]) -> str:
+    numbers = sorted(_map_numbers(names))
+    listed = ", ".join(map(str, numbers[:_MAX_NUMBERS]))
+    return listed if len(numbers) <= _MAX_NUMBERS else f"{listed}, …"
 
 
 def _map_numbers(names: Collection[str]) -> dict[int, str]:

@@ -62,6 +62,14 @@ def require_skeleton(where: str, num_values: int, truth: Instances) -> Skeleton:
     Raises: InputError where there is none.
     """
     skeleton = match_skeleton(num_values, truth)
+    is_pairs = num_values % 3 and num_values in (2 * len(truth.skeleton), 2 * len(COCO17))
+    if skeleton is None and is_pairs:
+        raise InputError(
+            where,
+            f"{format_count(num_values, 'keypoint value')}, two for each joint of "
+            f"{truth.skeleton.name if num_values == 2 * len(truth.skeleton) else COCO17.name}",
+            "give three: x, y and the confidence of the joint (1 where it is not known)",
+        )
     if skeleton is None:
         raise InputError(
             where,

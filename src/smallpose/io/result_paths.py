@@ -190,7 +190,23 @@ def _refuse_several(folder: Path, candidates: list[Path]) -> None:
 def _refuse_folder(path: Path) -> Path:
     _refuse_odd_labels(path)
     remedy = "pass a file of results, a run, or the folder that another tool wrote"
+    below = _list_label_folders(path)
+    if below:
+        more = f" and {len(below) - _MAX_CANDIDATES:,} more" if len(below) > _MAX_CANDIDATES else ""
+        places = format_count(len(below), "place")
+        listed = ", ".join(map(str, below[:_MAX_CANDIDATES]))
+        raise InputError(
+            str(path), f"has results in {places} further below", f"pass one: {listed}{more}"
+        )
     raise InputError(str(path), f"is a folder without {RUN_RESULTS}", remedy)
+
+
+def _list_label_folders(folder: Path) -> list[Path]:
+    """List the label folders that Ultralytics wrote two and three levels below, sorted."""
+    from smallpose.io.result_folders import is_result_folder
+
+    below = [one for levels in ("*/*", "*/*/*") for one in folder.glob(f"{levels}/{LABELS}")]
+    return sorted(filter(is_result_folder, below))
 
 
 def begins_with_results(path: Path) -> bool:

@@ -107,6 +107,10 @@ def describe_left_out(
         return ()
     left_out = [name for name, count in num_left_out.items() if count]
     names = [str(name) for name in left_out]
+    # Imported here, because most results have no unknown images and should be read fast.
+    from smallpose.io.frame_groups import FRAMES_NAME
+
+    is_video = Path(path).with_name(FRAMES_NAME).is_file()
     by_id = "image_id " if all(isinstance(name, int) for name in left_out) else ""
     listed = by_id + ", ".join(names[:_MAX_NAMES])
     if not num_kept:
@@ -117,15 +121,13 @@ def describe_left_out(
             f"the truth ({listed}"
             + (", …)" if len(names) > _MAX_NAMES else ")")
             + describe_example(truth_images, names[0]),
-            _describe_way_out(truth_images, names),
+            _describe_way_out(truth_images, names, is_video),
         )
     if len(names) > _MAX_NAMES:
         listed += f" and {len(names) - _MAX_NAMES:,} more"
     results = format_count(num_results, "result")
     images = format_count(len(names), "image")
     verb = "is" if num_results == 1 else "are"
-    # Imported here, because most results have no unknown images and should be read fast.
-    from smallpose.io.frame_groups import FRAMES_NAME
     from smallpose.io.frame_numbering import describe_frame_numbers
 
     return (
@@ -134,13 +136,18 @@ def describe_left_out(
             truth_images,
             known_ids,
             [*num_left_out, *list_predicted_images(path)],
-            is_video=Path(path).with_name(FRAMES_NAME).is_file(),
+            is_video=is_video,
         ),
     )
 
 
-def _describe_way_out(truth_images: Images, names: list[str]) -> str:
-    """Say what to do where all results are of images that the labels do not have."""
+def _describe_way_out(truth_images: Images, names: list[str], is_video: bool) -> str:
+    """Say what to do where all results are of images that the labels do not have.
+
+    Args:
+        names: of the images of the results.
+        is_video: the results are known to be of a video.
+    """
     of_labels = {_get_last_part(name) for name in truth_images.file_names}
     if any(_get_last_part(name) in of_labels for name in names):
         return (
@@ -148,9 +155,20 @@ def _describe_way_out(truth_images: Images, names: list[str]) -> str:
             "predict with --data LABELS.json"
         )
     # Imported here, because most results have no unknown images and should be read fast.
-    from smallpose.io.frame_numbering import find_frames_of_same_numbers
+    from smallpose.io.frame_numbering import (
+        are_evenly_numbered,
+        describe_other_frames,
+        find_frames_of_same_numbers,
+    )
 
     frames = find_frames_of_same_numbers(truth_images.file_names, names)
+    is_video = is_video or are_evenly_numbered(truth_images.file_names)
+    if frames is not None and not is_video:
+        return (
+            f"where these are the same images, call them alike: file_name {frames.result!r} in "
+            f"place of {frames.label!r} in the labels; or predict the labelled images: smallpose "
+            "predict METHOD --data LABELS.json --images DIR"
+        )
     if frames is not None:
         return (
             f"if these are frames of one video, call them alike: file_name {frames.result!r} in "
@@ -158,6 +176,9 @@ def _describe_way_out(truth_images: Images, names: list[str]) -> str:
             "ffmpeg fps=1 numbers anew); or predict the labelled images: smallpose predict METHOD "
             "--data LABELS.json --images DIR"
         )
+    other = describe_other_frames(truth_images.file_names, names) if is_video else ""
+    if other:
+        return other
     return (
         "give the labels of these images, or results that name them by file_name as the labels do"
     )
