@@ -53,6 +53,22 @@ def test_measured_sigmas_are_a_plain_list_that_evaluate_uses(files, capsys):
     assert not any("sigma" in note for note in result["notes"])
 
 
+def test_intervals_of_images_that_are_named_as_frames_are_doubted(files, capsys):
+    words = ("sigmas", files / "a.json", files / "b.json", "--json", "-")
+    assert not any("frames" in note for note in run_json(capsys, *words)["notes"])
+    for name in "ab":
+        labels = json.loads((files / f"{name}.json").read_text())
+        for number, image in enumerate(labels["images"]):
+            image |= {"file_name": f"drone/{6 * number:06d}.jpg", "width": 640, "height": 480}
+        (files / f"{name}.json").write_text(json.dumps(labels))
+    report = run_json(capsys, *words)
+    assert report["notes"][-1] == (
+        "40 of 40 images are numbered as frames of videos are (drone): if they are, they are not "
+        "independent, and the intervals here are too narrow; give images of one video the same "
+        "'group'"
+    )
+
+
 def test_borrowed_sigmas_are_marked_in_the_table_in_the_file_and_in_what_they_score(files, capsys):
     out = files / "sigmas.json"
     assert main(["sigmas", str(files / "a.json"), "--out", str(out)]) == 0

@@ -142,11 +142,13 @@ def _check_arguments(args: argparse.Namespace) -> None:
 
 
 def _measure(args: argparse.Namespace) -> "Study":
+    from dataclasses import replace
+
     from smallpose.dataloading.images import ImageReader, open_set_images, use_one_opencv_thread
     from smallpose.evaluation.run_sigmas import set_known_sigmas
     from smallpose.io.coco_annotations import read_coco
     from smallpose.io.frame_groups import group_possible_frames
-    from smallpose.io.label_faults import describe_wrong_units
+    from smallpose.io.label_faults import NO_SIZES, describe_wrong_units
     from smallpose.resolution.frame import parse_frame
     from smallpose.resolution.models import ModelOptions, create_models
     from smallpose.resolution.people import choose_people
@@ -162,7 +164,9 @@ def _measure(args: argparse.Namespace) -> "Study":
     truth = set_known_sigmas(read_coco(args.truth, category=args.category), args.sigmas, runs)
     if not args.independent:
         truth = group_possible_frames(truth, "independent photographs: add --independent")
-    for note in [*truth.notes, *describe_wrong_units(truth)]:
+    faults = [f"{fault}; {NO_SIZES}" for fault in describe_wrong_units(truth)]
+    truth = replace(truth, notes=(*truth.notes, *faults))
+    for note in truth.notes:
         print_status(f"{args.truth}: {note}")
     is_built_set = args.images.name == "images" and (args.images.parent / "manifest.json").is_file()
     reader = open_set_images(args.images.parent) if is_built_set else ImageReader(args.images)

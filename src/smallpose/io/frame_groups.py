@@ -26,7 +26,8 @@ MAX_MEAN_STEP = 60  # of their numbers; ids of photographs are further apart
 _RESAMPLED = "intervals resample"
 TOO_NARROW = "the intervals here are too narrow"  # in the note on possible frames
 VIDEO_HINT = " (evaluate has --video)"  # which other commands have not
-_EVALUATE_REMEDY = f"give images of one video the same 'group'{VIDEO_HINT}"
+FRAMES_REMEDY = "give images of one video the same 'group'"
+_EVALUATE_REMEDY = f"{FRAMES_REMEDY}{VIDEO_HINT}"
 _NUMBERED = re.compile(r"(.*?)(\d{1,18})")
 _COCO_DIGITS = 12  # of COCO's own names of photographs, such as 000000000036.jpg
 

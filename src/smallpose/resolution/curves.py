@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from smallpose.core.counts import format_count
 from smallpose.core.interval import Interval
 from smallpose.core.table import Cell, Column, Table
+from smallpose.evaluation.doubts import has_doubt
 from smallpose.evaluation.scoring.bootstrap import MIN_CLUSTERS, compute_difference_interval
 from smallpose.io.frame_groups import select_group_notes
 from smallpose.resolution.frame import Frame, describe_missing_frame
@@ -213,11 +214,18 @@ class Study:
                 f"{format_count(self.num_clusters, 'image or video', 'images or videos')}, and at "
                 f"least {MIN_CLUSTERS} are needed for intervals that hold what they promise."
             )
-        return notes + [f"{note}." for note in select_group_notes(self.people.truth.notes)]
+        of_labels = self.people.truth.notes
+        shown = [note for note in of_labels if has_doubt([note])] + select_group_notes(of_labels)
+        return notes + [f"{note}." for note in shown]
 
     def list_sentences(self) -> list[str]:
         """Say for each curve where half of the AP is left, and where the stated AP is reached."""
         sentences = []
+        if has_doubt(self.people.truth.notes):
+            sentences.append(
+                "Labels seem not to be written as they must be (see the notes), so no height here "
+                "can be relied on."
+            )
         for model, by_sensor in self.curves.items():
             for sensor, curve in by_sensor.items():
                 last = curve.points[-1]

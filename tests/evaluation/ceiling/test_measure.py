@@ -113,6 +113,14 @@ def test_whole_labels_are_taken_to_be_rounded_themselves(people):
     assert np.array_equal(round_joints(people, np.random.default_rng(0)), whole[:, :, :2])
 
 
+def test_boxes_in_another_form_put_the_heights_in_doubt(people):
+    table = people.take(np.arange(50))
+    table.boxes_xywh[:, 2:] += table.boxes_xywh[:, :2]
+    notes = measure_ceiling(table, heights=(12,), methods=("simcc_r50",)).notes
+    assert notes[0].startswith("bbox seems to be x1, y1, x2, y2: 50 of 50 boxes fit")
+    assert notes[0].endswith("until that is settled, sizes and heights are wrong")
+
+
 def test_people_who_cannot_be_scored_are_left_out_and_counted(people):
     table = people.take(np.arange(50))
     table.keypoints[:5, :, 2] = 0

@@ -18,6 +18,7 @@ from smallpose.evaluation.annotators.spread import (
     MIN_PEOPLE,
     measure_sigmas,
 )
+from smallpose.io.frame_groups import FRAMES_REMEDY, describe_possible_frames
 
 
 def measure_annotators(
@@ -81,7 +82,10 @@ def measure_annotators(
             "level": LEVEL,
             "annotators": list(labels.annotators),
         },
-        notes=tuple(_collect_notes(labels.notes, joints, first.skeleton, num_clusters)),
+        notes=(
+            *_collect_notes(labels.notes, joints, first.skeleton, num_clusters),
+            *describe_possible_frames(first.images, FRAMES_REMEDY),
+        ),
     )
 
 

@@ -23,9 +23,7 @@ from smallpose.evaluation.budget.tolerance import (
 from smallpose.evaluation.console_table import WIDTH, format_table
 from smallpose.evaluation.evaluate import evaluate
 from smallpose.evaluation.sigma_file import describe_borrowed_sigmas
-from smallpose.io.frame_groups import TOO_NARROW, describe_possible_frames
-
-_FRAMES_REMEDY = "give images of one video the same 'group'"
+from smallpose.io.frame_groups import FRAMES_REMEDY, TOO_NARROW, describe_possible_frames
 
 
 @dataclass(frozen=True)
@@ -156,7 +154,7 @@ def _find_doubts(
     notes = evaluate(truth, predictions, protocols="owned", **options).notes
     return [
         *(note for note in notes if describe_doubt([note])),
-        *describe_possible_frames(truth.images, _FRAMES_REMEDY),
+        *describe_possible_frames(truth.images, FRAMES_REMEDY),
     ]
 
 

@@ -35,6 +35,7 @@ from smallpose.evaluation.config import ScoringConfig
 from smallpose.evaluation.evaluate import evaluate
 from smallpose.evaluation.matching.arrays import Floats, Mask
 from smallpose.evaluation.matching.keypoint_selection import choose_sigmas
+from smallpose.io.label_faults import NO_SIZES, describe_wrong_units
 
 DEFAULT_HEIGHTS = (12.0, 16.0, 24.0, 32.0, 48.0, 64.0, 96.0, 128.0)
 NUM_PLACED = 2000  # people at each height; fewer are placed several times
@@ -193,7 +194,7 @@ def _score(
 
 
 def _collect_notes(truth: Instances, people: Instances, sigmas: ArrayLike | None) -> list[str]:
-    notes = []
+    notes = [f"{fault}; {NO_SIZES}" for fault in describe_wrong_units(truth)]
     num_left_out = int(truth.is_counted.sum()) - len(people)
     if num_left_out > 0:
         notes.append(
