@@ -35,7 +35,7 @@ from smallpose.models.codecs.center_heatmap import STRIDE, find_peaks
 from smallpose.models.codecs.heatmap import flip_back_heatmaps
 from smallpose.models.codecs.nms import nearby_joints_nms
 from smallpose.models.codecs.spr import encode_spr, sample_scores
-from smallpose.models.heads.dekr import CHANNELS_PER_JOINT, DEKRHead, RescoreNet
+from smallpose.models.heads.dekr import CHANNELS_PER_JOINT, NUM_BLOCKS, DEKRHead, RescoreNet
 from smallpose.models.heads.feature_levels import stack_levels
 from smallpose.models.losses import heatmap_mse_loss
 
@@ -65,9 +65,9 @@ RECIPES: dict[str, Recipe] = {
         augment=FullImageAugmentation(rotate_deg=15, scale_range=(0.75, 1.25)),
     ),
 }
-# Windows that show a part of an image, in which people are larger; tested with an input that shows
-# the whole image at the same size. Muon and small batches: a short training lacks steps. One test
-# takes as long as an epoch, so that there is none before the end.
+# Windows that show a part of an image, most of them placed on people; tested with an input that
+# shows the whole image at the same size. Muon and small batches: a short training lacks steps. One
+# test takes as long as an epoch, so that there is none before the end.
 TINY_QUICK = FullImageRecipe(
     optimizer="muon",
     learning_rate=3e-3,
@@ -78,7 +78,9 @@ TINY_QUICK = FullImageRecipe(
     warm_up=20,
     validate_every=20,
     test_side=384,
-    augment=FullImageAugmentation(rotate_deg=10, scale_range=(0.3, 0.6), shift=0.35),
+    augment=FullImageAugmentation(
+        rotate_deg=10, scale_range=(0.4, 0.8), shift=0.35, person_windows=0.8
+    ),
 )
 TINY_CARD = MethodCard(
     title="DEKR (tiny)", paradigm="bottom-up", parts="HRNet-W8, one module a stage, 192 × 192"
@@ -105,6 +107,7 @@ class DEKR(FullImageMethod):
 
     Args:
         channels_per_joint: of each joint's offset branch.
+        num_blocks: adaptive convolutions of each offset branch.
         target_scale: factor of the sizes of targets; see `encode_spr`.
     Attributes:
         rescore: whether poses are rescored by their shape, where the skeleton has that net.
@@ -119,32 +122,25 @@ class DEKR(FullImageMethod):
     box_margin = KEYPOINT_BOX_MARGIN
     max_people = MAX_PEOPLE
     nms_distance = 0.05
-    keypoint_layers = (
-        "head.heatmap_conv_layers.2",
-        *(f"head.displacement_conv_layers.0.{part}" for part in ("conv", "bn")),
-        *(
-            f"head.displacement_conv_layers.{i}.{part}"
-            for i in (1, 2)
-            for part in ("transform_matrix_conv", "adapt_conv", "norm")
-        ),
-        "head.displacement_conv_layers.3",
-    )
 
     def __init__(
         self,
         skeleton: Skeleton,
         config: HRNetConfig = W32,
         channels_per_joint: int = CHANNELS_PER_JOINT,
+        num_blocks: int = NUM_BLOCKS,
         input_wh: tuple[int, int] = (512, 512),
         target_scale: float = 1.0,
     ) -> None:
         super().__init__(skeleton, input_wh)
         self.target_scale = target_scale
+        self.keypoint_layers = list_keypoint_layers(num_blocks)
         self.backbone = HRNet(config, every_level=True)
         self.head = DEKRHead(
             sum(config.widths),
             len(skeleton),
             channels_per_joint,
+            num_blocks,
             create_rescore_net(skeleton),
         )
 
@@ -240,6 +236,20 @@ def offset_loss(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     return (error * weight).sum() / (weight > 0).sum().clamp(min=1)
 
 
+def list_keypoint_layers(num_blocks: int) -> tuple[str, ...]:
+    """Return the layers with rows for each joint, of a head with a number of adaptive blocks."""
+    return (
+        "head.heatmap_conv_layers.2",
+        *(f"head.displacement_conv_layers.0.{part}" for part in ("conv", "bn")),
+        *(
+            f"head.displacement_conv_layers.{block}.{part}"
+            for block in range(1, num_blocks + 1)
+            for part in ("transform_matrix_conv", "adapt_conv", "norm")
+        ),
+        f"head.displacement_conv_layers.{num_blocks + 1}",
+    )
+
+
 def create_rescore_net(skeleton: Skeleton) -> RescoreNet | None:
     """Create the rescoring net for COCO's 17 keypoints and limbs; None for other skeletons."""
     if skeleton.joints != COCO17.joints:
@@ -257,8 +267,18 @@ def create_w32(skeleton: Skeleton) -> DEKR:
 
 
 def create_w8_tiny(skeleton: Skeleton) -> DEKR:
-    """Create DEKR with HRNet-W8, one module a stage, for 192 × 192, for CPUs and tests."""
-    method = DEKR(skeleton, W8_TINY, 4, (192, 192), target_scale=0.375)
+    """Create DEKR with HRNet-W8, one module a stage, for 192 × 192, for CPUs and tests.
+
+    Its branches have one adaptive convolution: two take two thirds of a training step.
+    """
+    method = DEKR(
+        skeleton,
+        W8_TINY,
+        channels_per_joint=4,
+        num_blocks=1,
+        input_wh=(192, 192),
+        target_scale=0.375,
+    )
     method.name = "dekr_hrnet_w8_tiny"
     method.card = TINY_CARD
     method.recipes = {"quick": TINY_QUICK} | {n: RECIPES[n] for n in ("paper", "mmpose")}

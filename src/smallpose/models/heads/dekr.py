@@ -15,6 +15,7 @@ from smallpose.models.conv_norm import ConvNorm
 
 CHANNELS_PER_JOINT = 15  # of each joint's offset branch
 HEATMAP_CHANNELS = 32
+NUM_BLOCKS = 2  # adaptive convolutions of each joint's offset branch
 
 
 def regular_grid_points(h: int, w: int, device: torch.device | None = None) -> Tensor:
@@ -146,6 +147,7 @@ class DEKRHead(nn.Module):
         in_channels: of the stacked features.
         joints: k.
         channels_per_joint: channels of each offset branch.
+        num_blocks: adaptive convolutions of each offset branch.
         rescore_net: scores poses by their shape; None for a skeleton it was not made for.
     """
 
@@ -154,6 +156,7 @@ class DEKRHead(nn.Module):
         in_channels: int,
         joints: int,
         channels_per_joint: int,
+        num_blocks: int,
         rescore_net: RescoreNet | None,
     ) -> None:
         super().__init__()
@@ -165,12 +168,11 @@ class DEKRHead(nn.Module):
         )
         self.displacement_conv_layers = nn.Sequential(
             ConvNorm(in_channels, channels, act="relu"),
-            AdaptiveActivationBlock(joints, channels_per_joint),
-            AdaptiveActivationBlock(joints, channels_per_joint),
+            *(AdaptiveActivationBlock(joints, channels_per_joint) for _ in range(num_blocks)),
             nn.Conv2d(channels, 2 * joints, 1, groups=joints),
         )
         self.rescore_net = rescore_net
-        for layer in (self.heatmap_conv_layers[2], self.displacement_conv_layers[3]):
+        for layer in (self.heatmap_conv_layers[2], self.displacement_conv_layers[-1]):
             assert isinstance(layer, nn.Conv2d) and layer.bias is not None
             nn.init.normal_(layer.weight, std=0.001)
             nn.init.zeros_(layer.bias)
