@@ -22,6 +22,7 @@ from smallpose.core.interval import Interval
 from smallpose.core.predictions import Predictions
 from smallpose.core.student_t import compute_two_sided_p
 from smallpose.evaluation.analysis.common_joints import choose_common_joints
+from smallpose.evaluation.analysis.cut_scores import describe_cut_scores
 from smallpose.evaluation.analysis.half_detected import SEE_RESOLUTION, HalfDetected
 from smallpose.evaluation.analysis.half_detected_fit import find_half_detected_height
 from smallpose.evaluation.areas import refuse_missing_boxes
@@ -225,6 +226,7 @@ def compare(
                 )
     notes += describe_differences(environments or {})
     notes += describe_mixed_boxes({name: result.settings for name, result in results.items()})
+    notes += describe_cut_scores({name: one.match_counts.scores for name, one in results.items()})
     notes += _merge_notes(results)
     unit = name_unit(counts.groups)
     notes += describe_scarce_classes("interval", class_clusters, MIN_CLUSTERS, unit)
