@@ -325,12 +325,18 @@ def describe_no_match(
     if any(UNSETTLED in note for note in notes):
         return []
     # Imported here, because most results match somebody and evaluations should start fast.
-    from smallpose.evaluation.analysis.no_match import describe_checks, describe_likely_causes
+    from smallpose.evaluation.analysis.no_match import (
+        describe_checks,
+        describe_likely_causes,
+        describe_whole_images,
+    )
 
     if num_matched:
         checks = describe_checks(groups, truth.boxes_xywh, boxes, num_matched, num_people)
         return [FEW_MATCHES + checks]
-    causes = describe_likely_causes(groups, truth.boxes_xywh, boxes)
+    image_ids = counts.image_ids[groups.detection_image]
+    whole = describe_whole_images(truth.images, image_ids, boxes[groups.detections])
+    causes = describe_likely_causes(groups, truth.boxes_xywh, boxes, whole)
     return [f"{NO_MATCH}, {causes}; {NO_RESULT}"]
 
 

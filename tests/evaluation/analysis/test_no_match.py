@@ -133,3 +133,22 @@ def test_detections_beside_the_people_are_to_be_checked_for_their_images_first()
     (note,) = (n for n in evaluate(truth, found).notes if n.startswith(FEW_MATCHES))
     places = [note.index(word) for word in ("image_id", "that boxes", "of the joints", "scale")]
     assert places == sorted(places)
+
+
+def test_images_that_were_taken_as_one_person_are_named_as_the_cause():
+    """`predict` without boxes gives each image as the box of one person."""
+    size = [640] * 10, [480] * 10
+    images = make_images(range(5, 15), [f"{i}.jpg" for i in range(10)], *size)
+    points = np.random.default_rng(0).uniform(0, 60, (10, 17, 3))
+    points[:, :, 2] = 2
+    boxes = np.tile([0.0, 0, 60, 60], (10, 1))
+    truth = make_instances(COCO17, images, range(10), boxes, points)
+    far = np.random.default_rng(1).uniform(0, 480, (10, 17, 3))
+    for height, is_whole in ((480.0, True), (300.0, False)):
+        whole = np.tile([0.0, 0, 640, height], (10, 1))
+        predictions = make_predictions(COCO17, images.ids, far, np.ones(10), whole)
+        notes = " ".join(evaluate(truth, predictions).notes)
+        assert "every AP is 0" in notes
+        assert ("so each image was taken as one person: predict with --boxes-from" in notes) == (
+            is_whole
+        )

@@ -36,8 +36,9 @@ def describe_cut_scores(scores: Mapping[str, Floats]) -> list[str]:
         if is_few or below[other] == total:  # all: scores of another scale
             continue
         detections = format_count(total, "detection")
+        shown = math.floor(1000 * lowest) / 1000
         notes.append(
-            f"{name} has no score below {math.floor(1000 * lowest) / 1000:g}, and {other} has {below[other]:,} of "
+            f"{name} has no score below {shown:g}, and {other} has {below[other]:,} of "
             f"{detections} there: if {name} was written with a limit on scores, its AP is lower "
             "for that; write it without one (Ultralytics: conf=0.01)"
         )

@@ -3,18 +3,21 @@
 import numpy as np
 
 from smallpose.core.counts import format_count
-from smallpose.evaluation.matching.arrays import Floats, ImageGroups
+from smallpose.core.images import Images
+from smallpose.evaluation.matching.arrays import Floats, ImageGroups, Ints
 
 _MIN_CENTRED = 0.5  # of the detections, from which on their images and px are right
+_MIN_COVERED = 0.95  # of the width and the height of an image that a box covers
 _LOOK = "'smallpose evaluate … --worst DIR --images DIR' draws them over the labels"
 
 
 def describe_likely_causes(
-    groups: ImageGroups, people_xywh: Floats, detections_xywh: Floats
+    groups: ImageGroups, people_xywh: Floats, detections_xywh: Floats, whole_images: str = ""
 ) -> str:
     """Name the likely causes, by how many detections are at the place of a person.
 
     Args:
+        whole_images: what `describe_whole_images` says.
         people_xywh: (n,) px, boxes of the people.
         detections_xywh: (d,) px, one per detection.
     """
@@ -28,11 +31,31 @@ def describe_likely_causes(
             '(name them: {"keypoint_names": […], "predictions": […]}), or in px of a crop; '
             f"{_LOOK}"
         )
+    if whole_images:
+        return f"and {whole_images}"
     return (
         f"and {num_centred:,} of {subject} are centred in the box of a person: "
         "coordinates may be no px of the labelled images (shares of them, px of resized ones, y "
         "before x), image_id may number other images, or joints be in another order than those "
         f"of the labels; {_LOOK}"
+    )
+
+
+def describe_whole_images(images: Images, image_ids: Ints, detections_xywh: Floats) -> str:
+    """Say that each image was taken as one person; "" where boxes do not cover the images.
+
+    Args:
+        image_ids: (d,) of the detections.
+        detections_xywh: (d, 4) px, their boxes.
+    """
+    rows = [images.row_of[one] for one in image_ids.tolist()]
+    sides = np.column_stack([images.width[rows], images.height[rows]])
+    is_whole = ((detections_xywh[:, 2:] >= _MIN_COVERED * sides) & (sides > 0)).all(axis=1)
+    if not len(rows) or not is_whole.all():
+        return ""
+    return (
+        "every detection has the box of its whole image, so each image was taken as one person: "
+        "predict with --boxes-from MODEL, or --boxes FILE"
     )
 
 
