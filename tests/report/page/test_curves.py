@@ -13,6 +13,7 @@ from smallpose.evaluation.analysis.density_axes import (
     measure_densities,
 )
 from smallpose.evaluation.analysis.half_detected_fit import find_half_detected_height
+from smallpose.evaluation.doubts import describe_height_doubt
 from smallpose.evaluation.evaluate import evaluate
 from smallpose.report.inputs.selections import list_selections, read_leaking_images
 from smallpose.report.page.curve_context import build_curve_table, describe_partial_boxes
@@ -87,7 +88,8 @@ def test_curves_have_every_selection_with_its_own_limit(data, doubtful):
     truth, leaking = doubtful
     selections = list_selections(truth, leaking)
     results = [selections[0].match(data.results[1])]
-    limits = [find_height_limit(truth, results[0].matches)]
+    caution = describe_height_doubt(evaluate(truth, results[0].predictions).notes)
+    limits = [find_height_limit(truth, results[0].matches, caution=caution)]
     curves = compute_curves(selections, results, ["#000000"], limits).data
     (run,) = curves["runs"]
     keys = [selection.key for selection in selections]
