@@ -11,8 +11,7 @@ from smallpose.evaluation.comparability import LABEL_BOXES, MIXED_BOXES
 from smallpose.evaluation.notes import NO_MATCH, UNLABELLED
 from smallpose.io.equal_scores import EQUAL_SCORES
 from smallpose.io.frame_groups import TOO_NARROW
-from smallpose.io.label_faults import UNSETTLED
-from smallpose.io.peer_files import UNCOUNTED
+from smallpose.io.label_faults import UNCOUNTED, UNSETTLED
 from smallpose.io.predicted_images import NO_HEIGHT
 
 DIFFERENT_SIGMAS = "so their numbers cannot be compared"  # in the note of a report

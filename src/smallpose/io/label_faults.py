@@ -19,6 +19,7 @@ MAX_POOR_OVERLAP = 0.5  # mean of boxes and the extents of their keypoints; abov
 # How notes end where numbers are wrong, by which the sentence on heights knows them.
 UNSETTLED = "until that is settled"
 NO_RESULT = f"{UNSETTLED}, AP and heights say nothing about the model"
+UNCOUNTED = "so false positives on them are not counted"  # in the note on regions in their place
 NO_SIZES = f"{UNSETTLED}, sizes and heights are wrong"
 
 

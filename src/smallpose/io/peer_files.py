@@ -10,11 +10,11 @@ from smallpose.core.boxes import box_iou
 from smallpose.core.counts import format_count, format_share
 from smallpose.core.instances import Instances
 from smallpose.io.finding import Finding
+from smallpose.io.label_faults import UNCOUNTED
 
 Rows = NDArray[np.intp]
 _MIN_OVERLAP = 0.4  # IoU of a person's box with a region; sleap-io makes the box that of the joints
 # The share of the people from which on such regions are no chance: in COCO a crowd is beside them.
-UNCOUNTED = "so false positives on them are not counted"  # in the note on regions
 _MIN_SHARE = 0.5
 
 
