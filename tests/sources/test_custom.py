@@ -143,6 +143,26 @@ def test_a_wrong_option_value_is_named(sources, maps, said):
         parse_custom_sources(sources, maps)
 
 
+def test_a_map_or_categories_that_nothing_reads_are_refused(tmp_path):
+    """They were passed over: the joints were left out of the set that was built."""
+    (tmp_path / "x.py").write_text("def read_x(folder): ...")
+    function, folder = f"{tmp_path / 'x.py'}:read_x", "shop=y"
+    for sources, maps in (
+        ([function], ["m.json"]),
+        ([function, folder], ["x=m.json"]),
+        ([], ["m"]),
+    ):
+        with pytest.raises(InputError, match=r"--map.*: is for folders of labelling tools"):
+            parse_custom_sources(sources, maps)
+    with pytest.raises(InputError, match="--category: is for folders"):
+        parse_custom_sources([function], category=["person"])
+    (tmp_path / "m.json").write_text("{}")
+    assert set(parse_custom_sources([function, folder], [str(tmp_path / "m.json")])) == {
+        "x",
+        "shop",
+    }
+
+
 @pytest.mark.parametrize(
     ("code", "said"),
     [

@@ -8,7 +8,7 @@ as `own<K>`.
 import importlib.util
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from smallpose.system.link_roots import list_link_roots
 Reader = Callable[[Path], Source]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_CODE = re.compile(r"(?P<file>.+\.py):(?P<function>\w+)")
 
 
 def parse_custom_sources(
@@ -65,13 +66,28 @@ def parse_custom_sources(
         raise InputError(
             f"--map {min(unknown)}=…", "no such source", "use a name given with --source"
         )
+    _check_uses(sources, set(map_of), category)
     return out
+
+
+def _check_uses(sources: Sequence[str], mapped: Set[str], category: Sequence[str]) -> None:
+    """Raise InputError for a map or categories that no folder of a labelling tool takes."""
+    folders = {text.partition("=")[0] for text in sources if not _CODE.fullmatch(text)}
+    remedy = "have the function return our joint names (docs/custom-source.md)"
+    unused = [name for name in sorted(mapped) if (name not in folders if name else not folders)]
+    if unused:
+        where = f"--map {unused[0]}=…" if unused[0] else "--map"
+        what = "is for folders of labelling tools (--source NAME=DIR), and a function names joints"
+        raise InputError(where, f"{what} itself", remedy if sources else "leave it out")
+    if category and not folders:
+        what = "is for folders of labelling tools (--source NAME=DIR)"
+        raise InputError("--category", what, "leave it out")
 
 
 def _parse_source(
     text: str, map_of: Mapping[str, Path], category: Sequence[str]
 ) -> tuple[str, Path, Reader]:
-    code = re.fullmatch(r"(?P<file>.+\.py):(?P<function>\w+)", text)
+    code = _CODE.fullmatch(text)
     if code:
         path = Path(code["file"])
         function = _load_function(path, code["function"], text)
