@@ -54,7 +54,7 @@ def test_a_label_file_is_named_by_check(tmp_path, capsys):
 def test_a_video_is_no_table_though_it_has_commas(head, kind, tmp_path, capsys):
     (tmp_path / "clip.bin").write_bytes(head)
     assert main(["evaluate", str(tmp_path / "clip.bin"), str(tmp_path / "clip.bin")]) == 2
-    assert f"not JSON but {kind}; give the file of its labels" in capsys.readouterr().err
+    assert f"not JSON but {kind}; give the file of its labels or results" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ['{"images": [}', "[1, 2", "1 2 3", "nothing", '{"a": 1,,}'])

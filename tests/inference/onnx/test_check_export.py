@@ -151,6 +151,7 @@ def test_the_command_checks_and_writes_what_it_measured(built_set, tmp_path, cap
     assert main([*words, *options]) == 0
     printed = capsys.readouterr().out
     assert "equal: the file gives the poses of the original" in printed
+    assert "n/a: an interval needs 10 images or videos with people" in printed  # there are 8
     record = json.loads((out / "check.json").read_text())
     assert record["problems"] == [] and record["num_people"] == [16, 16]
     assert len(record["worst"]) == 5

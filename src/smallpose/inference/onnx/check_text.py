@@ -2,7 +2,7 @@
 
 from smallpose.core.counts import choose_verb, format_count
 from smallpose.core.table import build_text_table
-from smallpose.evaluation.analysis.comparison import Difference
+from smallpose.evaluation.analysis.comparison import MIN_TEST_CLUSTERS, Difference
 from smallpose.evaluation.console_table import format_number
 from smallpose.inference.onnx.check_export import EXPORTED, ORIGINAL, ExportCheck
 
@@ -20,10 +20,14 @@ def format_check(check: ExportCheck) -> str:
         f"{check.p99_px:.3f}, all by at most {check.max_px:.3f} px of the network's input; median "
         f"shift ({x:+.3f}, {y:+.3f})",
     ]
-    rows = [_format_difference(d) for d in check.comparison.differences if d.name in _METRICS]
+    differences = [d for d in check.comparison.differences if d.name in _METRICS]
+    rows = [_format_difference(d) for d in differences]
     ap = build_text_table(["", ORIGINAL, EXPORTED, "difference", "95 %"], rows)
+    notes = []
+    if any(d.interval is None and d.difference is not None for d in differences):
+        notes = [f"n/a: an interval needs {MIN_TEST_CLUSTERS} images or videos with people"]
     if not check.problems:
-        return "\n".join([*lines, "", ap.to_text()])
+        return "\n".join([*lines, "", ap.to_text(), *notes])
     worst = build_text_table(
         ["least alike", "height px", "joint", "moved px", "OKS"],
         [
@@ -37,7 +41,7 @@ def format_check(check: ExportCheck) -> str:
             for one in check.worst
         ],
     )
-    return "\n".join([*lines, "", ap.to_text(), "", worst.to_text()])
+    return "\n".join([*lines, "", ap.to_text(), *notes, "", worst.to_text()])
 
 
 def format_verdict(check: ExportCheck) -> str:
