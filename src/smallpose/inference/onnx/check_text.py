@@ -2,8 +2,9 @@
 
 from smallpose.core.counts import choose_verb, format_count
 from smallpose.core.table import build_text_table
-from smallpose.evaluation.analysis.comparison import MIN_TEST_CLUSTERS, Difference
+from smallpose.evaluation.analysis.comparison import Difference
 from smallpose.evaluation.console_table import format_number
+from smallpose.evaluation.scoring.bootstrap import MIN_CLUSTERS
 from smallpose.inference.onnx.check_export import EXPORTED, ORIGINAL, ExportCheck
 
 _METRICS = ("AP", "AP_S")
@@ -25,7 +26,7 @@ def format_check(check: ExportCheck) -> str:
     ap = build_text_table(["", ORIGINAL, EXPORTED, "difference", "95 %"], rows)
     notes = []
     if any(d.interval is None and d.difference is not None for d in differences):
-        notes = [f"n/a: an interval needs {MIN_TEST_CLUSTERS} images or videos with people"]
+        notes = [f"n/a: an interval needs {MIN_CLUSTERS} images or videos with people"]
     if not check.problems:
         return "\n".join([*lines, "", ap.to_text(), *notes])
     worst = build_text_table(
