@@ -1,6 +1,7 @@
 """Frames of one video are no independent images: they are grouped, or a note says so."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -141,6 +142,44 @@ def test_resolution_takes_such_images_for_frames_unless_they_are_independent():
     )
     photos = make_truth(COCO_PHOTOS)
     assert group_possible_frames(photos, "") is photos
+
+
+def make_walk(order, step_px):
+    """Three people who walk `step_px` a frame; image n of the file is frame order[n]."""
+    truth = make_truth([f"frame_{n:04d}.jpg" for n in range(len(order))])
+    rows = np.flatnonzero(np.arange(len(truth)) % 4 < 3)
+    boxes = truth.boxes_xywh[rows].copy()
+    frames = np.asarray(order)[truth.image_rows[rows]]
+    boxes[:, 0] = 150 * (rows % 4) + step_px * frames
+    boxes[:, 2:] = 60, 100
+    points = np.full((len(rows), 17, 3), 2.0)
+    points[:, :, :2] = boxes[:, None, :2] + boxes[:, None, 2:] / 2
+    return smallpose.make_instances(COCO17, truth.images, truth.image_rows[rows], boxes, points)
+
+
+@pytest.mark.parametrize("step_px", [0, 5, 20])
+def test_frames_in_no_folder_are_told_from_photographs_by_their_people(step_px):
+    """Numbers 1, 2, 3, … in no folder are also those of photographs; only labels tell."""
+    frames = make_walk(range(20), step_px)
+    (note,) = describe_possible_frames(frames.images, truth=frames)
+    assert "20 of 20 images are numbered as frames of videos are (frame_0000.jpg)" in note
+    assert len(set(group_possible_frames(frames, "").images.groups)) == 1
+    assert not describe_possible_frames(frames.images)
+    photos = make_truth([f"frame_{n:04d}.jpg" for n in range(20)])
+    moved = replace(photos, boxes_xywh=photos.boxes_xywh + random_places(len(photos)))
+    assert not describe_possible_frames(moved.images, truth=moved)
+
+
+def random_places(n):
+    places = np.random.default_rng(5).uniform(0, 800, (n, 2))
+    return np.hstack([places, np.zeros((n, 2))])
+
+
+def test_people_who_move_in_a_random_order_are_not_of_one_video():
+    rng = np.random.default_rng(3)
+    shuffled = [make_walk(rng.permutation(20), 20) for _ in range(40)]
+    noted = [bool(describe_possible_frames(one.images, truth=one)) for one in shuffled]
+    assert sum(noted) <= 3  # 1 % of them by chance
 
 
 @pytest.mark.parametrize(

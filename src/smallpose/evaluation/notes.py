@@ -75,7 +75,7 @@ def collect_notes(
     notes += describe_large_sigmas(scored.skeleton, scored.poses.sigmas)
     notes += _describe_odd_people(scored)
     notes += _describe_areas(scored, config) + _describe_density(scored)
-    notes += describe_possible_frames(scored.truth.images)
+    notes += describe_possible_frames(scored.truth.images, truth=scored.truth)
     return notes + _describe_detection_boxes(detection_boxes)
 
 

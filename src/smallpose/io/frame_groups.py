@@ -96,20 +96,23 @@ def group_possible_frames(truth: Instances, remedy: str) -> Instances:
     Args:
         remedy: what to do where they are none, for the note.
     """
-    videos = find_possible_videos(truth.images)
+    videos = find_possible_videos(truth.images, truth)
     if not any(videos):
         return truth
     first = next(name for name, video in zip(truth.images.file_names, videos, strict=True) if video)
     return group_frames(truth, videos, f"they are numbered as frames are ({first}, …; {remedy})")
 
 
-def describe_possible_frames(images: Images, remedy: str = _EVALUATE_REMEDY) -> list[str]:
+def describe_possible_frames(
+    images: Images, remedy: str = _EVALUATE_REMEDY, truth: Instances | None = None
+) -> list[str]:
     """Say where images without a group are numbered as closely as frames of a video.
 
     Args:
         remedy: what to do about it.
+        truth: as for `find_possible_videos`.
     """
-    videos = find_possible_videos(images)
+    videos = find_possible_videos(images, truth)
     counts = Counter(filter(None, videos))
     if not counts:
         return []
@@ -123,11 +126,14 @@ def describe_possible_frames(images: Images, remedy: str = _EVALUATE_REMEDY) -> 
     ]
 
 
-def find_possible_videos(images: Images) -> list[str]:
+def find_possible_videos(images: Images, truth: Instances | None = None) -> list[str]:
     """Name the video of each image by its folder and the beginning of its name; "" for none.
 
     There are none where images have groups, where they are not most of the images, and in sets of
     more than `MAX_IMAGES`, which are taken to have groups where they are due.
+
+    Args:
+        truth: people of the images, by whom frames are told that lie in no folder.
     """
     none = [""] * len(images)
     if any(images.groups) or len(images) > MAX_IMAGES:
@@ -135,7 +141,9 @@ def find_possible_videos(images: Images) -> list[str]:
     rows = {
         name: members
         for name, members in _group_numbered(images).items()
-        if len(members) >= MIN_FRAMES and _are_alike(images, members)
+        if len(members) >= MIN_FRAMES
+        and _are_alike(images, members)
+        and (_may_be_frames(images, name, members) or _look_so(images, members, truth))
     }
     if 2 * sum(map(len, rows.values())) <= len(images):
         return none
@@ -146,14 +154,23 @@ def find_possible_videos(images: Images) -> list[str]:
 
 
 def _group_numbered(images: Images) -> dict[str, list[int]]:
-    """Return the rows of images whose names differ in a number that may be a frame's."""
+    """Return the rows of images whose names differ in a number."""
     groups: dict[str, list[int]] = defaultdict(list)
     for row, name in enumerate(images.file_names):
         path = PurePosixPath(name.replace("\\", "/"))
         match = _NUMBERED.fullmatch(path.stem)
         if match:
             groups[f"{path.parent}/{match[1]}" if path.parent.name else f"./{match[1]}"].append(row)
-    return {name: rows for name, rows in groups.items() if _may_be_frames(images, name, rows)}
+    return dict(groups)
+
+
+def _look_so(images: Images, rows: Sequence[int], truth: Instances | None) -> bool:
+    """Return whether the people of numbered images are where those of frames would be."""
+    if truth is None:
+        return False
+    from smallpose.io.continuous_frames import are_continuous  # rarely needed
+
+    return are_continuous(truth, sorted(rows, key=lambda row: _read_number(images.file_names[row])))
 
 
 def _may_be_frames(images: Images, prefix: str, rows: Sequence[int]) -> bool:

@@ -84,7 +84,7 @@ def measure_annotators(
         },
         notes=(
             *_collect_notes(labels.notes, joints, first.skeleton, num_clusters),
-            *describe_possible_frames(first.images, FRAMES_REMEDY),
+            *describe_possible_frames(first.images, FRAMES_REMEDY, first),
         ),
     )
 

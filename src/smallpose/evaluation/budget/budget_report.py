@@ -154,7 +154,7 @@ def _find_doubts(
     notes = evaluate(truth, predictions, protocols="owned", **options).notes
     return [
         *(note for note in notes if describe_doubt([note])),
-        *describe_possible_frames(truth.images, FRAMES_REMEDY),
+        *describe_possible_frames(truth.images, FRAMES_REMEDY, truth),
     ]
 
 
