@@ -96,6 +96,24 @@ def test_a_part_without_people_is_refused(labels, capsys):
     assert not (labels.parent / "own").exists()
 
 
+def test_frames_of_a_video_known_by_their_names_count_as_one(labels, capsys):
+    """The advice counted their images: more frames of one video help no comparison."""
+    content = json.loads(labels.read_text())
+    photo = labels.parent / "photos" / "b" / "photo 1.png"
+    one = next(record for record in content["annotations"] if record["image_id"] == 101)
+    names = [f"frame_{index:04d}.png" for index in range(40)]
+    for name in names:
+        (labels.parent / "photos" / name).symlink_to(photo)
+    size = {"width": 60, "height": 40}
+    content["images"] = [{"id": i, "file_name": name} | size for i, name in enumerate(names, 1)]
+    content["annotations"] = [one | {"id": i, "image_id": i} for i in range(1, 41)]
+    labels.write_text(json.dumps(content))
+    assert split(labels) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "the test part has people in 1 group or video: smallpose compare needs 15" in printed
+    assert printed.endswith("label more groups or videos with people")
+
+
 def test_a_test_part_too_small_to_compare_is_told_with_the_share_that_suffices(labels, capsys):
     content = json.loads(labels.read_text())
     photo = labels.parent / "photos" / "b" / "photo 1.png"

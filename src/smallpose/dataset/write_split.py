@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Images, Instances
 from smallpose.dataset.image_folder import open_image_folder
-from smallpose.dataset.label_split import LabelSplit, SplitRules, split_images
+from smallpose.dataset.label_split import LabelSplit, SplitRules, find_videos, split_images
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.frame_groups import group_listed_frames
 from smallpose.io.label_faults import describe_wrong_units
@@ -33,7 +33,7 @@ class WrittenSplit:
     Args:
         split: the images of each part.
         num_people: to train on, and for tests; those with labelled keypoints.
-        people: of all images.
+        people: of all images, which have the videos that were kept together as groups.
     """
 
     split: LabelSplit
@@ -87,7 +87,18 @@ def write_split(
     _write_set(out, parts, kept, copies)
     if not copies:
         remember_sources(sorted({os.path.realpath(path.parent) for _, path in kept}))
-    return WrittenSplit(split, num_people, people)
+    return WrittenSplit(split, num_people, _name_videos(people, rules))
+
+
+def _name_videos(people: Instances, rules: SplitRules) -> Instances:
+    """Give images the videos that the split took them to be of."""
+    if rules.unit == "image" or any(people.images.groups):
+        return people
+    videos = [""] * len(people.images)
+    for name, rows in find_videos(people.images)[0].items():
+        for row in rows:
+            videos[row] = name
+    return replace(people, images=replace(people.images, groups=tuple(videos)))
 
 
 def _find_files(images: Images, folder: Path, labels: Path) -> list[tuple[str, Path]]:
