@@ -63,7 +63,7 @@ study: install
 	  $(if $(MODELS),--models $(MODELS)) $(if $(WORK),--work $(WORK))
 
 # Weights of rtmo_tiny, trained on synthetic people: `smallpose predict rtmo_tiny photos` finds them
-# in the cache afterwards. About 20 CPU minutes; run it again to continue.
+# in the cache afterwards. About 30 CPU minutes; run it again to continue.
 weights: install
 	env -u OMP_NUM_THREADS $(V)/smallpose weights train rtmo_tiny
 

@@ -31,7 +31,7 @@ CALLS = {
     "predict dekr_hrnet_w8_tiny photos --out f.json": "dekr_hrnet_w8_tiny: has no weights of its "
     "own; add --weights with a run's folder ('smallpose demo' makes one",
     "predict rtmo_tiny photos --out f.json": "rtmo_tiny: has no weights of its own; 'smallpose "
-    "weights train rtmo_tiny' trains it on synthetic people in about 20 CPU minutes, without a ",
+    "weights train rtmo_tiny' trains it on synthetic people in about 30 CPU minutes, without a ",
     "predict rtmo_tiny photos --weights mmpose --out f.json": "--weights mmpose: there are no "
     "published weights of rtmo_tiny; 'smallpose weights train rtmo_tiny' trains it",
     "predict hrnet_w32 photos --weights gone.pth --out f.json": "gone.pth: no such file; check --w",

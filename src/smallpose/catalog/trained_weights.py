@@ -9,7 +9,7 @@ from smallpose.system.cache import get_cache_folder
 from smallpose.system.progress import print_status
 
 TRAINED = ("rtmo_tiny",)
-TRAINING_TIME = "about 20 CPU minutes"
+TRAINING_TIME = "about 30 CPU minutes"
 _MODEL = "model.safetensors"
 
 
