@@ -19,7 +19,9 @@ def files(tmp_path):
     wh = np.tile([60.0, 120.0], (40, 1))
     xy = rng.random((40, 17, 2)) * wh[:, None]
     keypoints = np.concatenate([xy, np.full((40, 17, 1), 2.0)], axis=2)
-    boxes = np.concatenate([np.zeros((40, 2)), wh], axis=1)
+    places = np.random.default_rng(1).uniform(0, 400, (40, 2))  # of independent photographs
+    keypoints[:, :, :2] += places[:, None]
+    boxes = np.concatenate([places, wh], axis=1)
     people = smallpose.make_instances(COCO17, images, range(40), boxes, keypoints)
     for name in "ab":
         labels = keypoints.copy()

@@ -248,7 +248,7 @@ def test_tables_and_results_are_one_line_in_a_notebook(dataset):
         (truth.images, "Images(12 images: 0.jpg, 1.jpg, 2.jpg, …)"),
         (predictions, "Predictions(12 detections in 12 images, skeleton coco17)"),
         (COCO17, "Skeleton('coco17', 17 joints: nose, left_eye, right_eye, …)"),
-        (evaluation, "Evaluation(coco AP 1.0000, 12 people, 1 note; print shows all)"),
+        (evaluation, "Evaluation(coco AP 1.0000, 12 people, 2 notes; print shows all)"),
         (comparison, "Comparison(of A, B; print shows all)"),
         (smallpose.diagnose(truth, predictions), "Diagnosis(coco; print shows all)"),
         (smallpose.split_difference(truth, results), "DifferenceSplit(B against A; print shows"),

@@ -119,7 +119,7 @@ def _find_limit(
     data: ReportData, test: Instances, index: int, score: RunScore | None
 ) -> HalfDetected:
     matches = data.results[index].matches
-    notes = _list_notes(data, index)
+    notes = [*_list_notes(data, index), *(score.evaluation.notes if score else ())]
     doubt, caution = describe_doubt(notes), describe_height_doubt(notes)
     limit = find_height_limit(test, matches, doubt, caution)
     return limit if score is None else add_false_detections(limit, score.evaluation)
