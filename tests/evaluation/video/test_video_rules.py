@@ -99,6 +99,21 @@ def test_missing_frames_are_counted_and_no_window_goes_over_them(evaluate_record
     assert ours["steadiness"]["tracks"]["all"]["tracks"] > 0
 
 
+def test_only_windows_with_matched_predictions_are_counted(evaluate_records, make_videos):
+    """Those of the labels were counted, however few people were matched."""
+    data = make_videos(3, videos=1, frames=9, noise=0.0)
+    everyone = evaluate_records(data)["steadiness"]["people"]["all"]
+    assert everyone["windows"] > 0 and everyone["tracks"] > 0
+    one = data.results[0]["track_id"]
+    complete = data.results
+    data.results = [r for r in complete if r["track_id"] == one]
+    alone = evaluate_records(data)["steadiness"]["people"]["all"]
+    assert alone["tracks"] <= 1 and alone["windows"] < everyone["windows"]
+    data.results = [r for r in complete if r["image_id"] % 3 == 0]  # no three frames in a row
+    none = evaluate_records(data)["steadiness"]["people"]["all"]
+    assert none["tracks"] == none["windows"] == 0
+
+
 def test_a_detection_in_a_region_to_ignore_costs_no_hota(evaluate_records, make_videos):
     data = make_videos(2)
     crowd = next(a for a in data.truth["annotations"] if a["iscrowd"])

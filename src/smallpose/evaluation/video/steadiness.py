@@ -57,7 +57,8 @@ class Differences:
         second_height, third_height: (a,), (j,) px, of the person in the second frame.
         second_video, third_video: (a,), (j,).
         second_size, third_size: (4, a), (4, j) membership in `SIZE_NAMES`.
-        num_windows, num_tracks: (4,) of three frames in a row, and tracks that have one.
+        num_windows, num_tracks: (4,) of three frames in a row with a joint that counts in all of
+            them, and tracks that have one.
     """
 
     second: Floats
@@ -111,6 +112,7 @@ def measure_differences(one: Trajectories) -> Differences:
     is_whole = np.logical_and.reduce([exists[longer + offset] for offset in range(4)])
     w3, k3 = np.nonzero(is_whole)
     middle2, middle3 = windows[w2] + 1, longer[w3] + 1
+    windows = windows[counts.any(axis=1)]
     sizes = one.sizes[:, windows + 1]
     track_of = one.video[windows] * (int(one.track.max(initial=0)) + 1) + one.track[windows]
     return Differences(
