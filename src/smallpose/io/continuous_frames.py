@@ -9,6 +9,7 @@ from smallpose.core.instances import Instances
 
 Floats = NDArray[np.float64]
 
+MIN_FRAMES = 5  # with people; fewer tell nothing
 MAX_FRAMES = 60  # that are looked at
 MAX_PEOPLE = 20  # of a frame
 MAX_P = 0.01  # of the order of the frames, by permutation
@@ -54,7 +55,7 @@ def _measure_overlaps(truth: Instances, images: Sequence[int]) -> Floats | None:
         for image in images
         if len(rows := np.flatnonzero((truth.image_rows == image) & truth.is_counted))
     ]
-    if len(rows_of) < 5:
+    if len(rows_of) < MIN_FRAMES:
         return None
     starts = np.cumsum([0, *map(len, rows_of)])[:-1]
     boxes = truth.boxes_xywh[np.concatenate(rows_of)]
