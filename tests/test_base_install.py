@@ -261,6 +261,41 @@ def test_all_missing_packages_are_named_at_once(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "packages", "extras"),
+    [
+        (["predict", "movenet", "p"], "PyTorch, safetensors, OpenCV, Pillow and LiteRT", "movenet"),
+        (
+            ["predict", "posenet", "clip.mp4"],
+            "PyTorch, safetensors, OpenCV, Pillow, ONNX, onnxruntime and PyAV",
+            "onnx,video",
+        ),
+        (
+            ["predict", "simple_baseline_r18_tiny", "p", "--boxes-from", "movenet"],
+            "PyTorch, safetensors, OpenCV, Pillow and LiteRT",
+            "movenet",
+        ),
+        (
+            ["predict", "rtmo_s", "p", "--engine", "openvino"],
+            "PyTorch, safetensors, OpenCV, Pillow, ONNX and OpenVINO",
+            "images,onnx,openvino",
+        ),
+        (
+            ["resolution", "truth.json", "--images", "p", "movenet"],
+            "OpenCV, Pillow, Matplotlib, PyTorch, safetensors and LiteRT",
+            "plots,movenet",
+        ),
+    ],
+)
+def test_what_a_model_needs_is_named_with_the_rest(words, packages, extras, tmp_path):
+    """A second message after the first installation cost a newcomer minutes."""
+    out = "found.json" if words[0] == "predict" else "out"
+    done = run_base_verb([*words, "--out", out], tmp_path)
+    assert done.stderr.startswith(
+        f"smallpose {words[0]}: {packages} are not installed; pip install '.[{extras}]' in your "
+    )
+
+
 def test_a_package_that_cannot_be_loaded_is_not_called_missing():
     """OpenCV's build with windows is installed in a container, but libGL is not."""
     error = ImportError("libGL.so.1: cannot open shared object file", name="cv2")

@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 from tests.external.drawn_people import DrawnPeople, compute_best_oks, draw_people
 
+from smallpose.catalog.method_checks import PUBLISHED_MODULES
 from smallpose.cli.main import main
 from smallpose.core.errors import SmallposeError
 from smallpose.core.skeleton import COCO17
 from smallpose.external import EXTERNAL, create_model
 from smallpose.methods.base import PoseMethod
 from smallpose.methods.full_image import FullImageMethod
+from smallpose.system.packages import EXTRAS
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS: dict[str, PoseMethod] = {}
@@ -160,6 +162,13 @@ def test_tiles_make_people_sure_who_are_small_in_the_full_image(model, people, t
         assert main([*call, "--score-above", "0.6", *tiles]) == 0
         counts.append(len(json.loads(out.read_text())))
     assert counts == [0, 3]
+
+
+def test_the_modules_of_a_published_model_are_those_of_its_extra():
+    assert set(PUBLISHED_MODULES) == set(EXTERNAL)
+    for name, modules in PUBLISHED_MODULES.items():
+        needed = {EXTRAS[module][1] for module in modules} or {"images"}
+        assert needed == {EXTERNAL[name].extra}, name
 
 
 def test_the_registry_needs_no_package_of_another_extra():

@@ -47,6 +47,23 @@ def test_without_another_opencv_the_extra_is_named(environment, modules, opencv)
     assert packages.format_module_command("PIL", "scipy") == "pip install '.[build]' in your clone"
 
 
+def test_what_an_extra_contains_is_not_named_beside_it(request, environment):
+    """`predict movenet` named [torch], then [images], then [movenet], which has both."""
+    import tomllib
+
+    environment(set(), "")
+    modules = ("torch", "safetensors", "cv2", "PIL", "ai_edge_litert")
+    command = packages.format_module_command(*modules)
+    assert command == "pip install '.[movenet]' in your clone"
+    project = tomllib.loads((request.config.rootpath / "pyproject.toml").read_text())
+    for extra, requirements in project["project"]["optional-dependencies"].items():
+        contained = set().union(
+            *(one[10:-1].split(",") for one in requirements if one.startswith("smallpose["))
+        )
+        if extra not in ("all", "dev"):
+            assert packages._CONTAINED.get(extra, set()) == contained, extra
+
+
 def test_every_extra_with_opencv_is_known(request):
     """A new extra that brings OpenCV must be listed, with the packages of its modules."""
     import tomllib

@@ -1,7 +1,7 @@
 """Refuse methods and weights that cannot work, before PyTorch is loaded, which takes seconds."""
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from smallpose.catalog.keywords import PUBLISHED_WEIGHTS, report_shadowed_path
@@ -10,18 +10,22 @@ from smallpose.catalog.methods import read_catalog
 from smallpose.catalog.trained_weights import describe_training, has_trained_weights
 from smallpose.core.errors import InputError
 
-# Models that are none of the paper's methods and bring their weights.
-PUBLISHED = (
-    "movenet",
-    "movenet-thunder",
-    "movenet-lightning",
-    "posenet",
-    "efficientpose",
-    "blazepose-heavy",
-    "blazepose-full",
-    "blazepose-lite",
-    "openpose-thin",
-)
+_LITERT = ("ai_edge_litert",)
+_ONNX = ("onnx", "onnxruntime")
+# Models that are none of the paper's methods and bring their weights, with the modules that run
+# them besides those of every method.
+PUBLISHED_MODULES: Mapping[str, tuple[str, ...]] = {
+    "movenet": _LITERT,
+    "movenet-thunder": _ONNX,
+    "movenet-lightning": _ONNX,
+    "posenet": _ONNX,
+    "efficientpose": _ONNX,
+    "blazepose-heavy": _LITERT,
+    "blazepose-full": _LITERT,
+    "blazepose-lite": _LITERT,
+    "openpose-thin": (),
+}
+PUBLISHED = tuple(PUBLISHED_MODULES)
 EXPORTED = "network.onnx"  # in the folder of an export
 PUBLISHED_FULL_IMAGE = ("movenet", "posenet", "openpose-thin")  # which detect people themselves
 

@@ -2,8 +2,9 @@
 
 A verb is a module with `HELP` (what it does, in a sentence), `EXAMPLE` (a command that works when
 pasted after `smallpose demo`), `add_arguments(parser)` and `run_command(args)`. `PACKAGES` names
-the modules that it needs beyond the base install, by keys of `system.packages.EXTRAS`. Only the
-verb that was called is imported.
+the modules that it needs beyond the base install, by keys of `system.packages.EXTRAS`; where they
+depend on the arguments, `list_packages(args)` returns them, so that one line names all of them.
+Only the verb that was called is imported.
 """
 
 import argparse
@@ -14,7 +15,8 @@ import textwrap
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
+from types import ModuleType
+from typing import NoReturn, cast
 
 from smallpose._version import __version__
 from smallpose.cli.options import add_link_root_option, add_max_pixels_option
@@ -252,12 +254,18 @@ def _run_verb(words: list[str]) -> int:
     refuse_folders_for_files(words[0], args)
     refuse_figures_among_images(words[0], args)
     try:
-        require_packages(where, *getattr(verb, "PACKAGES", ()))
+        require_packages(where, *_list_packages(verb, args))
         max_pixels = getattr(args, "max_pixels", 0)
         with allow_link_roots(getattr(args, "link_root", ())), allow_pixels(max_pixels):
             return int(verb.run_command(args) or 0)
     except ImportError as error:
         raise explain_import_error(where, error) from None
+
+
+def _list_packages(verb: ModuleType, args: argparse.Namespace) -> Sequence[str]:
+    if hasattr(verb, "list_packages"):
+        return cast(Sequence[str], verb.list_packages(args))
+    return cast(Sequence[str], getattr(verb, "PACKAGES", ()))
 
 
 def create_parser(name: str) -> argparse.ArgumentParser:

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smallpose.catalog.method_checks import PUBLISHED_MODULES
 from smallpose.cli.options import AUTO_ZOOM, DEMO_SET, DEMO_TRUTH, add_option
 from smallpose.cli.predict_calibration import (
     check_calibrated_weights,
@@ -37,6 +38,7 @@ from smallpose.core.counts import format_count
 from smallpose.core.score_limits import add_score_limits, describe_score_limits
 from smallpose.io.predicted_images import get_image_list_path
 from smallpose.system.exit_signals import exit_when_terminated
+from smallpose.system.image_formats import is_video_name
 from smallpose.system.memory import keep_freed_memory
 
 if TYPE_CHECKING:
@@ -53,6 +55,11 @@ if TYPE_CHECKING:
     Floats = NDArray[float64]
 
 PACKAGES = ("torch", "safetensors", "cv2", "PIL")
+_ENGINE_MODULES = {
+    "torch": (),
+    "onnxruntime": ("onnx", "onnxruntime"),
+    "openvino": ("onnx", "openvino"),
+}
 SMALLEST_PX = 16  # height of people for whom --tile auto chooses tiles
 HELP = "Estimate the poses of people in images and videos and write them as COCO results."
 EXAMPLE = f"""\
@@ -93,6 +100,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="File of COCO keypoint results to write.",
     )
     add_predict_options(parser)
+
+
+def list_packages(args: argparse.Namespace) -> list[str]:
+    """List the modules that the methods, their engine and the inputs need."""
+    modules = [*PACKAGES]
+    for method in (args.method, args.boxes_from):
+        modules += PUBLISHED_MODULES.get(method, ())
+    modules += _ENGINE_MODULES["onnxruntime" if args.onnx else args.engine]
+    if any(is_video_name(file.name) for file in args.inputs):
+        modules.append("av")
+    return list(dict.fromkeys(modules))
 
 
 def run_command(args: argparse.Namespace) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from smallpose.catalog.early_checks import refuse_missing_device, refuse_other_weights
 from smallpose.catalog.method_checks import (
     PUBLISHED,
+    PUBLISHED_MODULES,
     is_method_name,
     refuse_missing_weights,
     suggest_model,
@@ -63,6 +64,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_options(parser.add_argument_group("models"))
     add_people_options(parser.add_argument_group("people and images"))
     add_device_options(parser.add_argument_group("device and speed"))
+
+
+def list_packages(args: argparse.Namespace) -> list[str]:
+    """List the modules that the figures, the images and the models need."""
+    modules = [*PACKAGES, *(("torch", "safetensors") if args.models else ())]
+    for model in args.models:
+        modules += PUBLISHED_MODULES.get(model, ())
+    return list(dict.fromkeys(modules))
 
 
 def run_command(args: argparse.Namespace) -> None:

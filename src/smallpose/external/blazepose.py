@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.catalog.method_checks import PUBLISHED_MODULES
 from smallpose.core.skeleton import COCO17
 from smallpose.external.crop_model import CropModel
 from smallpose.external.external_model import ExternalModel
@@ -110,7 +111,7 @@ class BlazePose(CropModel):
             paradigm="top-down",
             parts="MobileNetV2-like network, regression of landmarks",
         )
-        require_packages(self.name, "ai_edge_litert")
+        require_packages(self.name, *PUBLISHED_MODULES[self.name])
         super().__init__(COCO17, INPUT_WH)
         self._path = find_weights(describe_weights(size), weights)
         self._interpreter: Any = None

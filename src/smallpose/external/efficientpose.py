@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.catalog.method_checks import PUBLISHED_MODULES
 from smallpose.core.skeleton import MPII16
 from smallpose.external.crop_model import CropModel, Floats
 from smallpose.external.external_model import ExternalModel
@@ -66,7 +67,7 @@ class EfficientPose(CropModel):
     engine = "onnxruntime"
 
     def __init__(self, weights: Path | None = None) -> None:
-        require_packages(self.name, "onnx", "onnxruntime")
+        require_packages(self.name, *PUBLISHED_MODULES[self.name])
         super().__init__(SKELETON, (SIDE, SIDE))
         self._network = TfjsNetwork(find_weights(WEIGHTS, weights))
 

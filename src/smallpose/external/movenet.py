@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from smallpose.catalog.method_checks import PUBLISHED_MODULES
 from smallpose.core.skeleton import COCO17
 from smallpose.dataloading.images import ImageArray
 from smallpose.external.external_model import ExternalModel
@@ -71,7 +72,7 @@ class MoveNet(UnpreparedImageModel):
     takes_any_side = True
 
     def __init__(self, weights: Path | None = None) -> None:
-        require_packages("movenet", "ai_edge_litert")
+        require_packages(self.name, *PUBLISHED_MODULES[self.name])
         super().__init__(COCO17, (max(PASSES), max(PASSES)))
         self._path = find_weights(WEIGHTS, weights)
         self._interpreters: dict[tuple[int, int], Any] = {}

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.catalog.method_checks import PUBLISHED_MODULES
 from smallpose.core.skeleton import COCO17
 from smallpose.external.crop_model import CropModel, Floats
 from smallpose.external.external_model import ExternalModel
@@ -56,7 +57,7 @@ class MoveNetSinglePose(CropModel):
     box_padding = 1.0
 
     def __init__(self, published: PackageWeights, side: int, weights: Path | None = None) -> None:
-        require_packages(published.name, "onnx", "onnxruntime")
+        require_packages(published.name, *PUBLISHED_MODULES[published.name])
         super().__init__(COCO17, (side, side))
         self.name = published.name
         self._network = TfjsNetwork(find_weights(published, weights))

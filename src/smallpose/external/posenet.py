@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from smallpose.catalog.method_checks import PUBLISHED_MODULES
 from smallpose.core.skeleton import COCO17
 from smallpose.dataloading.affine import compute_warp_matrix
 from smallpose.dataloading.full_image.letterbox import Letterbox
@@ -57,7 +58,7 @@ class PoseNet(FullImageModel):
     needed_px = 64
 
     def __init__(self, weights: Path | None = None) -> None:
-        require_packages(self.name, "onnx", "onnxruntime")
+        require_packages(self.name, *PUBLISHED_MODULES[self.name])
         super().__init__(COCO17, (LONG_SIDE, LONG_SIDE))
         self._network = TfjsNetwork(find_weights(WEIGHTS, weights), dynamic_size=True)
 

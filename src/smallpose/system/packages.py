@@ -33,6 +33,11 @@ _CONTAINED = {
     "build": {"images"},
     "video": {"images"},
     "large": {"images"},
+    "onnx": {"torch"},
+    "openvino": {"torch"},
+    "movenet": {"images", "torch"},
+    "torchmetrics": {"torch"},
+    "tensorboard": {"torch"},
     "polars": {"parquet"},
     "ray": {"parquet"},
 }

@@ -277,6 +277,24 @@ def test_detections_of_nobody_are_told_where_they_are_most(files, protocols):
         assert (words in half.describe()) == (is_told and protocols != ("recall",))
 
 
+def test_detections_of_nobody_are_told_where_no_height_is_named(files):
+    """Labels of some people in each frame made AP small, and nothing said why."""
+    _, truth, predictions = files
+    n = len(predictions)
+    some = truth.take(np.arange(0, len(truth), 4))
+    half = evaluate(some, predictions).half_detected
+    assert half.num_detections == n
+    matched = np.count_nonzero(some.boxes_xywh[:, 3] > 100)
+    half = replace(half, clusters=3)
+    assert not half.is_named
+    assert (
+        f"; {n - matched:,} of {n:,} detections match nobody (OKS .5), which lowers AP; people "
+        "without a label are among them where labels are of some people only"
+    ) in half.describe()
+    assert "match nobody" not in replace(half, doubt="see").describe()
+    assert "match nobody" not in replace(half, num_false=n // 2).describe()
+
+
 @pytest.mark.parametrize(
     ("people", "per_image", "unit", "words"),
     [

@@ -261,15 +261,17 @@ class HalfDetected:
     def describe_false(self) -> str:
         """Say how many detections match nobody, where they are most of them.
 
-        Where no height has half of the people, it needs no such caution.
+        Where no height has half of the people, it needs no such caution. Where none is named, AP
+        does: labels of some people of each image make the others false.
         """
-        is_reached = self.is_named and np.isfinite(self.height)
-        if not is_reached or self.num_false <= MAX_FALSE * self.num_detections:
+        is_none = self.is_named and np.isinf(self.height)
+        if is_none or self.doubt or self.num_false <= MAX_FALSE * self.num_detections:
             return ""
+        effect = "which this height does not count" if self.is_named else "which lowers AP"
         return (
             f"; {self.num_false:,} of {format_count(self.num_detections, 'detection')} match "
-            "nobody (OKS .5), which this height does not count; people without a label are among "
-            "them where labels are of some people only"
+            f"nobody (OKS .5), {effect}; people without a label are among them where labels are of "
+            "some people only"
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -245,7 +245,7 @@ def _describe_height(best: RunSummary) -> str:
     if not limit.is_named:
         return (
             f"From which height on {label} detects half of the people cannot be told: "
-            f"{limit.reason}."
+            f"{limit.reason}{limit.describe_false()}."
         )
     ends = limit.describe_ends()
     if limit.is_inside:
