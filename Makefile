@@ -83,16 +83,20 @@ $(V)/.ready: pyproject.toml constraints.txt setup.py $(wildcard src/smallpose/*/
 	@$(PY) -c 'import sys; v = sys.version.split()[0]; sys.version_info >= (3, 11) or sys.exit( \
 	  f"smallpose: needs Python 3.11 or newer, $(PY) is {v}; name another one: make PY=python3.12")'
 	$(PY) -m venv .venv
-	@$(MAKE) --no-print-directory -j 2 packages package
+	$(V)/python .ci/requirements.py .venv $(EXTRAS)
+	@$(MAKE) --no-print-directory -j 5 packages package
 	touch $@
 
-# What the package needs is unpacked on one core while it is compiled itself on another.
+# What the package needs is unpacked by several processes, which wait for the network and the disk,
+# while it is compiled itself by another.
 PIP = $(V)/python -m pip install -q --no-compile --disable-pip-version-check -c constraints.txt \
   $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 EXTRAS := build plots video large torch onnx openvino movenet polars torchmetrics dev
 
-packages:
-	$(V)/python .ci/requirements.py $(EXTRAS) >.venv/requirements.txt
+pins-%:
+	$(PIP) --no-deps -r .venv/$@.txt
+
+packages: pins-1 pins-2 pins-3 pins-4
 	$(PIP) -r .venv/requirements.txt
 
 package:
