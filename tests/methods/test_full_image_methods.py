@@ -150,6 +150,30 @@ def test_unlabelled_joints_do_not_change_the_loss(name):
     assert values[0] == values[1]
 
 
+def test_dekr_learns_the_same_from_the_offsets_that_have_targets_alone():
+    """Gradients of all weights, where the norms' statistics are given."""
+    torch.manual_seed(0)
+    rng = np.random.default_rng(3)
+    side, k = 96, len(SMALLPOSE)
+    method = TINY["dekr_hrnet_w8_tiny"](SMALLPOSE).eval()
+    assert isinstance(method, dekr.DEKR) and method.num_untaught
+    keypoints = np.concatenate([rng.uniform(5, 91, (3, k, 2)), np.ones((3, k, 1))], axis=2)
+    boxes = np.tile([2.0, 2.0, 90.0, 90.0], (3, 1))
+    people = make_people(keypoints, boxes, 2, side)
+    images = torch.randint(0, 255, (2, side, side, 3), dtype=torch.uint8)
+    gradients = []
+    num_untaught = method.num_untaught
+    for method.num_untaught in (None, num_untaught):
+        method.zero_grad()
+        torch.stack(list(method.compute_losses(images, people).values())).sum().backward()
+        gradients.append([weight.grad.clone() for weight in method.parameters()])
+    torch.testing.assert_close(gradients[1], gradients[0], atol=1e-7, rtol=1e-3)
+    outputs = method.compute_taught_outputs(method.prepare(images), method.targets(people))[1]
+    num_computed = outputs.any(dim=1).flatten(1).sum(dim=1)
+    num_taught = (method.targets(people).offset_weights > 0).any(dim=1).flatten(1).sum(dim=1)
+    assert (num_computed == int(num_taught.max()) + method.num_untaught).all()
+
+
 def test_rtmos_second_stage_and_closing_epochs_start_at_the_recipes_epochs():
     method = rtmo.create_tiny(COCO17)
     recipe = rtmo.create_s(COCO17).recipes["mmpose"]

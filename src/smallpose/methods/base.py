@@ -232,6 +232,16 @@ class PoseMethod(nn.Module, ABC):
     def loss(self, outputs: Any, targets: Any) -> dict[str, Tensor]:
         """Compute the terms of the loss by name; training minimises their sum."""
 
+    def compute_taught_outputs(self, images: Tensor, targets: Any) -> Any:
+        """Compute the outputs for `loss`; a method may leave out those that targets do not teach.
+
+        The network is called as a module, for the hooks that training gives it.
+
+        Args:
+            images: (b, 3, h, w), prepared.
+        """
+        return self(images)
+
     @abstractmethod
     def flip_back(self, outputs: Any) -> Any:
         """Convert outputs for mirrored crops to outputs for the crops themselves."""

@@ -21,20 +21,18 @@ from torch import Tensor
 
 from smallpose.core.skeleton import COCO17, Skeleton
 from smallpose.dataloading.full_image.batch_people import BatchPeople
-from smallpose.dataloading.full_image.mosaic import FullImageAugmentation
-from smallpose.methods.base import MethodCard, Recipe
+from smallpose.methods.dekr_recipes import CARD, RECIPES, TINY_CARD, TINY_QUICK
 from smallpose.methods.full_image import (
     KEYPOINT_BOX_MARGIN,
     Detections,
     FullImageMethod,
-    FullImageRecipe,
     boxes_around_keypoints,
 )
 from smallpose.models.backbones.hrnet import W8_TINY, W32, HRNet, HRNetConfig
 from smallpose.models.codecs.center_heatmap import STRIDE, find_peaks
 from smallpose.models.codecs.heatmap import flip_back_heatmaps
 from smallpose.models.codecs.nms import nearby_joints_nms
-from smallpose.models.codecs.spr import encode_spr, sample_scores
+from smallpose.models.codecs.spr import choose_taught_pixels, encode_spr, sample_scores
 from smallpose.models.heads.dekr import CHANNELS_PER_JOINT, NUM_BLOCKS, DEKRHead, RescoreNet
 from smallpose.models.heads.feature_levels import stack_levels
 from smallpose.models.losses import heatmap_mse_loss
@@ -43,48 +41,6 @@ OFFSET_WEIGHT = 0.002
 PEAK_KERNEL = 5
 MAX_PEOPLE = 30  # MMPose's
 TORSO = (5, 6)  # of COCO's limbs: left and right shoulder to hip
-
-CARD = MethodCard(
-    title="DEKR",
-    paradigm="bottom-up",
-    parts="HRNet-W32, root heatmap, adaptive convolutions, offsets",
-    checkpoint="dekr_hrnet-w32_8xb10-140e_coco-512x512_ac7c17bf-20221228.pth",
-    checkpoint_folder="v1/body_2d_keypoint/dekr/coco",
-    checkpoint_hash="ac7c17bf",
-)
-RECIPES: dict[str, Recipe] = {
-    "paper": FullImageRecipe(learning_rate=1e-3, batch_size=20, epochs=140, decay_at=(90, 120)),
-    # 10 images on each of eight GPUs.
-    "mmpose": FullImageRecipe(learning_rate=1e-3, batch_size=80, epochs=140, decay_at=(90, 120)),
-    "quick": FullImageRecipe(
-        learning_rate=1e-3,
-        batch_size=16,
-        epochs=20,
-        schedule="one_cycle",
-        warm_up=20,
-        augment=FullImageAugmentation(rotate_deg=15, scale_range=(0.75, 1.25)),
-    ),
-}
-# Windows that show a part of an image, most of them placed on people; tested with an input that
-# shows the whole image at the same size. Muon and small batches: a short training lacks steps. One
-# test takes as long as an epoch, so that there is none before the end.
-TINY_QUICK = FullImageRecipe(
-    optimizer="muon",
-    learning_rate=3e-3,
-    weight_decay=0.01,
-    batch_size=8,
-    epochs=6,
-    schedule="one_cycle",
-    warm_up=20,
-    validate_every=20,
-    test_side=384,
-    augment=FullImageAugmentation(
-        rotate_deg=10, scale_range=(0.4, 0.8), shift=0.35, person_windows=0.8
-    ),
-)
-TINY_CARD = MethodCard(
-    title="DEKR (tiny)", paradigm="bottom-up", parts="HRNet-W8, one module a stage, 192 × 192"
-)
 
 
 class DEKRTargets(NamedTuple):
@@ -109,6 +65,8 @@ class DEKR(FullImageMethod):
         channels_per_joint: of each joint's offset branch.
         num_blocks: adaptive convolutions of each offset branch.
         target_scale: factor of the sizes of targets; see `encode_spr`.
+        num_untaught: pixels of each image whose offsets are computed in training besides those with
+            a target, for the norm's statistics; None computes all.
     Attributes:
         rescore: whether poses are rescored by their shape, where the skeleton has that net.
         score_threshold: roots with a lower score are dropped.
@@ -131,8 +89,10 @@ class DEKR(FullImageMethod):
         num_blocks: int = NUM_BLOCKS,
         input_wh: tuple[int, int] = (512, 512),
         target_scale: float = 1.0,
+        num_untaught: int | None = None,
     ) -> None:
         super().__init__(skeleton, input_wh)
+        self.num_untaught = num_untaught
         self.target_scale = target_scale
         self.keypoint_layers = list_keypoint_layers(num_blocks)
         self.backbone = HRNet(config, every_level=True)
@@ -144,9 +104,23 @@ class DEKR(FullImageMethod):
             create_rescore_net(skeleton),
         )
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Map (b, 3, h, w) to heatmaps, (b, k + 1, h / 4, w / 4), and offsets, (b, 2k, …)."""
-        return self.head(stack_levels(self.backbone(images)))
+    def forward(self, images: Tensor, targets: DEKRTargets | None = None) -> tuple[Tensor, Tensor]:
+        """Map (b, 3, h, w) to heatmaps, (b, k + 1, h / 4, w / 4), and offsets, (b, 2k, …).
+
+        Args:
+            targets: that the outputs are compared with; where `num_untaught` is set, offsets are
+                computed around their roots alone, and are 0 elsewhere.
+        """
+        features = stack_levels(self.backbone(images))
+        if targets is None or self.num_untaught is None:
+            return self.head(features)  # type: ignore[no-any-return]
+        pixels = choose_taught_pixels(targets.offset_weights, self.num_untaught)
+        heatmaps = self.head.heatmap_conv_layers(features)
+        return heatmaps, self.head.compute_offsets_at(features, pixels)
+
+    def compute_taught_outputs(self, images: Tensor, targets: DEKRTargets) -> Any:
+        """Compute heatmaps, and the offsets that have targets."""
+        return self(images, targets)
 
     def targets(self, keypoints: Any) -> DEKRTargets:
         """Encode the `BatchPeople` of a batch; people too small for a root keep their keypoints."""
@@ -278,6 +252,7 @@ def create_w8_tiny(skeleton: Skeleton) -> DEKR:
         num_blocks=1,
         input_wh=(192, 192),
         target_scale=0.375,
+        num_untaught=64,
     )
     method.name = "dekr_hrnet_w8_tiny"
     method.card = TINY_CARD

@@ -208,7 +208,8 @@ class FullImageMethod(PoseMethod):
 
     def compute_losses(self, images: Tensor, people: BatchPeople) -> dict[str, Tensor]:
         """Compute the terms of the loss for (b, h, w, 3) uint8 RGB samples and their people."""
-        return self.loss(self(self.prepare(images)), self.targets(people.to(self.device)))
+        targets = self.targets(people.to(self.device))
+        return self.loss(self.compute_taught_outputs(self.prepare(images), targets), targets)
 
     @torch.inference_mode()
     def detect_in_images(

@@ -25,11 +25,12 @@ class LossModule(nn.Module):
     def forward(self, crops: Tensor, people: Any) -> Tensor:
         """Return the loss of (b, h, w, 3) samples and the labels that `targets` takes."""
         method = self.method
+        targets = method.targets(people)
         with torch.autocast(method.device.type, torch.bfloat16, enabled=self.uses_bfloat16):
-            outputs = method(method.prepare(crops))
+            outputs = method.compute_taught_outputs(method.prepare(crops), targets)
         if self.uses_bfloat16:
             outputs = cast_to_float32(outputs)
-        terms = method.loss(outputs, method.targets(people))
+        terms = method.loss(outputs, targets)
         return torch.stack(list(terms.values())).sum()
 
 

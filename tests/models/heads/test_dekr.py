@@ -1,10 +1,12 @@
 """DEKR's head: deformable and adaptive convolutions."""
 
+import pytest
 import torch
 import torch.nn.functional as F
 
 from smallpose.models.heads.dekr import (
     AdaptiveActivationBlock,
+    DEKRHead,
     deform_conv2d,
     regular_grid_points,
 )
@@ -72,3 +74,34 @@ def test_the_memory_format_of_the_input_does_not_change_an_adaptive_block():
     torch.nn.init.normal_(block.transform_matrix_conv.weight, std=0.3)
     x = torch.randn(2, 6, 8, 5)
     torch.testing.assert_close(block(x.to(memory_format=torch.channels_last)), block(x))
+
+
+@pytest.mark.parametrize("is_training", [False, True])
+def test_an_adaptive_block_at_all_pixels_is_the_whole_block(is_training):
+    """In any order, with the gradients of all weights; the norm's statistics are of all pixels."""
+    torch.manual_seed(0)
+    block = AdaptiveActivationBlock(5, 4).double().train(is_training)
+    torch.nn.init.normal_(block.transform_matrix_conv.weight, std=0.1)
+    torch.nn.init.normal_(block.norm.weight)
+    x = torch.randn(2, 20, 6, 9, dtype=torch.float64, requires_grad=True)
+    pixels = torch.stack([torch.randperm(54) for _ in range(2)])
+    dense = block(x).flatten(2).gather(2, pixels[:, None].expand(-1, 20, -1))
+    alone = block.compute_at(x, pixels)[..., 0]
+    torch.testing.assert_close(alone, dense, atol=1e-5, rtol=1e-5)  # points are float32
+    weights = [x, *block.parameters()]
+    share = torch.rand_like(dense)
+    gradients = [torch.autograd.grad((out * share).sum(), weights) for out in (dense, alone)]
+    torch.testing.assert_close(gradients[1], gradients[0], atol=1e-3, rtol=1e-4)
+
+
+@pytest.mark.parametrize("num_blocks", [1, 2])
+def test_offsets_of_some_pixels_are_those_of_the_whole_map(num_blocks):
+    torch.manual_seed(0)
+    head = DEKRHead(6, 3, 4, num_blocks, None).eval()
+    for block in head.displacement_conv_layers[1:-1]:
+        torch.nn.init.normal_(block.transform_matrix_conv.weight, std=0.1)
+    features = torch.randn(2, 6, 7, 5)
+    pixels = torch.stack([torch.randperm(35)[:9] for _ in range(2)])
+    offsets = head.compute_offsets_at(features, pixels)
+    is_chosen = torch.zeros(2, 35).scatter(1, pixels, 1.0).view(2, 1, 7, 5)
+    torch.testing.assert_close(offsets, head(features)[1] * is_chosen)

@@ -108,3 +108,17 @@ def encode_offsets(
         weights[:, rows, columns] = torch.where(is_written, weight, weights[:, rows, columns])
         sizes[rows, columns] = torch.where(is_written.any(dim=0), diagonal, sizes[rows, columns])
     return offsets, weights
+
+
+def choose_taught_pixels(weights: Tensor, num_others: int) -> Tensor:
+    """Choose all pixels with a target, as many of each image, and some others at random.
+
+    Args:
+        weights: (b, 2k, h, w) of the targets.
+        num_others: pixels of an image besides those of the image that has most.
+    Returns: (b, p) indices of the flat map, different ones.
+    """
+    is_taught = (weights > 0).any(dim=1).flatten(1)
+    num_pixels = min(int(is_taught.sum(dim=1).max()) + num_others, is_taught.shape[1])
+    priority = torch.rand(is_taught.shape, device=weights.device) + is_taught
+    return priority.topk(num_pixels, dim=1).indices

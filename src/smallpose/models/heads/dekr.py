@@ -63,6 +63,23 @@ def add_moved_points(moves: Tensor, affine: Tensor, map_hw: tuple[int, int]) -> 
     return torch.baddbmm(regular[None], moves.expand(len(affine), 18, 6), affine)
 
 
+def take_neighbours(x: Tensor, pixels: Tensor) -> Tensor:
+    """Return the 3 × 3 neighbours of some pixels, 0 beyond the edges.
+
+    Args:
+        x: (b, c, h, w).
+        pixels: (b, p) indices of the flat map.
+    Returns: (b, c, 9, p), row by row.
+    """
+    b, channels, _, w = x.shape
+    step = torch.arange(3, device=pixels.device)
+    # Indices of the map with a border of a pixel.
+    rows = (pixels // w)[:, None] + step.repeat_interleave(3)[:, None]
+    columns = (pixels % w)[:, None] + step.repeat(3)[:, None]  # (b, 9, p)
+    taken = (rows * (w + 2) + columns).flatten(1)[:, None].expand(-1, channels, -1)
+    return F.pad(x, (1, 1, 1, 1)).flatten(2).gather(2, taken).view(b, channels, 9, -1)
+
+
 class DeformConv(nn.Module):
     """The weights of a deformable 3×3 convolution."""
 
@@ -98,16 +115,47 @@ class AdaptiveActivationBlock(nn.Module):
         """Map (b, joints * channels_per_joint, h, w) to the same shape."""
         b, _, h, w = x.shape
         affine = self.transform_matrix_conv(x).float().reshape(b * self.joints, 6, h * w)
+        with torch.autocast(x.device.type, enabled=False):
+            points = add_moved_points(self._get_moves((h, w)), affine, (h, w))
+        adapted = deform_conv2d(x, points.view(b, -1, 2, 9, h, w), self.adapt_conv.weight)
+        return F.relu(self.norm(adapted) + x)
+
+    def _get_moves(self, map_hw: tuple[int, int]) -> Tensor:
+        """Return (18, 6), from the map's dy and dx to the moves of x and y at the nine points."""
+        h, w = map_hw
         # The transformed points, in px, are added to the regular ones: checkpoints were trained so.
         matrix = self.get_buffer("regular_matrix").float()
-        # From the map's dy and dx to the moves of x and y at the nine points.
         moves = matrix.new_zeros(2, 9, 2, 3)
         moves[0, :, 1] = matrix.T * (2 / w)
         moves[1, :, 0] = matrix.T * (2 / h)
+        return moves.view(18, 6)
+
+    def compute_at(self, x: Tensor, pixels: Tensor) -> Tensor:
+        """Compute some pixels of the output alone; in training, the norm's statistics are theirs.
+
+        Args:
+            x: as in `forward`.
+            pixels: (b, p) indices of the flat map.
+        Returns: (b, joints * channels_per_joint, p, 1).
+        """
+        b, channels, h, w = x.shape
+        g, c, p = self.joints, channels // self.joints, pixels.shape[1]
+        neighbours = take_neighbours(x, pixels)
+        convolution = self.transform_matrix_conv
+        assert convolution.bias is not None
+        kernels = convolution.weight.reshape(g, 6, c * 9)
+        affine = (kernels @ neighbours.reshape(b, g, c * 9, p)).float()
+        affine = affine + convolution.bias.view(g, 6, 1).float()
         with torch.autocast(x.device.type, enabled=False):
-            points = add_moved_points(moves.view(18, 6), affine, (h, w))
-        adapted = deform_conv2d(x, points.view(b, -1, 2, 9, h, w), self.adapt_conv.weight)
-        return F.relu(self.norm(adapted) + x)
+            regular = regular_grid_points(h, w, x.device).flatten(2).view(18, -1)
+            regular = regular.T[pixels].mT  # (b, 18, p)
+            points = regular[:, None] + self._get_moves((h, w)) @ affine
+        grid = points.view(b * g, 2, 9, p).permute(0, 2, 3, 1)
+        maps = x.reshape(b * g, c, h, w).to(points.dtype)
+        samples = F.grid_sample(maps, grid, align_corners=False).to(x.dtype)
+        kernels = self.adapt_conv.weight.reshape(g, -1, c * 9)
+        adapted = (kernels @ samples.reshape(b, g, c * 9, p)).reshape(b, channels, p, 1)
+        return F.relu(self.norm(adapted) + neighbours[:, :, 4, :, None])
 
 
 class RescoreNet(nn.Module):
@@ -180,3 +228,22 @@ class DEKRHead(nn.Module):
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Map (b, c, h, w) to (b, k + 1, h, w) heatmaps, root last, and (b, 2k, h, w) offsets."""
         return self.heatmap_conv_layers(features), self.displacement_conv_layers(features)
+
+    def compute_offsets_at(self, features: Tensor, pixels: Tensor) -> Tensor:
+        """Compute the offsets of some pixels alone.
+
+        Args:
+            features: (b, c, h, w).
+            pixels: (b, p) indices of the flat map, different ones.
+        Returns: (b, 2k, h, w), 0 elsewhere.
+        """
+        *layers, last_block, convolution = self.displacement_conv_layers
+        x = features
+        for layer in layers:
+            x = layer(x)
+        assert isinstance(last_block, AdaptiveActivationBlock)
+        offsets: Tensor = convolution(last_block.compute_at(x, pixels))[..., 0]
+        b, channels, _ = offsets.shape
+        h, w = features.shape[2:]
+        where = pixels[:, None].expand(-1, channels, -1)
+        return offsets.new_zeros(b, channels, h * w).scatter(2, where, offsets).view(b, -1, h, w)
