@@ -186,8 +186,20 @@ def test_results_of_the_same_names_in_another_folder_are_told_so(tmp_path, truth
         for name in PHOTOS
     ]
     (tmp_path / "r.json").write_text(json.dumps(records))
-    with pytest.raises(InputError, match=r"in their folders: write the same folder into file_name"):
+    with pytest.raises(InputError, match=r"in their folders: write the same folders into file_name"):
         read_results(tmp_path / "r.json", truth, unknown_images="drop")
+
+
+def test_a_name_in_another_folder_beside_an_id_is_told_so(tmp_path, truth):
+    """Tracked frames of a folder were refused with the advice of `--data`, which tracks refuse."""
+    records = [
+        {"image_id": int(image_id), "file_name": f"other/{name[7:]}", "category_id": 1}
+        | {"keypoints": [1.0] * 51, "score": 0.5}
+        for image_id, name in zip(truth.images.ids, truth.images.file_names, strict=True)
+    ]
+    path = write(tmp_path / "r.json", records)
+    with pytest.raises(InputError, match=r"in other folders; write the same folders into file_n"):
+        read_results(path, truth)
 
 
 def test_names_that_fit_several_images_are_refused_all_the_same(tmp_path):

@@ -191,9 +191,17 @@ class ImageLookup:
                 "them the numbers of predict, which are from 0 and of all frames (ffmpeg "
                 "-start_number 0; with fps= it numbers anew)",
             )
+        what = f"image_id {image_id!r} is the image {own_name!r}, but file_name is {file_name!r}"
+        if _split_path(own_name).name == _split_path(file_name).name:
+            raise NameConflictError(
+                where,
+                f"{what}, in other folders",
+                "write the same folders into file_name of both, or predict a folder that is "
+                "called as in the labels",
+            )
         raise NameConflictError(
             where,
-            f"image_id {image_id!r} is the image {own_name!r}, but file_name is {file_name!r}",
+            what,
             "correct one of the two, or go by the names alone, without results of images that the "
             "ground truth does not have: --unknown-images drop; ids that predict numbered itself "
             "become those of the truth with smallpose predict METHOD --data TRUTH.json --images "

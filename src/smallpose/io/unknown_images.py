@@ -151,8 +151,8 @@ def _describe_way_out(truth_images: Images, names: list[str], is_video: bool) ->
     of_labels = {_get_last_part(name) for name in truth_images.file_names}
     if any(_get_last_part(name) in of_labels for name in names):
         return (
-            "names differ in their folders: write the same folder into file_name of both, or "
-            "predict with --data LABELS.json"
+            "names differ in their folders: write the same folders into file_name of both, or "
+            "predict with --data LABELS.json, or a folder that is called as in the labels"
         )
     # Imported here, because most results have no unknown images and should be read fast.
     from smallpose.io.frame_numbering import (

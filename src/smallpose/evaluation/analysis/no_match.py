@@ -28,7 +28,8 @@ def describe_likely_causes(
         return (
             f"though {num_centred:,} of {subject} are centred in the box of a person, "
             "so images and px fit: joints may be in another order than those of the labels "
-            '(name them: {"keypoint_names": […], "predictions": […]}), or in px of a crop; '
+            '(name them: {"keypoint_names": […], "predictions": […]}) or in px of a crop, or the '
+            "network has hardly learned anything yet; "
             f"{_LOOK}"
         )
     if whole_images:
