@@ -16,7 +16,8 @@ endif
 demo: install
 	$(V)/smallpose demo --out runs/demo
 
-# Types are checked while the tests start; a fault of either fails the target.
+# Types are checked while the tests run, where these leave a core idle; a fault of either fails the
+# target.
 test: lint
 	@$(MAKE) --no-print-directory -j 2 pytest types
 
@@ -49,7 +50,7 @@ lint: install
 	$(V)/ruff check src tests bench examples
 
 types: install
-	$(V)/python .ci/check_types.py
+	nice -n 19 $(V)/python .ci/check_types.py
 
 bench: install
 	$(V)/python bench/run.py

@@ -5,7 +5,9 @@ import difflib
 import fcntl
 import gc
 import importlib.util
+import itertools
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator
@@ -19,6 +21,7 @@ from tests.warm_python import start_server
 
 GOLDEN = Path(__file__).parent / "golden"
 DIRECTORIES = pytest.StashKey[dict[Path, pytest.Dir]]()
+NUMBERS = itertools.count()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -62,6 +65,13 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
+    """Look through the objects of all tests once at the end: pytest and Python do it six times."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Dir:
     """Return one node for each directory, however often it is collected.
 
@@ -72,6 +82,18 @@ def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Dir
     if path not in nodes:
         nodes[path] = pytest.Dir.from_parent(parent, path=path)
     return nodes[path]
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a new folder for one test, named as pytest names it.
+
+    pytest's own fixture reads the names of all earlier folders first: 2 ms after 1,500 of them.
+    """
+    name = re.sub(r"\W", "_", request.node.name)[:30]
+    path = tmp_path_factory.getbasetemp() / str(next(NUMBERS)) / f"{name}0"
+    path.mkdir(parents=True)
+    return path
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -77,6 +77,7 @@ from smallpose.dataset.builder.build import build_dataset
 from smallpose.dataset.options import BuildOptions
 root, out, images = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 rng = random.Random(images)
+os.fsync = lambda _: None  # only a power failure would show it
 options = BuildOptions(seed=3, images=images, workers=2)
 
 def build():
