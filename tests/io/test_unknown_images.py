@@ -186,7 +186,7 @@ def test_results_of_the_same_names_in_another_folder_are_told_so(tmp_path, truth
         for name in PHOTOS
     ]
     (tmp_path / "r.json").write_text(json.dumps(records))
-    with pytest.raises(InputError, match=r"in their folders: write the same folders into file_name"):
+    with pytest.raises(InputError, match=r"in their folders: write the same folders into file_"):
         read_results(tmp_path / "r.json", truth, unknown_images="drop")
 
 

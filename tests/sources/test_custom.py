@@ -256,7 +256,7 @@ def test_the_map_sees_the_names_of_the_file_in_any_spelling(tmp_path, spell):
         "pelvis": 7,
     }
     (note,) = people.notes  # of the map's joints there is nothing to say
-    assert note.startswith(f"train.json: joints with other names: {HALPE[4]} as head_top (--map ")
+    assert note.startswith(f"train.json: joints with other names: {HALPE[4]} as head_top (for a folder, --map ")
 
 
 def test_a_joint_that_the_map_gives_away_is_no_other_joints(tmp_path):
@@ -273,9 +273,32 @@ def test_names_with_spaces_are_recognized_and_one_line_names_those_left_out(tmp_
     assert people.skeleton.joints == ("head_top", "right_eye", "left_eye", "left_knee")
     assert people.notes == (
         "train.json: joints left out: center shoulder, right foot",
-        "train.json: joints with other names: head as head_top (--map FILE.json says otherwise)",
+        "train.json: joints with other names: head as head_top (for a folder, --map FILE.json says "
+        "otherwise)",
     )
     assert set(people.num_source_joints.tolist()) == {6}
+
+
+def test_a_function_may_spell_joints_as_folders_may(tmp_path):
+    """19 joints such as RAnkle lost 16, which the same labels in a folder kept."""
+    (tmp_path / "gym.py").write_text(
+        "from pathlib import Path\n"
+        "from smallpose import Skeleton, make_images, make_instances\n"
+        "from smallpose.sources import ImageFile, Source\n"
+        "def read_gym(folder):\n"
+        "    skeleton = Skeleton('gym', ('RAnkle', 'left hip', 'tummy', 'head'))\n"
+        "    images = make_images([1], ['gym/a.jpg'])\n"
+        "    points = [[[1, 2, 2], [3, 4, 2], [5, 6, 1], [7, 8, 2]]]\n"
+        "    people = make_instances(skeleton, images, [0], [[0, 0, 9, 9]], points)\n"
+        "    return Source('gym', Path(folder), people, (ImageFile(folder / 'a.jpg'),), ('',))\n"
+    )
+    root, reader = parse_custom_sources([f"{tmp_path}/gym.py:read_gym"])["gym"]
+    people = reader(root).people
+    assert people.skeleton.joints == ("right_ankle", "left_hip", "head_top")
+    assert people.keypoints[0, :, 0].tolist() == [1, 3, 7]
+    assert people.num_source_joints.tolist() == [4]
+    assert people.notes[0] == "joints left out: tummy"
+    assert people.notes[1].startswith("joints with other names: head as head_top")
 
 
 def test_joints_outside_the_21_are_left_out_and_named_and_count_for_k(tmp_path):

@@ -17,9 +17,9 @@ import numpy as np
 from smallpose.core.counts import format_count, format_share
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.instances import SOURCES, custom_source
-from smallpose.core.skeleton import SMALLPOSE
+from smallpose.core.skeleton import SMALLPOSE, resolve_skeleton
 from smallpose.sources.source import ImageFile, Source
-from smallpose.sources.tools.joint_map import keep_joints, read_joint_map
+from smallpose.sources.tools.joint_map import read_joint_map, rename_joints
 from smallpose.sources.tools.layouts import read_labelled_folder
 from smallpose.system.files import check_file_name
 from smallpose.system.link_roots import list_link_roots
@@ -149,19 +149,20 @@ def read_mapped_coco(
 
 
 def _leave_out_other_joints(source: Source, where: str) -> Source:
-    """Leave out the joints that are none of the 21, and name them in a note."""
+    """Leave out the joints that are none of the 21, in any spelling, and name them in a note."""
     people = source.people
-    joints = people.skeleton.joints
-    kept = [i for i, joint in enumerate(joints) if joint in SMALLPOSE.joints]
-    if len(kept) == len(joints):
-        return source
-    if not kept:
+    skeleton = resolve_skeleton(people.skeleton.spelled_joints)
+    if not set(skeleton.joints) & set(SMALLPOSE.joints):
         raise InputError(
             f"--source {where}",
             "none of its joints is one of the 21",
             f"name its joints as these: {', '.join(SMALLPOSE.joints)}",
         )
-    renamed, notes = keep_joints(people, kept, [joints[i] for i in kept])
+    is_subset = set(skeleton.joints) <= set(SMALLPOSE.joints)
+    if is_subset and skeleton.joints == people.skeleton.joints:
+        return source
+    named = replace(people, skeleton=replace(skeleton, name=people.skeleton.name))
+    renamed, notes = rename_joints(f"--source {where}", named, {})
     renamed = replace(renamed, notes=(*people.notes, *notes))
     if (people.source >= custom_source(1)).all():  # a K of the reader's own
         renamed = replace(renamed, source=people.source, images=people.images)

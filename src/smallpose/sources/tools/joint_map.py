@@ -70,7 +70,8 @@ def _describe_synonyms(skeleton: Skeleton, names: Mapping[int, str]) -> list[str
     ]
     if not taken:
         return []
-    return [f"joints with other names: {', '.join(taken)} (--map FILE.json says otherwise)"]
+    remedy = "for a folder, --map FILE.json says otherwise"
+    return [f"joints with other names: {', '.join(taken)} ({remedy})"]
 
 
 def keep_joints(
