@@ -6,7 +6,10 @@ import shutil
 
 import pytest
 
+from smallpose.catalog.run_options import DEFAULTS, write_run_options
 from smallpose.cli.main import main
+
+TINY = "simple_baseline_r18_tiny"
 
 
 @pytest.fixture
@@ -59,10 +62,41 @@ def test_changed_weights_are_refused(runs, tmp_path, capsys):
     assert not (tmp_path / "zoo").exists()
 
 
-def test_the_train_command_has_epochs_and_steps(runs, tmp_path):
+def write_page(folder, tmp_path):
+    assert main(["zoo", str(folder), "--out", str(tmp_path / "zoo")]) == 0
+    return (tmp_path / "zoo" / "README.md").read_text()
+
+
+def test_the_train_command_is_that_of_the_run_with_the_options_it_has_kept(runs, tmp_path):
+    """Weights, interpolation, targets and most overrides were left out: another network."""
+    changed = {"data": "/machine/own", "sigmas": "/machine/s.json", "recipe": "own", "adapt": True}
+    changed |= {"weights": "/machine/runs/demo", "heatmap_targets": "unbiased", "zoom": 2}
+    changed |= {"overrides": (("learning_rate", "0.001"), ("augment.coarse", "0.3"))}
+    write_run_options(runs[0], {**DEFAULTS, "method": TINY, **changed})
+    page = write_page(runs[0], tmp_path)
+    assert (
+        f"\nsmallpose train {TINY} learning_rate=0.001 augment.coarse=0.3 --data SET --sigmas "
+        "SIGMAS.json --recipe own --weights WEIGHTS --adapt --zoom 2 --heatmap-targets unbiased "
+        "--out RUN\n"
+    ) in page
+    assert "- `WEIGHTS`: the initial weights, `demo` in this run\n" in page
+    assert "machine" not in page
+
+
+def test_a_method_of_ones_own_is_named_with_its_file(runs, tmp_path):
+    write_run_options(runs[0], {**DEFAULTS, "overrides": (), "method": "mine/my_method.py:coffee"})
+    page = write_page(runs[0], tmp_path)
+    assert "smallpose predict my_method.py:coffee --weights model.safetensors " in page
+    assert "smallpose train my_method.py:coffee --out RUN\n" in page
+    assert "- `my_method.py`: the file of the method" in page
+    (runs[0] / "options.json").unlink()
     record = json.loads((runs[0] / "result.json").read_text())
-    record["recipe"] |= {"epochs": 3, "steps": 70}
-    (runs[0] / "result.json").write_text(json.dumps(record))
-    assert main(["zoo", str(runs[0]), "--out", str(tmp_path / "zoo")]) == 0
-    page = (tmp_path / "zoo" / "README.md").read_text()
-    assert "--recipe quick --seed 0 epochs=3 steps=70\n" in page
+    (runs[0] / "result.json").write_text(json.dumps(record | {"method": "coffee"}))
+    assert "smallpose predict FILE.py:coffee --weights " in write_page(runs[0], tmp_path)
+
+
+def test_no_train_command_is_printed_for_a_run_without_its_options(runs, tmp_path):
+    page = write_page(runs[0], tmp_path)
+    assert "the command of the training cannot be told: the run has no `options.json`" in page
+    assert "smallpose train" not in page
+    assert "smallpose predict" in page

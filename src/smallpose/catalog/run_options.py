@@ -60,6 +60,10 @@ def read_run_options(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     record = read_json(path, dict[str, Any])
+    for name, default in DEFAULTS.items():
+        if not _is_valid(name, record.get(name, default)):
+            what = f"{name} is {record[name]!r}"
+            raise InputError(str(path), what, "repeat the options of the run, or train it again")
     for name in _PATHS:
         if record.get(name):
             record[name] = Path(record[name])
@@ -84,6 +88,21 @@ def complete_options(given: Mapping[str, Any], stored: Mapping[str, Any]) -> dic
     overrides = stored.get("overrides", {}) | dict(given.get("overrides", ()))
     complete["overrides"] = tuple(overrides.items())
     return complete
+
+
+def _is_valid(name: str, value: Any) -> bool:
+    """Return whether a value of the file has the type of its option."""
+    default = DEFAULTS[name]
+    if value is None:
+        return default is None
+    if name == "swap":
+        pairs = value if isinstance(value, list) else [None]
+        return all(isinstance(pair, list) and len(pair) == 2 for pair in pairs)
+    if isinstance(default, bool):
+        return isinstance(value, bool)
+    if isinstance(default, int | float):
+        return isinstance(value, int | float)
+    return isinstance(value, str) and "\0" not in value
 
 
 def _convert_to_json(name: str, value: Any) -> Any:

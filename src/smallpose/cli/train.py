@@ -253,9 +253,8 @@ def _add_log_options(group: argparse._ArgumentGroup) -> None:
 def run_command(args: argparse.Namespace) -> None:
     """Train, evaluate, write the run's folder and print its numbers."""
     _take_run_as_method(args)
-    overrides = tuple(parse_override(text) for text in args.overrides)
     stored = read_run_options(args.out) if args.resume and args.out else {}
-    options = complete_options(_list_given_options(args) | {"overrides": overrides}, stored)
+    options = collect_options(args, stored)
     method = options["method"]
     if not method and args.resume and args.out and not stored:
         raise _explain_missing_run(args.out)
@@ -315,6 +314,12 @@ def _explain_missing_run(out: Path) -> InputError:
     others = f", resume {' or '.join(map(str, runs))}" if runs else ""
     remedy = f"check the path{others}, or begin the run with METHOD --data SET"
     return InputError(f"--resume --out {out}", what, remedy)
+
+
+def collect_options(args: argparse.Namespace, stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all options that a run remembers: as given, else as stored, else their defaults."""
+    overrides = tuple(parse_override(text) for text in args.overrides)
+    return complete_options(_list_given_options(args) | {"overrides": overrides}, stored)
 
 
 def _list_given_options(args: argparse.Namespace) -> dict[str, Any]:

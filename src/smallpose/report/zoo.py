@@ -1,6 +1,7 @@
 """Write a page of checkpoints and result files: recipes, scores and hashes (D18)."""
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,9 @@ from typing import Any
 import msgspec
 
 from smallpose._version import __version__
+from smallpose.catalog.methods import is_listed_method
+from smallpose.catalog.run_options import RUN_OPTIONS
+from smallpose.catalog.train_command import TrainCommand, read_train_command
 from smallpose.core.errors import InputError
 from smallpose.core.interval import Interval
 from smallpose.core.table import Cell, Column, Table
@@ -30,6 +34,7 @@ class ZooEntry:
         digest: SHA-256 of the weights, or of the result file.
         metrics: points by name, with 95 % intervals if the data and the result file exist.
         trained_on: the sets that its weights were trained on; None where they are not declared.
+        command: that repeats the training; None where the run has not kept its options.
     """
 
     run: Run
@@ -37,6 +42,7 @@ class ZooEntry:
     digest: str
     metrics: Mapping[str, Interval | None]
     trained_on: list[dict[str, Any]] | None = None
+    command: TrainCommand | None = None
 
     @property
     def weights_name(self) -> str | None:
@@ -114,7 +120,8 @@ def _read_entry(run: Run, score: RunScore | None) -> ZooEntry:
     for metric in METRICS:
         value = source.metric(metric)
         metrics[metric] = source.interval(metric) or (None if value is None else Interval(value))
-    return ZooEntry(run, path, digest, metrics, _read_training_sets(run))
+    command = None if run.is_result_file else read_train_command(run.folder)
+    return ZooEntry(run, path, digest, metrics, _read_training_sets(run), command)
 
 
 def _read_training_sets(run: Run) -> list[dict[str, Any]] | None:
@@ -197,7 +204,7 @@ def _describe_entry(entry: ZooEntry) -> str:
             f"## {run.title}",
             f"{run.method_label} (`{run.method}`){setting}.",
             "\n".join(items),
-            f"```sh\n{_format_predict_command(entry)}\n{_format_train_command(run)}\n```",
+            _format_commands(entry),
         ]
     )
 
@@ -221,24 +228,29 @@ def _describe_result_file(run: Run) -> str:
     return "\n\n".join([f"## {run.title}", text, "\n".join(items)])
 
 
-def _format_predict_command(entry: ZooEntry) -> str:
-    return (
-        f"smallpose predict {entry.run.method} --weights {entry.weights_name or 'FILE'} "
+def _format_commands(entry: ZooEntry) -> str:
+    """Write how to predict with the weights and how to train them, and what the paths stand for."""
+    command = entry.command
+    method = entry.run.method
+    legend = []
+    if command is not None:
+        method = command.method
+        legend = [*command.legend, "`RUN`: the folder of the new run"]
+    elif not is_listed_method(method):
+        legend = [f"`FILE.py`: the file of the method {method}, which is run"]
+        method = f"FILE.py:{method}"
+    predict = (
+        f"smallpose predict {shlex.quote(method)} --weights {entry.weights_name or 'FILE'} "
         "--data TRUTH.json --images DIR --out found.json"
     )
-
-
-def _format_train_command(run: Run) -> str:
-    setting = f" --setting {run.setting}" if run.setting else ""
-    command = f"smallpose train {run.method} --data SET --out RUN{setting} --recipe {run.recipe}"
-    if run.seed is not None:
-        command += f" --seed {run.seed}"
-    # The values that are changed most often; all others are listed under "recipe".
-    for name in ("epochs", "steps", "batch_size"):
-        value = run.recipe_fields.get(name)
-        if value or (name, value) == ("epochs", 0):
-            command += f" {name}={value}"
-    return command
+    train = "" if command is None else f"{command.text}\n"
+    text = f"```sh\n{predict}\n{train}```"
+    if command is None:
+        legend.append(
+            f"the command of the training cannot be told: the run has no `{RUN_OPTIONS}`, which "
+            "keeps its options"
+        )
+    return f"{text}\n\n" + "\n".join(f"- {line}" for line in legend)
 
 
 def _format_facts(facts: Mapping[str, Any]) -> str:

@@ -1,11 +1,13 @@
 """Describe result files of any origin as runs without a training, so that a page shows both."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from smallpose.catalog.methods import is_listed_method
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
@@ -59,8 +61,8 @@ def check_run_fits_truth(run: Run, predictions: Predictions, truth: Instances) -
     """
     if run.data is None:
         return (
-            f"{run.title}: its data set was not found, so that its image ids were taken to mean "
-            "the images of this ground truth"
+            "its data set was not found, so that its image ids were taken to mean the images of "
+            "this ground truth"
         )
     own = read_coco(run.data / "annotations" / "test.json").images
     names_of_run = _map_names(own.ids.tolist(), own.file_names)
@@ -71,10 +73,19 @@ def check_run_fits_truth(run: Run, predictions: Predictions, truth: Instances) -
                 str(run.folder),
                 f"its results are for other images (id {image_id} is "
                 f"{names_of_run.get(image_id)!r} there and {names[image_id]!r} here)",
-                f"run: smallpose predict {run.method} --weights {run.folder} --data TRUTH.json "
+                f"run: smallpose predict {format_model_words(run)} --data TRUTH.json "
                 "--images DIR --out PREDICTIONS.json, and pass that file",
             )
     return None
+
+
+def format_model_words(run: Run) -> str:
+    """Return what `predict` takes for a run: its method and weights, or its folder alone.
+
+    The folder names the file of a method that is none of ours.
+    """
+    folder = shlex.quote(str(run.folder))
+    return f"{run.method} --weights {folder}" if is_listed_method(run.method) else folder
 
 
 def _map_names(ids: list[int], file_names: tuple[str, ...]) -> Mapping[int, str]:
