@@ -1,6 +1,8 @@
 """Every breakdown is data for JSON and text for the terminal."""
 
 import json
+import re
+from dataclasses import replace
 
 import pytest
 
@@ -33,3 +35,38 @@ def test_every_breakdown_has_data_for_json_and_text(crowded_dataset):
         assert "protocol coco, the best 20 detections of an image" in captions[name]
     with pytest.raises(InputError, match="no such breakdown"):
         build_breakdowns(["colour"], dataset.truth, dataset.predictions, result, {})
+
+
+SCALES = ("height", "density", "densities")
+
+
+@pytest.mark.parametrize(
+    ("images", "is_far", "reason"),
+    [
+        (8, False, "people in fewer than 10 images or videos"),
+        (40, True, "0, or 1, here and in all resamples"),
+    ],
+)
+def test_rows_without_an_interval_have_their_reason_at_the_foot(
+    crowded_dataset, images, is_far, reason
+):
+    dataset = crowded_dataset(4, 21, images=images, people=6)
+    predictions = dataset.predictions
+    if is_far:
+        predictions = replace(predictions, keypoints=predictions.keypoints + 5000)
+    result = evaluate(dataset.truth, predictions, protocols=ALL)
+    made, plain = (
+        build_breakdowns(SCALES, dataset.truth, predictions, result, {"protocols": ALL}, draws)
+        for draws in (20, 0)
+    )
+    for name in SCALES:
+        data, text = made[name]
+        rows = data
+        if name == "densities":
+            scales = [bins for axes in data["bins"].values() for bins in axes.values()]
+            rows = [*data["classes"], *(one for bins in scales for one in bins)]
+        missing = sum(one["ap"] is not None and one["interval"] is None for one in rows)
+        counts = re.findall(r"^no interval in (\d+) rows?: (.*)$", text, re.M)
+        assert sum(int(count) for count, _ in counts) == missing > 0
+        assert name != "height" or reason in {why for _, why in counts}
+        assert "no interval" not in plain[name][1]

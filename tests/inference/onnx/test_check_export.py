@@ -16,7 +16,9 @@ from onnx import numpy_helper
 from tests.inference.onnx.test_export import create_with_peaks, make_image
 
 from smallpose.core.skeleton import COCO17, Skeleton
-from smallpose.inference.onnx.check_export import check_export
+from smallpose.evaluation.analysis.comparison import Comparison, Difference
+from smallpose.inference.onnx.check_export import ExportCheck, check_export
+from smallpose.inference.onnx.check_text import format_check
 from smallpose.inference.onnx.export import export_onnx
 from smallpose.training.checkpoint import save_model
 
@@ -151,13 +153,33 @@ def test_the_command_checks_and_writes_what_it_measured(built_set, tmp_path, cap
     assert main([*words, *options]) == 0
     printed = capsys.readouterr().out
     assert "equal: the file gives the poses of the original" in printed
-    assert "n/a: an interval needs 10 images or videos with people" in printed  # there are 8
+    assert "people in fewer than 10 images or videos" in printed  # there are 8
     record = json.loads((out / "check.json").read_text())
     assert record["problems"] == [] and record["num_people"] == [16, 16]
     assert len(record["worst"]) == 5
     assert main([*words, "--check", str(tmp_path), "--out", str(out)]) == 2
     assert main(["export", "simcc_r18_tiny", "--to", "onnx", "--out", str(out)]) == 2
     assert "has no weights of its own" in capsys.readouterr().err
+
+
+def test_a_metric_without_an_interval_has_its_true_reason():
+    """AP_S of 0 in all resamples was said to be of too few images, of which there were enough."""
+    shared = {"base": "original", "other": "exported", "protocol": "coco", "difference": 0.0}
+    shared |= {"base_value": 0.0, "other_value": 0.0}
+    ap = Difference(**shared, name="AP", clusters=9)
+    constant = Difference(**shared, name="AP_S", error=0.0, clusters=10)
+    numbers = dict.fromkeys(["median_px", "p99_px", "max_px", "moved_share"], 0.0)
+    made = ExportCheck(
+        **numbers,
+        num_people=(22, 22),
+        num_paired=22,
+        shift_px=(0.0, 0.0),
+        worst=(),
+        comparison=Comparison({}, [ap, constant], num_resamples=1000),
+    )
+    text = " ".join(format_check(made).split())
+    assert "no interval for AP_S (coco): 0 here and in all resamples" in text
+    assert "no interval for AP (9): people in fewer than 10 images or videos" in text
 
 
 def test_a_set_without_the_joints_is_refused_before_files_are_written(built_set, tmp_path, capsys):

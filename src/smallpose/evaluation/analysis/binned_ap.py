@@ -55,6 +55,7 @@ class Bin:
         people: how many they are.
         ap: None without people: a gap, not a zero.
         interval: 95 % of it, where there are resamples.
+        is_scarce: as of `GroupScore`.
     """
 
     low: float
@@ -63,10 +64,13 @@ class Bin:
     people: int
     ap: float | None
     interval: Interval | None = None
+    is_scarce: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the bin for JSON."""
-        return asdict(self) | {"interval": list_ends(self.interval)}
+        record = asdict(self) | {"interval": list_ends(self.interval)}
+        del record["is_scarce"]
+        return record
 
 
 def measure_density(
@@ -184,6 +188,7 @@ def _describe_bin(values: Floats, score: "GroupScore") -> Bin:
         people=score.people,
         ap=score.ap,
         interval=score.interval,
+        is_scarce=score.is_scarce,
     )
 
 
@@ -193,11 +198,13 @@ class GroupScore:
 
     Args:
         interval: 95 % of it, where there are resamples.
+        is_scarce: whether, of resamples, its people are in too few images or videos for one.
     """
 
     people: int
     ap: float | None
     interval: Interval | None = None
+    is_scarce: bool = False
 
 
 def score_groups(
@@ -238,11 +245,12 @@ def score_groups(
             counting, scores, true_positives=tp, false_positives=fp, num_people=num_people
         ).ap
         interval = None
-        if resampling is not None and resampling.has_enough_clusters[c]:
+        is_scarce = resampling is not None and not resampling.has_enough_clusters[c]
+        if resampling is not None and not is_scarce:
             bits = tp[counting], fp[counting]
             resampled = _resample_ap(resampling, c, *bits, groups.detection_image[counting])
             interval = compute_interval(ap, resampled, resampling.num_clusters)
-        group_scores.append(GroupScore(num_people, ap, interval))
+        group_scores.append(GroupScore(num_people, ap, interval, is_scarce))
     return group_scores
 
 

@@ -13,6 +13,7 @@ from smallpose.core.predictions import Predictions
 from smallpose.evaluation.analysis import binned_ap, breakdown, quality_tables
 from smallpose.evaluation.analysis.error_diagnosis import diagnose
 from smallpose.evaluation.analysis.labelled_images import evaluate_image_groups
+from smallpose.evaluation.analysis.missing_intervals import describe_missing_intervals
 from smallpose.evaluation.console_table import (
     WIDTH,
     format_interval,
@@ -102,7 +103,7 @@ def build_breakdowns(
             bins = binned_ap.compute_binned_ap(
                 truth, predictions, values, max_ratio=max_ratio, **resampling, **options
             )
-            made[name] = _tabulate_bins(name, bins)
+            made[name] = _tabulate_bins(name, bins, num_resamples)
         elif name == "image":
             images = breakdown.count_per_image(result, truth)
             made[name] = _tabulate_images(images, _describe_protocol(protocol, limit))
@@ -175,7 +176,7 @@ def _tabulate_joints(name: str, joints: Sequence[breakdown.JointScore], protocol
     return [asdict(joint) for joint in joints], _format_breakdown(caption, table)
 
 
-def _tabulate_bins(name: str, bins: Sequence[binned_ap.Bin]) -> Breakdown:
+def _tabulate_bins(name: str, bins: Sequence[binned_ap.Bin], num_resamples: int) -> Breakdown:
     rows = []
     for one in bins:
         ends = "" if one.interval is None else format_interval(one.interval)
@@ -185,7 +186,10 @@ def _tabulate_bins(name: str, bins: Sequence[binned_ap.Bin]) -> Breakdown:
     caption = f"{_BIN_UNITS[name]}; bins of equally many people, protocol owned"
     if name == "height":
         caption += f"; those of heights beyond a ratio of {binned_ap.MAX_HEIGHT_RATIO:g} are split"
-    table = format_table(heading, rows, left=1)
+    table = [
+        *format_table(heading, rows, left=1),
+        *describe_missing_intervals(bins, num_resamples),
+    ]
     return [one.to_dict() for one in bins], _format_breakdown(caption, table)
 
 

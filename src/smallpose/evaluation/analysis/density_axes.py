@@ -116,6 +116,7 @@ class DensityClass:
     Args:
         share: of the people of the size; NaN without any.
         ap: None without people.
+        is_scarce: as of `GroupScore`.
     """
 
     size: str
@@ -124,6 +125,7 @@ class DensityClass:
     share: float
     ap: float | None
     interval: Interval | None
+    is_scarce: bool = False
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,7 @@ def break_down_by_density(
             share=group.people / total if total else np.nan,
             ap=group.ap,
             interval=group.interval,
+            is_scarce=group.is_scarce,
         )
         for (size, density), group, total in zip(
             names, groups, np.repeat(totals, len(DENSITIES)).tolist(), strict=True

@@ -11,6 +11,7 @@ from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.evaluation.analysis import density_axes, joint_failures, score_quality
 from smallpose.evaluation.analysis.breakdown import PCK_THRESHOLD
+from smallpose.evaluation.analysis.missing_intervals import describe_missing_intervals
 from smallpose.evaluation.console_table import WIDTH, format_interval, format_number, format_table
 from smallpose.evaluation.evaluate import Evaluation
 from smallpose.evaluation.protocols import AP_NAMES, CLASSES
@@ -88,6 +89,8 @@ def _build_densities(evaluated: Evaluated) -> Breakdown:
     if scarce:
         share = f"{100 * density_axes.MIN_SHARE:.0f} %"
         lines += _wrap(f"fewer than {share} of the people of their size: {', '.join(scarce)}")
+    num_resamples = evaluated.resampling["num_resamples"]
+    lines += describe_missing_intervals(made.classes, num_resamples)
     for axis, label in _AXIS_LABELS.items():
         rows = []
         for size, axes in made.bins.items():
@@ -96,6 +99,8 @@ def _build_densities(evaluated: Evaluated) -> Breakdown:
                 span = f"{b.low:.4g} – {b.high:.4g}"
                 rows.append([size, span, f"{b.people:,}", format_number(b.ap), ends])
         lines += ["", *format_table(["size", label, "people", "AP (owned)", "95 %"], rows)]
+        shown = [b for axes in made.bins.values() for b in axes[axis]]
+        lines += describe_missing_intervals(shown, num_resamples)
     return data, "\n".join(lines)
 
 

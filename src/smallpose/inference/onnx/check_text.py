@@ -1,9 +1,12 @@
 """Format how an exported file differs from its original."""
 
+from collections.abc import Sequence
+
 from smallpose.core.counts import choose_verb, format_count
-from smallpose.core.table import build_text_table
+from smallpose.core.table import build_text_table, wrap_text
 from smallpose.evaluation.analysis.comparison import Difference
 from smallpose.evaluation.console_table import format_number
+from smallpose.evaluation.notes import describe_constant_metrics
 from smallpose.evaluation.scoring.bootstrap import MIN_CLUSTERS
 from smallpose.inference.onnx.check_export import EXPORTED, ORIGINAL, ExportCheck
 
@@ -24,9 +27,7 @@ def format_check(check: ExportCheck) -> str:
     differences = [d for d in check.comparison.differences if d.name in _METRICS]
     rows = [_format_difference(d) for d in differences]
     ap = build_text_table(["", ORIGINAL, EXPORTED, "difference", "95 %"], rows)
-    notes = []
-    if any(d.interval is None and d.difference is not None for d in differences):
-        notes = [f"n/a: an interval needs {MIN_CLUSTERS} images or videos with people"]
+    notes = _explain_missing_intervals(differences)
     if not check.problems:
         return "\n".join([*lines, "", ap.to_text(), *notes])
     worst = build_text_table(
@@ -50,6 +51,21 @@ def format_verdict(check: ExportCheck) -> str:
     if not check.problems:
         return "equal: the file gives the poses of the original"
     return f"not equal: {'; '.join(check.problems)}"
+
+
+def _explain_missing_intervals(differences: Sequence[Difference]) -> list[str]:
+    """Say why metrics have no interval: scarce people, 0 or 1 always, or too few resamples."""
+    missing = [d for d in differences if d.interval is None and d.difference is not None]
+    scarce = [f"{d.name} ({d.clusters})" for d in missing if d.clusters < MIN_CLUSTERS]
+    constant = {f"{d.name} ({d.protocol})": d.base_value for d in missing if d.error == 0.0}
+    others = [d.name for d in missing if d.clusters >= MIN_CLUSTERS and d.error is None]
+    notes = describe_constant_metrics(constant)
+    if scarce:
+        few = f"people in fewer than {MIN_CLUSTERS} images or videos"
+        notes.append(f"no interval for {', '.join(scarce)}: {few}")
+    if others:
+        notes.append(f"no interval for {', '.join(others)}: too few resamples have people")
+    return [*map(wrap_text, notes)]
 
 
 def _format_difference(d: Difference) -> list[str]:
