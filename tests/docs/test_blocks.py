@@ -51,6 +51,11 @@ def list_blocks(name: str) -> list[Block]:
 ALONE = [b for path in FILES if path.stem not in NOT_ALONE for b in list_blocks(path.stem)]
 
 
+def test_no_page_installs_the_package_from_an_index_where_it_is_not():
+    for path in FILES:
+        assert not re.search(r"pip install (-\S+ )*['\"]?smallpose\b", path.read_text()), path
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A reader's home, with ground truth and predictions under the names that the pages use."""
