@@ -265,6 +265,27 @@ def test_a_run_for_other_images_is_refused_though_its_ids_exist(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("is_missing", [False, True])
+def test_the_command_that_an_error_names_for_a_method_of_ones_own_takes_the_run(
+    project, files: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], is_missing: bool
+):
+    """`predict coffee` is refused; the run's folder names the file of the method."""
+    run = shutil.copytree(project.runs["A"], tmp_path / "run")
+    record = json.loads((run / "result.json").read_text())
+    (run / "result.json").write_text(json.dumps(record | {"method": "coffee"}))
+    if is_missing:
+        (run / "found.json").unlink()
+    labels = tmp_path / "other.json"
+    content = json.loads(files[0].read_text())
+    for image in content["images"]:
+        image["file_name"] = f"other_{image['id']}.png"
+    labels.write_text(json.dumps(content))
+    assert main(["report", str(labels), str(run), "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert "no found.json" in error if is_missing else "results are for other images" in error
+    assert f"smallpose predict {run} --data " in error
+
+
 def test_a_folder_with_none_of_the_images_is_refused(
     files: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
