@@ -63,7 +63,8 @@ def run_command(args: argparse.Namespace) -> None:
     from smallpose.core.table import TERMINAL_WIDTH
     from smallpose.report.claims.check import check_claims
     from smallpose.report.claims.inputs import read_datasets, read_our_runs
-    from smallpose.report.inputs.runs import describe_own_sets, read_runs
+    from smallpose.report.inputs.run_labels import describe_own_sets
+    from smallpose.report.inputs.runs import read_runs
     from smallpose.report.tables.files import save_table
     from smallpose.system.files import write_atomically
     from smallpose.system.progress import print_written

@@ -15,6 +15,7 @@ import numpy as np
 from smallpose.core.errors import InputError, SmallposeError
 from smallpose.core.instances import Instances
 from smallpose.report.images.contact_sheet import ReadImage
+from smallpose.report.inputs.run_labels import label_run
 from smallpose.report.inputs.runs import Run
 from smallpose.system.progress import print_status, show_progress
 
@@ -71,14 +72,14 @@ def measure_latencies(
         return {}
     latencies = {}
     for index, run in show_progress(list(enumerate(runs)), "latency"):
-        latency = _measure_run(run, truth, images, rows)
+        latency = _measure_run(run, label_run(run, runs), truth, images, rows)
         if latency is not None:
             latencies[index] = latency
     return latencies
 
 
 def _measure_run(
-    run: Run, truth: Instances, images: dict[str, Any], rows: np.ndarray
+    run: Run, label: str, truth: Instances, images: dict[str, Any], rows: np.ndarray
 ) -> Latency | None:
     """Measure one run on the images of these rows; None without trained weights."""
     path = run.folder / "model.safetensors"
@@ -90,7 +91,7 @@ def _measure_run(
     try:
         method = load_run_method(run.folder, run.method)
     except InputError as error:
-        print_status(f"{run.title}: not measured ({error.where}: {error.what})")
+        print_status(f"{label}: not measured ({error.where}: {error.what})")
         return None
     parts = [truth.take_images(np.array([row])) for row in rows.tolist()]
     predict_people(method, parts[0], None, images.__getitem__)
@@ -102,7 +103,7 @@ def _measure_run(
     low, median, high = np.quantile(times_ms, [0.25, 0.5, 0.75]).tolist()
     num_people = int(np.isin(truth.image_rows[truth.is_counted], rows).sum())
     return Latency(
-        run=run.title,
+        run=label,
         median=median,
         low=low,
         high=high,

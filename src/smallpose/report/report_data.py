@@ -27,11 +27,15 @@ from smallpose.report.inputs.arguments import ReportArguments, sort_arguments
 from smallpose.report.inputs.best_run import compute_seed_mean, find_seeds, rank_runs
 from smallpose.report.inputs.different_sigmas import describe_different_sigmas
 from smallpose.report.inputs.person_matching import RunPredictions, match_people
-from smallpose.report.inputs.result_files import check_run_fits_truth, describe_result_file
+from smallpose.report.inputs.result_files import (
+    check_run_fits_truth,
+    describe_result_file,
+    format_model_words,
+)
+from smallpose.report.inputs.run_labels import describe_own_sets, label_run
 from smallpose.report.inputs.runs import (
     Run,
     describe_changed_code,
-    describe_own_sets,
     find_shared_dataset,
     read_run,
     read_runs,
@@ -183,7 +187,7 @@ def _read_runs_of_set(runs: Sequence[Run], images: Path | None, sigmas: Path | N
         if run.data == data and run.predictions_path is not None:
             predictions = read_results(run.predictions_path, test)
             matches = match_people(test, predictions)
-            results[index] = RunPredictions(run.title, predictions, matches)
+            results[index] = RunPredictions(label_run(run, runs), predictions, matches)
     scores = {
         index: score_run_on_both(runs[index], test, result.predictions)
         for index, result in show_progress(list(results.items()), "intervals")
@@ -257,11 +261,13 @@ def _read_results_of_truth(
         )
         scores[index] = replace(score, run=run)
     runs = [score.run for score in scores.values()]
+    labels = [label_run(run, runs) for run in runs]
     results = {
-        index: RunPredictions(runs[index].title, one, match_people(truth, one))
+        index: RunPredictions(labels[index], one, match_people(truth, one))
         for index, one in enumerate(predictions)
     }
-    notes = [note for _, _, note in described if note]
+    pairs = zip(labels, described, strict=True)
+    notes = [f"{label}: {note}" for label, (_, _, note) in pairs if note]
     return ReportData(
         runs=runs,
         data=truth_path,
@@ -273,7 +279,9 @@ def _read_results_of_truth(
         images=images,
         notes=(
             *_list_run_notes(runs, scores),
-            *common.notes,
+            *choose_common_joints(
+                dict(zip(labels, (one for _, one, _ in described), strict=True))
+            ).notes,
             *notes,
             *_list_sigma_notes(scores.values()),
         ),
@@ -292,7 +300,7 @@ def _read_entry(
         raise InputError(
             str(path),
             "it has no found.json, the results of a run",
-            f"run: smallpose predict {run.method} --weights {path} --data {truth_path} --images "
+            f"run: smallpose predict {format_model_words(run)} --data {truth_path} --images "
             "DIR --out PREDICTIONS.json, and pass that file",
         )
     predictions = read_results(run.predictions_path, truth, unknown_images=unknown_images)
@@ -300,7 +308,7 @@ def _read_entry(
 
 
 def _choose_joints(runs: Sequence[Run], predictions: Sequence[Predictions]) -> CommonJoints:
-    """Choose the joints that all results are scored on, and name the results by their paths."""
+    """Choose the joints that all results are scored on; an error names the results' files."""
     titles = [run.title for run in runs]
     is_clear = len(set(titles)) == len(titles)
     names = titles if is_clear else [f"{run.folder}" for run in runs]

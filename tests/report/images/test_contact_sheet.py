@@ -39,7 +39,7 @@ def test_predictions_go_from_best_to_worst_in_each_class(project, results, read)
     assert [row.title for row in sheet.rows][:3] == ["small", "medium", "large"]
     assert sheet.panels == ("ground truth", "A", "B")
     for row in sheet.rows:
-        oks = [float(tile.caption[-1].removeprefix("B ")) for tile in row.tiles]
+        oks = [float(tile.caption[-1].rpartition(" | ")[2]) for tile in row.tiles]
         assert oks == sorted(oks, reverse=True)
 
 
@@ -50,6 +50,13 @@ def test_a_caption_has_height_source_and_oks(project, results, read):
     assert source in ("COCO", "MPII", "AI Challenger", "HiEve", "PoseTrack")
     assert oks.startswith("OKS ")
     assert height in tile.alt
+
+
+def test_captions_of_several_runs_are_in_the_order_of_the_panels(project, results, read):
+    """Names of methods with their settings do not fit below a tile; the panels have them."""
+    tile = build_predictions_sheet(project.test, results, read).rows[0].tiles[0]
+    of_a, of_b = tile.caption[-1].removeprefix("OKS ").split(" | ")
+    assert f"OKS A {of_a}, B {of_b}" in tile.alt
 
 
 def test_ground_truth_and_each_run_have_a_panel(project, results, read):

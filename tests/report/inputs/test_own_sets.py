@@ -10,7 +10,8 @@ from tests.report.conftest import Project
 from smallpose.cli.main import main
 from smallpose.core.skeleton import COCO17
 from smallpose.report.claims.inputs import read_our_runs
-from smallpose.report.inputs.runs import Run, describe_own_sets, group_seeds, read_run
+from smallpose.report.inputs.run_labels import describe_own_sets
+from smallpose.report.inputs.runs import Run, group_seeds, read_run
 from smallpose.report.report_data import ReportData, read_report_data
 from smallpose.report.tables import paper_tables
 
@@ -71,7 +72,8 @@ def test_runs_on_a_built_set_stay_in_the_papers_tables(project: Project) -> None
 def test_own_runs_are_no_evidence_for_claims(own_runs: list[Path]) -> None:
     assert read_our_runs(own_runs) == (None, None)
     note = describe_own_sets([read_run(own_runs[0])])
-    assert "no evidence for its claims: run19 (19 joints of own)" in note
+    assert "no evidence for its claims: SimpleBaseline R18 tiny own (19 joints of own);" in note
+    assert "; the paper's tables and claims are about sets" in note
 
 
 def test_a_report_of_own_runs_says_that_they_are_left_out(own_runs: list[Path]) -> None:

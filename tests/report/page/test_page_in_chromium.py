@@ -95,7 +95,7 @@ def test_the_first_column_hides_no_digit_and_names_the_runs(page: Browser):
         "[...document.querySelectorAll('#results-table tbody th')].map((t) => t.textContent)"
     )
     assert len(set(names)) == len(names)
-    assert {"A", "B", "untrained"} <= set(names)
+    assert {f"SimpleBaseline R18 tiny {one}" for one in ("A", "B", "untrained")} <= set(names)
     widths = page.evaluate(
         "[...document.querySelectorAll('#results-table, #summary-table, #claims-table')].map((t) =>"
         " t.parentNode.scrollWidth - t.parentNode.clientWidth)"
@@ -112,7 +112,7 @@ def test_the_first_column_hides_no_digit_and_names_the_runs(page: Browser):
 def test_the_curve_shows_shares_with_a_line_at_one_half_and_a_mark(page: Browser):
     assert page.evaluate("document.querySelectorAll('#curves .half').length") == 1
     text = page.evaluate("document.getElementById('curves-half').textContent")
-    assert text.startswith("B: ")
+    assert text.startswith("SimpleBaseline R18 tiny B: ")
     bins = page.evaluate(
         "JSON.parse(document.getElementById('curves-data').textContent).runs[0].along.all.height"
     )
@@ -276,7 +276,7 @@ def test_as_many_people_are_detected_as_the_evaluation_matches(
     expected = int((counts.true_positives[0] & 1).sum())
     page.evaluate(
         "(() => { const s = document.querySelector('select[name=run]');"
-        f" s.value = [...s.options].find((o) => o.text === '{name}').value;"
+        f" s.value = [...s.options].find((o) => o.text.endsWith(' {name}')).value;"
         " s.dispatchEvent(new Event('input', { bubbles: true })); })()"
     )
     text = page.evaluate("document.getElementById('people-count').textContent")

@@ -136,4 +136,4 @@ def test_a_note_names_its_run_unless_all_runs_have_it(seed_runs, tmp_path):
     make_report([tmp_path / "simple0", tmp_path / "simple1"], tmp_path / "report")
     page = (tmp_path / "report/index.html").read_text()
     assert "<li>note of all</li>" in page
-    assert "<li>B (simple0): note of 0</li>" in page
+    assert "<li>SimpleBaseline R18 tiny B (simple0): note of 0</li>" in page

@@ -30,12 +30,15 @@ MAX_BANDS = 3  # curves with pale areas for their intervals; of more, these hide
 
 
 def draw_ap_by_class(
-    runs: Runs, protocol: str = "coco", styles: Sequence[SeriesStyle] = ()
+    runs: Runs,
+    protocol: str = "coco",
+    styles: Sequence[SeriesStyle] = (),
+    labels: Sequence[str] = (),
 ) -> Figure:
     """Draw AP by size and density class, runs side by side, with 95 % intervals if known.
 
     Args:
-        styles: of the runs (default: chosen for these runs alone).
+        styles, labels: of the runs (default: chosen for these runs alone).
     """
     groups = group_runs(runs)
     # Numbers above more than two bars of a class need a wider figure.
@@ -44,14 +47,14 @@ def draw_ap_by_class(
     names = [n for n in CLASSES if any(g.measure(n, protocol) is not None for g in groups)]
     width = 0.8 / max(len(groups), 1)
     styles = styles or choose_run_styles(firsts)
+    labels = labels or [label_run(first, firsts) for first in firsts]
     values = [[g.measure(n, protocol) for n in names] for g in groups]
     known = [m for row in values for m in row if m is not None]
     top = max([1.0, *(m.high if m.has_ends else m.value for m in known)])
-    for index, (group, row) in enumerate(zip(groups, values, strict=True)):
+    for index, row in enumerate(values):
         x = np.arange(len(names)) + (index - (len(groups) - 1) / 2) * width
         heights = [0.0 if m is None else m.value for m in row]
-        label = label_run(group.first_run, firsts)
-        axes.bar(x, heights, width * 0.92, label=label, **styles[index].bar_options())
+        axes.bar(x, heights, width * 0.92, label=labels[index], **styles[index].bar_options())
         whiskers = [
             (position, m.low, m.high)
             for position, m in zip(x, row, strict=True)

@@ -222,7 +222,7 @@ def _make_tile(
         pose = result.predictions.keypoints[row] if row >= 0 else None
         skeleton = result.predictions.skeleton
         panels.append(draw_person_tile(image, box, TILE_WH, skeleton, pose, predicted=True))
-    oks_texts = _format_oks_texts(person, results)
+    oks_texts = [_format_oks(person, result) for result in results]
     has_source = bool(truth.source[person])
     source = SOURCE_NAMES[SOURCES[truth.source[person]]]
     height = f"{box[3]:.0f} px"
@@ -231,23 +231,17 @@ def _make_tile(
     alt = f"A person {height} tall"
     alt += f" from {source}" if has_source else ""
     alt += ", ground truth" + (" beside the prediction" if results else "")
-    alt += "; " + ", ".join(oks_texts) if oks_texts else ""
-    caption = (height, source) if has_source else (height,)
-    return Tile(np.ascontiguousarray(np.hstack(columns)), (*caption, *oks_texts), alt)
+    named = [f"{result.label} {text}" for result, text in zip(results, oks_texts, strict=True)]
+    alt += "; OKS " + (", ".join(named) if len(named) > 1 else oks_texts[0]) if named else ""
+    caption = [height, *([source] if has_source else [])]
+    if oks_texts:  # in the order of the panels, which are named above all rows
+        caption.append("OKS " + " | ".join(oks_texts))
+    return Tile(np.ascontiguousarray(np.hstack(columns)), tuple(caption), alt)
 
 
-def _format_oks_texts(person: int, results: Sequence[RunPredictions]) -> list[str]:
-    """Format the OKS of one person by each run, the run named if there are several."""
-    texts = []
-    for result in results:
-        oks = float(result.matches.oks[person])
-        if np.isnan(oks):
-            text = "not scored"
-        elif result.matches.rows[person] < 0:
-            text = "no prediction"
-        else:
-            text = f"{oks:.2f}"
-        texts.append(f"{result.label} {text}" if len(results) > 1 else f"OKS {text}")
-    if len(results) > 1:
-        texts[0] = f"OKS {texts[0]}"
-    return texts
+def _format_oks(person: int, result: RunPredictions) -> str:
+    """Format the OKS of one person by one run."""
+    oks = float(result.matches.oks[person])
+    if np.isnan(oks):
+        return "not scored"
+    return "no prediction" if result.matches.rows[person] < 0 else f"{oks:.2f}"

@@ -40,7 +40,7 @@ def draw_sheet(sheet: ContactSheet, width: int = 2000) -> ImageArray:
     pen.text((pad, pad), sheet.title, INK, font=load_font(40, bold=True))
     for number, text in enumerate(lines):
         pen.text((pad, pad + 64 + 34 * number), text, QUIET, font=load_font(24))
-    _draw_legend(pen, (pad, pad + 74 + 34 * len(lines)), sheet.panels)
+    _draw_legend(pen, (pad, pad + 74 + 34 * len(lines)), sheet.panels, width - pad)
     y = top
     captions = ["  ·  ".join(tile.caption) for row in sheet.rows for tile in row.tiles]
     caption_font = _choose_caption_font(captions, tile_w)
@@ -59,7 +59,9 @@ def draw_sheet(sheet: ContactSheet, width: int = 2000) -> ImageArray:
     return np.asarray(canvas, dtype=np.uint8)
 
 
-def _draw_legend(pen: ImageDraw.ImageDraw, corner: tuple[int, int], panels: Sequence[str]) -> None:
+def _draw_legend(
+    pen: ImageDraw.ImageDraw, corner: tuple[int, int], panels: Sequence[str], right: int
+) -> None:
     x, y = corner
     font = load_font(24)
     for text, colour in LEGEND.values():
@@ -75,7 +77,10 @@ def _draw_legend(pen: ImageDraw.ImageDraw, corner: tuple[int, int], panels: Sequ
         pen.text((x + 34, y), text, QUIET, font=font)
         x += 70 + int(pen.textlength(text, font=font))
     if len(panels) > 1:
-        pen.text((x, y), "panels: " + " | ".join(panels), QUIET, font=font)
+        text = "panels: " + " | ".join(panels)
+        if font.getlength(text) > right - x:
+            font = _choose_caption_font([text], right - x)
+        pen.text((x, y), _cut_text(text, font, right - x), QUIET, font=font)
 
 
 @lru_cache(maxsize=16)

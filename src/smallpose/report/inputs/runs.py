@@ -240,18 +240,6 @@ def _describe_own_set(file: _ResultFile, data: Path | None) -> str:
     return " of ".join(part for part in (num_joints, data.name if data else "") if part)
 
 
-def describe_own_sets(runs: Sequence[Run]) -> str:
-    """Say which runs have no place in the paper's tables, and why; "" where all have one."""
-    own = [run for run in runs if run.own_set]
-    if not own:
-        return ""
-    names = ", ".join(f"{run.title} ({run.own_set})" for run in own)
-    return (
-        f"not in the paper's tables, and no evidence for its claims: {names}; both are about sets "
-        "that 'smallpose build' made, and about their joints"
-    )
-
-
 def describe_changed_code(run: Run) -> str:
     """Say that the file of a user's method has changed since the run; "" where it has not."""
     path = run.folder / "model.json"

@@ -7,7 +7,6 @@ Markdown and CSV, figures and contact sheets as PNG and SVG), and writes `index.
 import itertools
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,7 +33,7 @@ from smallpose.report.images.density_sheet import build_density_sheet
 from smallpose.report.images.encode import encode_image, open_image_reader
 from smallpose.report.images.sheet_drawing import draw_sheet
 from smallpose.report.inputs.person_matching import RunPredictions
-from smallpose.report.inputs.runs import describe_own_sets
+from smallpose.report.inputs.run_labels import describe_own_sets
 from smallpose.report.inputs.scores import RunScore, SeedGroup, group_scores
 from smallpose.report.inputs.selections import (
     Selection,
@@ -316,10 +315,7 @@ def _choose_sheet_results(data: ReportData) -> list[RunPredictions]:
         run = data.runs[index]
         if run.method == data.runs[data.best].method and not (chosen and run.is_untrained):
             chosen.setdefault(run.setting, index)
-    return [
-        replace(data.results[index], label=setting or data.runs[index].title)
-        for setting, index in sorted(chosen.items())
-    ]
+    return [data.results[index] for _, index in sorted(chosen.items())]
 
 
 def _build_browser(data: ReportData, read: ReadImage | None) -> BrowserData | None:
@@ -327,11 +323,7 @@ def _build_browser(data: ReportData, read: ReadImage | None) -> BrowserData | No
     best = data.ranked[:MAX_RUNS]
     if data.test is None or not best:
         return None
-    results = [
-        replace(data.results[index], label=figures.label_run(data.runs[index], data.runs))
-        for index in best
-    ]
-    return build_browser_data(data.test, results, read)
+    return build_browser_data(data.test, [data.results[index] for index in best], read)
 
 
 def _render_page(values: Mapping[str, Any]) -> str:

@@ -87,7 +87,7 @@ def build_page_context(data: ReportData, tables: PageTables) -> dict[str, Any]:
         "table1": render_table(tables.table1) if tables.table1 else None,
         "comparisons": [render_table(table) for table in tables.comparisons],
         "data_parts": [render_table(table) for table in tables.data_parts],
-        "runs": [describe_run(run) for run in data.runs],
+        "runs": [describe_run(run, data.runs) for run in data.runs],
         "data": data.data.name if data.data else "",
         "manifest": data.manifest,
     }

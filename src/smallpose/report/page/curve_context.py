@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
@@ -54,7 +54,7 @@ def build_curve_section(
     runs = summary.runs[:MAX_CURVES]
     if data.test is None or not runs:
         return CurveSection({"curves": None}, {})
-    results = [replace(data.results[run.index], label=run.single_label) for run in runs]
+    results = [data.results[run.index] for run in runs]
     colours, limits = [run.colour for run in runs], [run.limit for run in runs]
     computed = compute_curves(selections, results, colours, limits)
     curves = computed.data

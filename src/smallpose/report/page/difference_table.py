@@ -11,7 +11,7 @@ from smallpose.evaluation.difference.split import (
 )
 from smallpose.evaluation.difference.split_table import LABELS
 from smallpose.report.page.summary import RunSummary, Summary, describe_doubt_of_pair
-from smallpose.report.page.summary_statistics import PROTOCOL
+from smallpose.report.page.summary_statistics import CONSTANT, PROTOCOL
 from smallpose.report.report_data import ReportData
 
 # Of both results together; with more, intervals take more time than the rest of the page.
@@ -58,6 +58,8 @@ def _format_table(
     ]
     rows.append(("difference", *(_to_points(one.difference, None) for one in split.metrics)))
     rest = "The intervals are 95 % ones over images or videos."
+    if any(_is_constant(one.intervals[cause]) for one in split.metrics for cause in CAUSES):
+        rest += f" A part of 0.0 without an interval is {CONSTANT}."
     if not has_intervals:
         rest = "smallpose compare adds 95 % intervals."
     if best.num_seeds > 1 or rival.num_seeds > 1:
@@ -73,9 +75,13 @@ def _format_table(
     )
 
 
+def _is_constant(interval: Interval | None) -> bool:
+    return interval is not None and interval.low == interval.high == 0
+
+
 def _to_points(value: float | None, interval: Interval | None) -> Cell:
     if value is None:
         return None
-    if interval is None:
+    if interval is None or _is_constant(interval):
         return 100 * value
     return Interval(100 * value, 100 * interval.low, 100 * interval.high)

@@ -22,13 +22,18 @@ def make_result_figures(data: ReportData, scores: Mapping[int, RunScore]) -> lis
     """Make the figures that need nothing but the results of the runs."""
     groups = _choose_groups(data, scores)
     styles = _get_styles(data, groups)
+    all_groups = group_scores(data.runs, scores)
     if any(group.first_run.setting == "A" for group in groups):
         # Beside A, B is drawn on the same 17 joints.
-        groups = [group.on_coco17() or group for group in groups]
+        groups, all_groups = (
+            [group.on_coco17() or group for group in some] for some in (groups, all_groups)
+        )
+    firsts = [group.first_run for group in all_groups]
+    labels = [figures.label_run(group.first_run, firsts) for group in groups]
     part = describe_part(len(groups), len(_list_groups(data, scores)))
-    specs = [_make_class_figure(groups, "coco", styles, part)]
+    specs = [_make_class_figure(groups, "coco", styles, labels, part)]
     if any("owned" in group.protocols() for group in groups):
-        specs.append(_make_class_figure(groups, "owned", styles, part))
+        specs.append(_make_class_figure(groups, "owned", styles, labels, part))
     pairs = _pair_settings(data, scores)
     if len(pairs) > 1:
         specs.append(_make_gains_figure(pairs))
@@ -47,17 +52,20 @@ def _make_class_figure(
     groups: Sequence[SeedGroup],
     protocol: str,
     styles: Sequence[figures.SeriesStyle],
+    labels: Sequence[str],
     part: str,
 ) -> FigureSpec:
     is_owned = protocol == "owned"
     is_on_17 = any(group.first_run.setting == "B17" for group in groups)
     title = "AP by size and density" + (", B on A's 17 joints" if is_on_17 else "")
-    descriptions = "; ".join(_describe_group(group, groups, protocol) for group in groups)
+    descriptions = "; ".join(
+        _describe_group(group, label, protocol) for group, label in zip(groups, labels, strict=True)
+    )
     return FigureSpec(
         name="fig5_ap_by_class" + ("_owned" if is_owned else ""),
         title=f"{title}, protocol {protocol}{part}",
         alt=f"AP ({protocol}) in points by class: {descriptions}",
-        draw=partial(figures.draw_ap_by_class, groups, protocol, styles),
+        draw=partial(figures.draw_ap_by_class, groups, protocol, styles, labels),
     )
 
 
@@ -147,10 +155,9 @@ def _pair_settings(
     }
 
 
-def _describe_group(group: SeedGroup, groups: Sequence[SeedGroup], protocol: str) -> str:
+def _describe_group(group: SeedGroup, label: str, protocol: str) -> str:
     values = {name: group.measure(metric, protocol) for metric, name in figures.CLASSES.items()}
     parts = [f"{name} {value.value:.1f}" for name, value in values.items() if value is not None]
-    label = figures.label_run(group.first_run, [other.first_run for other in groups])
     return f"{label}: {', '.join(parts)}"
 
 

@@ -1,14 +1,16 @@
 """List what a run recorded about itself, line by line, for the page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from smallpose.report.inputs.run_labels import label_run
 from smallpose.report.inputs.runs import Run
 from smallpose.report.tables import paper_tables
 
 
-def describe_run(run: Run) -> dict[str, Any]:
-    """List a run's facts in groups, for the template."""
+def describe_run(run: Run, runs: Sequence[Run]) -> dict[str, Any]:
+    """List a run's facts in groups, for the template, with its label among all runs."""
+    label = label_run(run, runs)
     facts: dict[str, Any] = {
         "method": run.method,
         "setting": run.setting,
@@ -21,9 +23,10 @@ def describe_run(run: Run) -> dict[str, Any]:
         "training time": _format_duration(run.seconds),
     }
     return {
-        "title": run.method_label,
+        "title": label,
+        "method": "" if run.method_label in label else run.method_label,
         "training": paper_tables.describe_run(run),
-        "setting": "" if run.own_set else run.setting,
+        "setting": run.setting if run.name and not run.own_set else "",
         "groups": [
             ("result file", flatten_facts(run.file_facts)),
             ("run", [] if run.is_result_file else flatten_facts(facts)),

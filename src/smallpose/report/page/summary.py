@@ -13,6 +13,7 @@ from smallpose.evaluation.analysis.half_detected_fit import add_false_detections
 from smallpose.evaluation.comparability import describe_mixed_boxes
 from smallpose.evaluation.doubts import IN_DOUBT, POSSIBLE_FRAMES, Doubt, describe_height_doubt
 from smallpose.report import figures
+from smallpose.report.inputs.run_labels import label_seeds
 from smallpose.report.inputs.runs import Run
 from smallpose.report.inputs.scores import RunScore, SeedGroup
 from smallpose.report.page.doubts import (
@@ -22,7 +23,13 @@ from smallpose.report.page.doubts import (
     describe_lead_doubt,
     list_told_doubts,
 )
-from smallpose.report.page.summary_statistics import Lead, compute_leads, find_height_limit
+from smallpose.report.page.summary_statistics import (
+    CONSTANT,
+    Lead,
+    compute_leads,
+    describe_ends,
+    find_height_limit,
+)
 from smallpose.report.report_data import ReportData
 
 MAX_COMPARED = 6  # runs that the best one is compared with; each may cost an evaluation
@@ -97,13 +104,12 @@ def _summarize_each(data: ReportData, scores: Mapping[int, RunScore]) -> tuple[R
         return ()
     styles = choose_styles(data)
     leads = _compare_with_best(data, test, scores)
-    runs = [data.runs[index] for index in order]
     return tuple(
         RunSummary(
             index=index,
             run=data.runs[index],
             num_seeds=len(data.seeds_of(index)),
-            label=_build_label(data, index, runs),
+            label=label_seeds(index, data.runs) + _count_seeds(data, index, ", {}"),
             single_label=figures.label_run(data.runs[index], data.runs),
             ap_small=data.mean(index, "AP_S"),
             colour=styles[index].colour,
@@ -156,11 +162,6 @@ def _compare_with_best(
     return dict(zip(others, leads, strict=True))
 
 
-def _build_label(data: ReportData, index: int, runs: Sequence[Run]) -> str:
-    """Build the label of a run with all its seeds, different from that of the other runs."""
-    return figures.label_run(data.runs[index], runs) + _count_seeds(data, index, ", {}")
-
-
 def _count_seeds(data: ReportData, index: int, template: str) -> str:
     """Format "3 seeds" or "5 subsets"; nothing for a single run."""
     count = len(data.seeds_of(index))
@@ -170,12 +171,11 @@ def _count_seeds(data: ReportData, index: int, template: str) -> str:
 
 
 def _describe_scores(data: ReportData, index: int) -> str:
-    run = data.runs[index]
+    label = label_seeds(index, data.runs)
     ap, ap_small = data.mean(index, "AP"), data.mean(index, "AP_S")
     if ap is None:
-        return f"{run.method_label}: the AP is unknown."
-    setting = f", setting {run.setting}," if run.setting and not run.own_set else ""
-    text = f"{run.method_label}{setting} reaches {ap:.1f} AP"
+        return f"{label}: the AP is unknown."
+    text = f"{label} reaches {ap:.1f} AP"
     text += f" and {ap_small:.1f} on small people" if ap_small is not None else ""
     return text + _count_seeds(data, index, " in the mean of {}") + "."
 
@@ -267,31 +267,36 @@ def _describe_lead(lead: Lead, label: str) -> str:
 def _describe_lead_over_all(lead: Lead, label: str) -> str:
     if lead.everyone is None or not lead.everyone.has_ends:
         return ""
-    ends = f"{lead.everyone.low:+.1f} to {lead.everyone.high:+.1f}"
+    ends = _describe_interval(lead.everyone)
     if lead.verdict_everyone == "cannot tell":
         correction = _describe_correction(lead.everyone, lead.p_everyone, lead.num_tests)
         return (
             f"Whether it is better over all people than {label} cannot be told "
-            f"({lead.everyone.value:+.1f} AP, 95 %: {ends}{correction})."
+            f"({lead.everyone.value:+.1f} AP, {ends}{correction})."
         )
     return (
         f"Over all people it is {lead.verdict_everyone} of {label} by "
-        f"{abs(lead.everyone.value):.1f} AP (95 %: {ends}) on {lead.joints}."
+        f"{abs(lead.everyone.value):.1f} AP ({ends}) on {lead.joints}."
     )
 
 
 def _describe_lead_on_small(lead: Lead, label: str) -> str:
+    ends = _describe_interval(lead.interval)
     if lead.verdict == "cannot tell":
-        of_small = Interval(lead.difference, lead.low, lead.high)
-        correction = _describe_correction(of_small, lead.p, lead.num_tests)
+        correction = _describe_correction(lead.interval, lead.p, lead.num_tests)
         return (
             f"Whether it is better on small people than {label} cannot be told "
-            f"({lead.difference:+.1f} AP, 95 %: {lead.ends}{correction})."
+            f"({lead.difference:+.1f} AP, {ends}{correction})."
         )
     return (
         f"On small people it is {lead.verdict} of {label} by {abs(lead.difference):.1f} AP "
-        f"(95 %: {lead.ends}) on {lead.joints}."
+        f"({ends}) on {lead.joints}."
     )
+
+
+def _describe_interval(lead: Interval) -> str:
+    ends = describe_ends(lead)
+    return ends if CONSTANT in ends else f"95 %: {ends}"
 
 
 def _describe_correction(lead: Interval, p: float | None, num_tests: int) -> str:

@@ -36,6 +36,7 @@ PROTOCOL = "owned"
 # Those that `compare` scores, and corrects p-values over.
 COMPARED_PROTOCOLS = ("coco", "owned")
 SIGNIFICANCE = 0.05
+CONSTANT = "0 here and in all resamples"
 
 
 def find_height_limit(
@@ -91,9 +92,21 @@ class Lead:
         return _decide(self.everyone.value if self.everyone else 0.0, self.p_everyone)
 
     @property
+    def interval(self) -> Interval:
+        """Return the difference on small people with its interval."""
+        return Interval(self.difference, self.low, self.high)
+
+    @property
     def ends(self) -> str:
-        """Return the interval in words."""
-        return f"{self.low:+.1f} to {self.high:+.1f}"
+        """Return the interval in words, or why there is none."""
+        return describe_ends(self.interval)
+
+
+def describe_ends(lead: Interval) -> str:
+    """Describe the interval of a lead; one that is 0 in all resamples has none, as in `compare`."""
+    if lead.low == lead.high == 0:
+        return f"no interval: {CONSTANT}"
+    return f"{lead.low:+.1f} to {lead.high:+.1f}"
 
 
 def _decide(difference: float, p: float | None) -> str:
