@@ -16,8 +16,7 @@ endif
 demo: install
 	$(V)/smallpose demo --out runs/demo
 
-# Types are checked while the tests run, where these leave a core idle; a fault of either fails the
-# target.
+# Types are checked while the tests start; a fault of either fails the target.
 test: lint
 	@$(MAKE) --no-print-directory -j 2 pytest types
 
@@ -50,7 +49,7 @@ lint: install
 	$(V)/ruff check src tests bench examples
 
 types: install
-	nice -n 19 $(V)/python .ci/check_types.py
+	$(V)/python .ci/check_types.py
 
 bench: install
 	$(V)/python bench/run.py
@@ -84,20 +83,16 @@ $(V)/.ready: pyproject.toml constraints.txt setup.py $(wildcard src/smallpose/*/
 	@$(PY) -c 'import sys; v = sys.version.split()[0]; sys.version_info >= (3, 11) or sys.exit( \
 	  f"smallpose: needs Python 3.11 or newer, $(PY) is {v}; name another one: make PY=python3.12")'
 	$(PY) -m venv .venv
-	$(V)/python .ci/requirements.py .venv $(EXTRAS)
-	@$(MAKE) --no-print-directory -j 5 packages package
+	@$(MAKE) --no-print-directory -j 2 packages package
 	touch $@
 
-# What the package needs is unpacked by several processes, which wait for the network and the disk,
-# while it is compiled itself by another.
+# What the package needs is unpacked on one core while it is compiled itself on another.
 PIP = $(V)/python -m pip install -q --no-compile --disable-pip-version-check -c constraints.txt \
   $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 EXTRAS := build plots video large torch onnx openvino movenet polars torchmetrics dev
 
-pins-%:
-	$(PIP) --no-deps -r .venv/$@.txt
-
-packages: pins-1 pins-2 pins-3 pins-4
+packages:
+	$(V)/python .ci/requirements.py $(EXTRAS) >.venv/requirements.txt
 	$(PIP) -r .venv/requirements.txt
 
 package:
