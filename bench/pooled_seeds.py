@@ -6,8 +6,8 @@
 CURVE is the folder of `smallpose resolution`, which scores each run alone; RUN are folders in
 CURVE/results. `heights` prints the mean AP over the runs of a label at each height, the height at
 which half of the mean AP is left, and both for the first label against the others: the difference
-of AP, and the ratio of the heights. `scores` prints AP, AP_S and AP_M of result files of a whole
-test set (protocol `coco`), and the differences of the other labels from the first.
+of AP, and the ratio of the heights. `scores` prints AP, AP_S, AP_M and AP_L of result files of a
+whole test set (protocol `coco`), and the differences of the other labels from the first.
 
 Intervals are 95 %: of resamples of the images, the same ones for all, widened by the spread of the
 seeds (Student's t), as in the tables of `smallpose report`. With `--paired` the labels have the
@@ -36,7 +36,7 @@ from smallpose.resolution.half_height import find_crossing
 from smallpose.resolution.scores import draw_resamples, match_height
 
 NUM_RESAMPLES = 1000
-METRICS = ("AP", "AP_S", "AP_M")
+METRICS = ("AP", "AP_S", "AP_M", "AP_L")
 
 
 @dataclass(frozen=True)
