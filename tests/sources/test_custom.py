@@ -256,7 +256,9 @@ def test_the_map_sees_the_names_of_the_file_in_any_spelling(tmp_path, spell):
         "pelvis": 7,
     }
     (note,) = people.notes  # of the map's joints there is nothing to say
-    assert note.startswith(f"train.json: joints with other names: {HALPE[4]} as head_top (for a folder, --map ")
+    assert note.startswith(
+        f"train.json: joints with other names: {HALPE[4]} as head_top (for a folder, --map "
+    )
 
 
 def test_a_joint_that_the_map_gives_away_is_no_other_joints(tmp_path):
