@@ -89,4 +89,4 @@ def test_without_pyav_a_video_names_what_to_install(labels, tmp_path, capsys, mo
     words = ["predict", METHOD, "--weights", str(tmp_path / "w"), str(tmp_path / "a.mp4")]
     assert main([*words, "--out", str(tmp_path / "f.json")]) == 2
     line = capsys.readouterr().err.splitlines()[-1]
-    assert line == "reading videos: PyAV is not installed; pip install '.[video]' in your clone"
+    assert line == "smallpose predict: PyAV is not installed; pip install '.[video]' in your clone"
