@@ -32,7 +32,11 @@ from smallpose.report.inputs.result_files import (
     describe_result_file,
     format_model_words,
 )
-from smallpose.report.inputs.run_labels import describe_own_sets, label_run
+from smallpose.report.inputs.run_labels import (
+    describe_own_sets,
+    describe_runs_on_others,
+    label_run,
+)
 from smallpose.report.inputs.runs import (
     Run,
     describe_changed_code,
@@ -113,7 +117,11 @@ class ReportData:
 
         One with a result file on the set, if there is any.
         """
-        return (self.ranked or rank_runs(self.runs, range(len(self.runs))))[0]
+        if self.ranked:
+            return self.ranked[0]
+        sets = [run.test_set for run in self.runs]
+        shared = self.data or max(dict.fromkeys(sets), key=sets.count)
+        return rank_runs(self.runs, [n for n, one in enumerate(sets) if one == shared])[0]
 
     @property
     def ranked(self) -> list[int]:
@@ -179,9 +187,7 @@ def _read_runs_of_set(runs: Sequence[Run], images: Path | None, sigmas: Path | N
         folders = [run.folder for run in runs if run.data == data]
         sets["test"] = set_known_sigmas(sets["test"], sigmas, folders)
     test = sets["test"]
-    other = [run.title for run in runs if run.data != data]
-    if other:
-        print_status(f"not on the data set {data}, so only in tables: {', '.join(other)}")
+    on_others = describe_runs_on_others(runs, data)
     results = {}
     for index, run in enumerate(runs):
         if run.data == data and run.predictions_path is not None:
@@ -201,7 +207,11 @@ def _read_runs_of_set(runs: Sequence[Run], images: Path | None, sigmas: Path | N
         results=results,
         scores=scores,
         images=_find_images(test, images, data),
-        notes=(*_list_run_notes(runs, scores), *_list_sigma_notes(scores.values())),
+        notes=(
+            *([on_others] if on_others else []),
+            *_list_run_notes(runs, scores),
+            *_list_sigma_notes(scores.values()),
+        ),
     )
 
 

@@ -18,9 +18,14 @@ from smallpose.core.interval import Interval
 from smallpose.core.table import Cell, Column, Table
 from smallpose.report.inputs.runs import METRICS, Run
 from smallpose.report.inputs.scores import RunScore
+from smallpose.report.inputs.test_sets import (
+    MIXED_NOTE,
+    describe_test_set,
+    has_different_test_sets,
+)
 from smallpose.report.page.run_details import flatten_facts
 from smallpose.report.report_data import ReportData, read_report_data
-from smallpose.report.tables.table_parts import HEADS
+from smallpose.report.tables.table_parts import HEADS, TEST_SET
 from smallpose.system.files import hash_file, resolve_inside, write_atomically
 from smallpose.system.json_decode import read_json
 
@@ -56,6 +61,7 @@ class ZooEntry:
             "name": run.title,
             "method": run.method,
             "setting": run.setting,
+            "test_set": run.test_set.name if run.test_set else None,
             "parameters": run.parameters,
             "seed": run.seed,
             "epochs": run.epochs,
@@ -132,6 +138,13 @@ def _read_training_sets(run: Run) -> list[dict[str, Any]] | None:
     return read_json(path, _ModelCard).trained_on
 
 
+def _describe_test_sets(runs: Sequence[Run]) -> tuple[str, ...]:
+    """Describe the test set of each run; nothing where all share one."""
+    if not has_different_test_sets(runs):
+        return ()
+    return tuple(describe_test_set(run, runs) for run in runs)
+
+
 _OF_CHECKPOINTS = (1, 2, 3, 4)  # columns that a result file has no values for
 
 
@@ -151,6 +164,11 @@ def build_zoo_table(entries: Sequence[ZooEntry]) -> Table:
         kept = [i for i in range(len(columns)) if i not in _OF_CHECKPOINTS]
         columns = [columns[i] for i in kept]
         rows = [tuple(row[i] for i in kept) for row in rows]
+    sets = _describe_test_sets([entry.run for entry in entries])
+    if sets:
+        columns.insert(1, TEST_SET)
+        rows = [(row[0], name, *row[1:]) for row, name in zip(rows, sets, strict=True)]
+        note += f" {MIXED_NOTE}"
     return Table("zoo", title, tuple(columns), tuple(rows), note)
 
 

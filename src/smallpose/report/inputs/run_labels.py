@@ -1,8 +1,14 @@
 """Label runs in tables and figures, as short as tells them apart."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from smallpose.report.inputs.runs import Run, group_seeds
+from smallpose.report.inputs.test_sets import (
+    describe_test_set,
+    has_different_test_sets,
+    name_test_set,
+)
 
 
 def label_run(run: Run, runs: Sequence[Run]) -> str:
@@ -10,7 +16,15 @@ def label_run(run: Run, runs: Sequence[Run]) -> str:
 
     The label is the method with what it was trained on, and the folder where these are not unique.
     A setting alone names no run: the method is left out only where folders tell all runs apart.
+    Where the runs were scored on several test sets, the label names that of the run.
     """
+    label = _label_among(run, runs)
+    if has_different_test_sets([run, *runs]):
+        return f"{label} on {name_test_set(run, runs)}"
+    return label
+
+
+def _label_among(run: Run, runs: Sequence[Run]) -> str:
     if run.name:
         return run.name
     unnamed = [r for r in runs if not r.name]
@@ -39,6 +53,19 @@ def _are_told_by_folders(runs: Sequence[Run]) -> bool:
 
 def _get_key(run: Run) -> tuple[str, str]:
     return run.method, _describe_training(run)
+
+
+def describe_runs_on_others(runs: Sequence[Run], data: Path) -> str:
+    """Say which runs are on another set than `data`, so that nothing compares them; else ""."""
+    others = [run for run in runs if run.data != data]
+    if not others:
+        return ""
+    on_set = next(run for run in runs if run.data == data)
+    named = [f"{_label_among(run, runs)} on {describe_test_set(run, runs)}" for run in others]
+    return (
+        f"not on the test set of {describe_test_set(on_set, runs)}, so only in tables and "
+        f"compared with no other run: {', '.join(named)}"
+    )
 
 
 def describe_own_sets(runs: Sequence[Run]) -> str:

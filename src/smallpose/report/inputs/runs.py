@@ -94,6 +94,7 @@ class Run:
         card: title, paradigm and parts of a method that is none of smallpose's; else empty.
         own_set: what it was trained on where that is no built set with the joints of its setting,
             such as "19 joints of own"; "" for a run that the paper's tables have a place for.
+        recorded_data: the built set's folder as the run recorded it, whether it exists or not.
     """
 
     folder: Path
@@ -116,6 +117,12 @@ class Run:
     file_facts: Mapping[str, Any] = field(default_factory=dict)
     card: Mapping[str, Any] = field(default_factory=dict)
     own_set: str = ""
+    recorded_data: Path | None = None
+
+    @property
+    def test_set(self) -> Path | None:
+        """Return the set, or the file, that has the people of its scores; None if unknown."""
+        return self.data or self.recorded_data
 
     @property
     def is_result_file(self) -> bool:
@@ -220,6 +227,7 @@ def read_run(folder: Path) -> Run:
         evaluation_on_17=file.evaluation_on_17 and _rename_settings(file.evaluation_on_17),
         card=file.card,
         own_set=_describe_own_set(file, data),
+        recorded_data=Path(file.data) if file.data else None,
     )
 
 
@@ -278,7 +286,7 @@ def group_seeds(runs: Sequence[Run]) -> list[list[int]]:
         recipe = tuple(sorted((k, str(v)) for k, v in run.recipe_fields.items()))
         settings = (run.method, run.trained_on, run.recipe, recipe, run.epochs, run.steps)
         sigmas = tuple((run.evaluation.get("settings") or {}).get("sigmas") or ())
-        key = (*settings, run.data, run.name, sigmas)
+        key = (*settings, run.test_set, run.name, sigmas)
         groups.setdefault(key, []).append(index)
     return list(groups.values())
 

@@ -82,7 +82,9 @@ def build_page_context(data: ReportData, tables: PageTables) -> dict[str, Any]:
         "is_of_file": data.is_of_file,
         "has_own_runs": data.has_own_runs,
         "has_images": data.images is not None,
-        "is_data_shared": all(run.data == data.data for run in data.runs),
+        "runs_on_others": [
+            figures.label_run(run, data.runs) for run in data.runs if run.data != data.data
+        ],
         "claims": render_table(tables.claims) if tables.claims else None,
         "table1": render_table(tables.table1) if tables.table1 else None,
         "comparisons": [render_table(table) for table in tables.comparisons],

@@ -58,7 +58,8 @@ def build_cost_section(data: ReportData, options: CostOptions | None, out: Path)
         run = group.first_run
         cost = costs.get(run.method or run.name or run.title)
         ap_small = group.measure("AP_S", "owned")
-        if cost is None or ap_small is None or run.is_untrained:
+        is_elsewhere = run.data != data.data  # its AP is of other people
+        if cost is None or ap_small is None or run.is_untrained or is_elsewhere:
             continue
         points.append(CostPoint(label_run(run, data.runs), cost, ap_small))
         index = data.runs.index(run)

@@ -25,6 +25,8 @@ def build_selected_tables(data: ReportData, selections: Sequence[Selection]) -> 
 
 def _build_tables(data: ReportData, selection: Selection) -> list[Table]:
     runs = [_evaluate_run(data, index, selection) for index in sorted(data.results)]
+    others = group_scores([run for run in data.runs if run.data != data.data])
+    beside = [group.first_run for group in others]
     return [
         replace(
             table,
@@ -33,7 +35,7 @@ def _build_tables(data: ReportData, selection: Selection) -> list[Table]:
             note=f"{format_count(selection.num_people, 'person counts', 'people count')} here. "
             f"{table.note} Intervals are in the table of all people.",
         )
-        for table in paper_tables.build_all_results(group_scores(runs))
+        for table in paper_tables.build_all_results(group_scores(runs), beside=beside)
     ]
 
 

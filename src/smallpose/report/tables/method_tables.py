@@ -9,9 +9,16 @@ from smallpose.report.inputs import paper_values
 from smallpose.report.inputs.paper_values import Method, ResultRow
 from smallpose.report.inputs.runs import Run
 from smallpose.report.inputs.scores import SeedGroup
+from smallpose.report.inputs.test_sets import (
+    MIXED_NOTE,
+    has_different_test_sets,
+    list_test_set_cells,
+)
 from smallpose.report.tables.table_parts import (
+    AUTHORS_SET,
     PRINTED,
     PROTOCOL_NOTES,
+    TEST_SET,
     Runs,
     add_on_coco17,
     choose_metrics,
@@ -23,17 +30,22 @@ from smallpose.report.tables.table_parts import (
 )
 
 _NUM_COCO, _NUM_ALL = len(COCO17), len(SMALLPOSE)
-_COMPARISON_NOTE = (
+_ONE_SET = (
     "Rows marked paper are printed values on the authors' test set. Ours are on the test set named "
-    "above, so the two may be read side by side but not subtracted. A is scored on COCO's "
+    "above, so the two may be read side by side but not subtracted."
+)
+_SEVERAL_SETS = (
+    "Rows marked paper are printed values on the authors' test set, and ours are on the test set "
+    f"that each names, so they may be read side by side but not subtracted. {MIXED_NOTE}"
+)
+_COMPARISON_NOTE = (
+    "A is scored on COCO's "
     f"{_NUM_COCO} joints, B on all {_NUM_ALL}, in the paper as well, so that a gain from A to B "
     f"contains the change of joints. B17 is B scored on the {_NUM_COCO}: only B17 compares with A."
 )
 _TABLE_5_NOTE = (
-    "Rows marked paper are printed values on the authors' test set. Ours are on the test set named "
-    "above, so the two may be read side by side but not subtracted. Rows of "
-    f"{_NUM_COCO} joints compare with each other, and so do rows of {_NUM_ALL}; what was trained "
-    f"on more than COCO is printed on {_NUM_ALL} joints only, and ours is in both."
+    f"Rows of {_NUM_COCO} joints compare with each other, and so do rows of {_NUM_ALL}; what was "
+    f"trained on more than COCO is printed on {_NUM_ALL} joints only, and ours is in both."
 )
 
 
@@ -87,6 +99,7 @@ def _build_comparison(
         groups: names of methods by group, in the order printed.
     """
     metrics, points = choose_metrics(protocol)
+    every = [group.first_run for group in group_runs(runs)]
     ours = [group for group in group_runs(runs) if protocol in group.protocols()]
     ours = add_on_coco17(ours, protocol)
     methods = {method.name: method for method in paper_values.METHODS}
@@ -99,24 +112,39 @@ def _build_comparison(
             if protocol == "coco":
                 values = _list_printed(paper_values.ROWS[method.name, setting], metrics)
                 start = method.printed, method.backbone, group_name, setting, PRINTED
-                rows.append((*start, *values))
+                rows.append((*start, *_list_authors_cells(every), *values))
             rows += [
-                _build_our_row(group, method, group_name, metrics, protocol)
+                _build_our_row(group, method, group_name, metrics, protocol, every)
                 for group in own
                 if group.first_run.trained_on in settings
             ]
     if name == "table2":
-        rows += _build_other_rows(ours, metrics, protocol)
+        rows += _build_other_rows(ours, metrics, protocol, every)
     heads = ("method", "backbone", trait, "setting", "from")
-    note = _COMPARISON_NOTE if protocol == "coco" else PROTOCOL_NOTES[protocol]
     return Table(
         name=name_table(name, protocol),
         title=title if protocol == "coco" else f"{title}, protocol {protocol}",
-        columns=(*(Column(head) for head in heads), *points),
+        columns=(*(Column(head) for head in heads), *_list_set_columns(every), *points),
         rows=tuple(rows),
-        note=note + describe_intervals(rows),
+        note=_write_note(_COMPARISON_NOTE, protocol, every) + describe_intervals(rows),
         muted_rows=find_printed(rows, 4),
     )
+
+
+def _list_set_columns(runs: Sequence[Run]) -> tuple[Column, ...]:
+    return (TEST_SET,) if has_different_test_sets(runs) else ()
+
+
+def _list_authors_cells(runs: Sequence[Run]) -> tuple[str, ...]:
+    return (AUTHORS_SET,) if has_different_test_sets(runs) else ()
+
+
+def _write_note(note: str, protocol: str, runs: Sequence[Run]) -> str:
+    """Say whose people the rows are scored on, before the note of a table by protocol coco."""
+    is_mixed = has_different_test_sets(runs)
+    if protocol == "coco":
+        return f"{_SEVERAL_SETS if is_mixed else _ONE_SET} {note}"
+    return PROTOCOL_NOTES[protocol] + (f" {MIXED_NOTE}" if is_mixed else "")
 
 
 def _list_printed(row: ResultRow, metrics: Sequence[str]) -> list[float | None]:
@@ -124,17 +152,23 @@ def _list_printed(row: ResultRow, metrics: Sequence[str]) -> list[float | None]:
 
 
 def _build_our_row(
-    group: SeedGroup, method: Method, group_name: str, metrics: Sequence[str], protocol: str
+    group: SeedGroup,
+    method: Method,
+    group_name: str,
+    metrics: Sequence[str],
+    protocol: str,
+    runs: Sequence[Run],
 ) -> tuple[Cell, ...]:
     run = group.first_run
     label = paper_values.format_method_label(run.method)
     values = [group.measure(metric, protocol) for metric in metrics]
     backbone = _name_backbone(run, method)
-    return label, backbone, group_name, run.trained_on, describe_run(group), *values
+    start = label, backbone, group_name, run.trained_on, describe_run(group)
+    return *start, *list_test_set_cells(run, runs), *values
 
 
 def _build_other_rows(
-    groups: Sequence[SeedGroup], metrics: Sequence[str], protocol: str
+    groups: Sequence[SeedGroup], metrics: Sequence[str], protocol: str, runs: Sequence[Run]
 ) -> list[tuple[Cell, ...]]:
     """Build the rows of methods that are not the paper's, which follow its rows."""
     rows: list[tuple[Cell, ...]] = []
@@ -150,7 +184,8 @@ def _build_other_rows(
         paradigm = str(facts.get("paradigm", ""))
         label = paper_values.format_method_label(run.method)
         start = label, "", paradigm, run.trained_on, describe_run(group)
-        rows.append((*start, *(group.measure(metric, protocol) for metric in metrics)))
+        values = (group.measure(metric, protocol) for metric in metrics)
+        rows.append((*start, *list_test_set_cells(run, runs), *values))
     return rows
 
 
@@ -174,11 +209,12 @@ def build_table5(runs: Runs, protocol: str = "coco") -> Table:
     metrics, points = choose_metrics(protocol)
     metrics, points = metrics[:7], points[:7]  # Table 5 has no AR.
     method = next(m for m in paper_values.METHODS if m.name == paper_values.TABLE_5_METHOD)
+    every = [group.first_run for group in group_runs(runs)]
     rows: list[tuple[Cell, ...]] = []
     for trained_on, printed in paper_values.TABLE_5.items() if protocol == "coco" else ():
         num_joints = len(COCO17 if trained_on == "COCO" else SMALLPOSE)
         start = method.printed, method.backbone, trained_on, num_joints, PRINTED
-        rows.append((*start, *_list_printed(printed, metrics)))
+        rows.append((*start, *_list_authors_cells(every), *_list_printed(printed, metrics)))
     groups = [
         group
         for group in group_runs(runs)
@@ -198,21 +234,22 @@ def build_table5(runs: Runs, protocol: str = "coco") -> Table:
             *_TRAINED_ON[run.trained_on],
             describe_run(group),
         )
-        rows.append((*start, *(group.measure(metric, protocol) for metric in metrics)))
+        values = (group.measure(metric, protocol) for metric in metrics)
+        rows.append((*start, *list_test_set_cells(run, every), *values))
     columns = (
         Column("method"),
         Column("backbone"),
         Column("trained on"),
         Column("joints", "count", "keypoints scored"),
         Column("from"),
+        *_list_set_columns(every),
     )
-    note = _TABLE_5_NOTE if protocol == "coco" else PROTOCOL_NOTES[protocol]
     title = "Table 5: effect of the amount of training data"
     return Table(
         name=name_table("table5", protocol),
         title=title if protocol == "coco" else f"{title}, protocol {protocol}",
         columns=(*columns, *points),
         rows=tuple(rows),
-        note=note + describe_intervals(rows),
+        note=_write_note(_TABLE_5_NOTE, protocol, every) + describe_intervals(rows),
         muted_rows=find_printed(rows, 4),
     )

@@ -23,6 +23,8 @@ MEANINGS = {
     "AR": "average recall over all people",
 }
 PRINTED = "paper"
+TEST_SET = Column("test set", meaning="whose people the row is scored on")
+AUTHORS_SET = "the authors'"
 
 _POINTS = tuple(Column(head, "points", MEANINGS[head]) for head in HEADS.values())
 
