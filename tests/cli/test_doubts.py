@@ -20,6 +20,7 @@ from smallpose.evaluation import doubts
 from smallpose.evaluation.doubts import DOUBTS, Doubt, is_doubt
 from smallpose.io.coco_annotations import write_coco
 from smallpose.io.coco_results import write_results
+from smallpose.io.result_environment import write_environment
 from smallpose.report.page.context import build_notes
 from smallpose.report.page.summary import summarize_runs
 from smallpose.report.report_data import read_report_data
@@ -61,6 +62,14 @@ def plant_nothing(folder: Path) -> None:
 
 def plant_equal_scores(folder: Path) -> None:
     edit(folder / "b.json", lambda results: [one | {"score": 1.0} for one in results])
+
+
+def plant_repeated_detections(folder: Path) -> None:
+    edit(folder / "b.json", lambda results: [*results, *results])
+
+
+def plant_score_limit(folder: Path) -> None:
+    edit(folder / "b.json", lambda results: [one for one in results if one["score"] > 0.5])
 
 
 def plant_missing_images(folder: Path) -> None:
@@ -136,6 +145,8 @@ def plant_regions(folder: Path) -> None:
 # What is planted, and which doubt it is; frames that are known give no interval instead.
 PLANTED: dict[str, tuple[Callable[[Path], None], Doubt | None]] = {
     "equal scores": (plant_equal_scores, doubts.WITHOUT_RANKING),
+    "detections written twice": (plant_repeated_detections, doubts.REPEATED_DETECTIONS),
+    "a limit on scores": (plant_score_limit, doubts.CUT_SCORES),
     "images not predicted": (plant_missing_images, doubts.MISSING_IMAGES),
     "frames by their names": (name_as_frames, doubts.POSSIBLE_FRAMES),
     "boxes of the labels": (plant_label_boxes, doubts.OTHER_BOXES),
@@ -143,10 +154,12 @@ PLANTED: dict[str, tuple[Callable[[Path], None], Doubt | None]] = {
     "images without labels": (plant_unlabelled_images, doubts.WITHOUT_LABELS),
     "regions in place of people": (plant_regions, doubts.IGNORED_FALSE_POSITIVES),
 }
+OF_PAIRS = (doubts.OTHER_BOXES, doubts.CUT_SCORES)  # not known of one result alone
 OF_HEIGHTS = (doubts.MISSING_IMAGES, doubts.POSSIBLE_FRAMES, doubts.WRITTEN_OTHERWISE)
 # By a leaderboard, with a part of the message.
 REFUSED = {
     doubts.WITHOUT_RANKING: "all 60 scores are 1, so that AP depends on the order in the file",
+    doubts.REPEATED_DETECTIONS: "60 detections repeat another pose of their image",
     doubts.WRITTEN_OTHERWISE: "results and labels seem to number their images differently",
 }
 kinds = pytest.mark.parametrize("kind", PLANTED)
@@ -189,7 +202,7 @@ def test_evaluate_says_it_in_a_note_and_beside_the_height(
     doubt = plant(kind, tmp_path)
     code, text = run(capsys, "evaluate", "labels.json", "b.json", "--intervals", "100")
     assert code == 0
-    if doubt is not doubts.OTHER_BOXES:  # of two results
+    if doubt not in OF_PAIRS:
         assert doubt.mark in text
     height = text.rpartition("In this file ")[2]
     is_doubted = "(see the notes)" in height
@@ -226,7 +239,8 @@ def test_report_says_it_in_its_first_lines_in_its_table_and_on_the_terminal(
     assert summary.table is not None
     verdict = list(summary.table.heads).index("verdict")
     assert "in doubt" in str(summary.table.rows[1][verdict])
-    assert any(doubt.mark in note for note in build_notes(data.notes, data.runs) if is_doubt(note))
+    notes = build_notes(data.notes, data.runs, data.scores)
+    assert any(doubt.mark in note for note in notes if is_doubt(note))
 
 
 @kinds
@@ -325,6 +339,28 @@ def test_without_a_doubt_nothing_is_doubted(tmp_path: Path, capsys: pytest.Captu
         _, text = run(capsys, *add)
         assert "in doubt" not in text
     assert "behind" in text
+
+
+@pytest.mark.parametrize("is_limited", [True, False])
+def test_the_record_beside_results_decides_whether_scores_had_a_limit(
+    is_limited: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    plant("a limit on scores", tmp_path)
+    limit = {"--min-score": {"score": 0.5, "left_out": 20, "detections": 60}}
+    record = {"smallpose": "0.1.0"} | ({"score_limits": limit} if is_limited else {})
+    write_environment(tmp_path / "b.json", record)
+    told = "b was written with a limit on scores (--min-score 0.5 left out 20 of 60 detections)"
+    texts = [run(capsys, "compare", "labels.json", "a.json", "b.json", "--intervals", "100")[1]]
+    for name in ("a", "b"):
+        add = ("leaderboard", "add", "board", "labels.json", f"{name}.json", "--name", name)
+        board = run(capsys, *add)[1]
+    texts.append(board)
+    data = read_report_data([tmp_path / f"{name}.json" for name in ("labels", "a", "b")])
+    lines = summarize_runs(data, data.scores).lines
+    texts.append(" ".join([*build_notes(data.notes, data.runs, data.scores), *lines]))
+    for text in texts:
+        assert (told in text) == is_limited
+        assert ("limit on scores" in text) == is_limited
 
 
 def test_check_says_that_all_scores_are_equal(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -7,11 +7,13 @@ it in a few words, by the list here: a command that prints one of them needs no 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from smallpose.evaluation.analysis.cut_scores import LOWER_AP
 from smallpose.evaluation.comparability import LABEL_BOXES, MIXED_BOXES
 from smallpose.evaluation.notes import NO_MATCH, UNLABELLED
 from smallpose.io.equal_scores import EQUAL_SCORES
 from smallpose.io.frame_groups import TOO_NARROW
 from smallpose.io.label_faults import UNCOUNTED, UNSETTLED
+from smallpose.io.mismatch import REPEATED
 from smallpose.io.predicted_images import NO_HEIGHT
 
 DIFFERENT_SIGMAS = "so their numbers cannot be compared"  # in the note of a report
@@ -56,6 +58,11 @@ WITHOUT_LABELS = Doubt(
 IGNORED_FALSE_POSITIVES = Doubt(
     UNCOUNTED, "AP is too high: false positives are ignored (see the notes)"
 )
+REPEATED_DETECTIONS = Doubt(
+    REPEATED,
+    "detections are in {names} more than once and count as false positives (see the notes)",
+)
+CUT_SCORES = Doubt(LOWER_AP, "AP of {names} may be lower for a limit on scores (see the notes)")
 OTHER_BOXES = Doubt(MIXED_BOXES, f"{MIXED_BOXES} (see the notes)")
 OTHER_SIGMAS = Doubt(
     DIFFERENT_SIGMAS, "OKS sigmas differ, so the numbers cannot be compared (see the notes)"
@@ -67,6 +74,8 @@ DOUBTS = (
     POSSIBLE_FRAMES,
     WITHOUT_LABELS,
     IGNORED_FALSE_POSITIVES,
+    REPEATED_DETECTIONS,
+    CUT_SCORES,
     OTHER_BOXES,
     OTHER_SIGMAS,
 )

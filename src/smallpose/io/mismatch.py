@@ -25,6 +25,7 @@ from smallpose.io.pose_pairs import (
 
 MIN_REPEATS = 5  # detections that are equal to another one
 MIN_REPEATED_SHARE = 0.05  # of the detections looked at, likewise
+REPEATED = "each counts as a false positive"  # in the note on them
 MAX_OWN_FIT = 0.6  # mean over the people; above, nothing but the order is doubted
 
 
@@ -124,6 +125,6 @@ def describe_repeats(truth: Instances, predictions: Predictions) -> str | None:
         return None
     share = format_share(num_repeated, len(rows), "detection repeats", "detections repeat")
     return (
-        f"{share} another one of those looked at, with the same keypoints and score: each counts "
-        "as a false positive; write each detection once"
+        f"{share} another one of those looked at, with the same keypoints and score: "
+        f"{REPEATED}; write each detection once"
     )

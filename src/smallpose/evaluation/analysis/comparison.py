@@ -22,7 +22,11 @@ from smallpose.core.interval import Interval
 from smallpose.core.predictions import Predictions
 from smallpose.core.student_t import compute_two_sided_p
 from smallpose.evaluation.analysis.common_joints import choose_common_joints
-from smallpose.evaluation.analysis.cut_scores import describe_cut_scores
+from smallpose.evaluation.analysis.cut_scores import (
+    ScoreFacts,
+    collect_score_facts,
+    describe_cut_scores,
+)
 from smallpose.evaluation.analysis.half_detected import SEE_RESOLUTION, HalfDetected
 from smallpose.evaluation.analysis.half_detected_fit import find_half_detected_height
 from smallpose.evaluation.areas import refuse_missing_boxes
@@ -103,6 +107,14 @@ class Comparison:
     seed: int = 0
     num_clusters: int = 0
     environments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def score_facts(self) -> dict[str, ScoreFacts]:
+        """Return what is known of the scores of each result."""
+        return {
+            name: collect_score_facts(evaluation, self.environments.get(name, {}))
+            for name, evaluation in self.evaluations.items()
+        }
 
     @property
     def half_detected(self) -> dict[str, HalfDetected]:
@@ -226,7 +238,15 @@ def compare(
                 )
     notes += describe_differences(environments or {})
     notes += describe_mixed_boxes({name: result.settings for name, result in results.items()})
-    notes += describe_cut_scores({name: one.match_counts.scores for name, one in results.items()})
+    comparison = Comparison(
+        evaluations=results,
+        differences=_correct_p_values(differences),
+        num_resamples=num_resamples,
+        seed=seed,
+        num_clusters=num_clusters,
+        environments=environments or {},
+    )
+    notes += describe_cut_scores(comparison.score_facts).values()
     notes += _merge_notes(results)
     unit = name_unit(counts.groups)
     notes += describe_scarce_classes("interval", class_clusters, MIN_CLUSTERS, unit)
@@ -238,15 +258,7 @@ def compare(
             if one.interval is None and one.error == 0.0
         }
     )
-    return Comparison(
-        evaluations=results,
-        differences=_correct_p_values(differences),
-        num_resamples=num_resamples,
-        notes=tuple(notes),
-        seed=seed,
-        num_clusters=num_clusters,
-        environments=environments or {},
-    )
+    return replace(comparison, notes=tuple(notes))
 
 
 def _merge_notes(results: Mapping[str, Evaluation]) -> list[str]:

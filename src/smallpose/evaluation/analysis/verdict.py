@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from smallpose.core.counts import choose_verb, format_count
 from smallpose.evaluation.analysis.comparison import MIN_TEST_CLUSTERS, Comparison, Difference
+from smallpose.evaluation.analysis.cut_scores import describe_cut_scores
 from smallpose.evaluation.comparability import describe_mixed_boxes
 from smallpose.evaluation.console_table import format_number
 from smallpose.evaluation.doubts import describe_pair_doubt
@@ -56,7 +57,10 @@ def describe_doubt_of(comparison: Comparison, other: str) -> str:
         name: comparison.evaluations[name] for name in (next(iter(comparison.evaluations)), other)
     }
     mixed_boxes = describe_mixed_boxes({name: one.settings for name, one in pair.items()})
-    return describe_pair_doubt({name: one.notes for name, one in pair.items()}, mixed_boxes)
+    facts = comparison.score_facts
+    cut = describe_cut_scores({name: facts[name] for name in pair})
+    notes = {name: [*one.notes, cut.get(name, "")] for name, one in pair.items()}
+    return describe_pair_doubt(notes, mixed_boxes)
 
 
 def _get_pair(comparison: Comparison, other: str) -> _Pair:

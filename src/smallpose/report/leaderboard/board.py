@@ -34,6 +34,7 @@ RANKED = (
     "AP_S_dense",
     "AR",
 )
+SCORES = "scores"  # among the resamples of a row: a sample of those of its detections
 Floats = NDArray[np.float64]
 Draws = Mapping[str, Floats]  # by "protocol/metric"
 Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
@@ -116,6 +117,7 @@ class Row(Struct, frozen=True):
         trained_on: names of the training sets; None where they were not declared.
         notes: what a reader should know, as plain sentences.
         rest: scores on test images that it has not trained on, where these are known.
+        score_limit: what limits on scores left out, as of `ScoreFacts`.
     """
 
     name: str
@@ -131,6 +133,7 @@ class Row(Struct, frozen=True):
     trained_on: list[str] | None = None
     notes: list[str] = []
     rest: Rest | None = None
+    score_limit: str | None = None
 
     @property
     def draws_file(self) -> str:

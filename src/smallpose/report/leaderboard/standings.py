@@ -12,6 +12,7 @@ import numpy as np
 from smallpose.core.interval import Interval
 from smallpose.core.student_t import compute_two_sided_p
 from smallpose.evaluation.analysis.comparison import MIN_TEST_CLUSTERS, apply_holm_correction
+from smallpose.evaluation.analysis.cut_scores import ScoreFacts, describe_cut_scores
 from smallpose.evaluation.comparability import LABEL_BOXES
 from smallpose.evaluation.doubts import describe_pair_doubt, find_mixed_boxes, is_doubt
 from smallpose.evaluation.protocols import CLASSES
@@ -21,7 +22,7 @@ from smallpose.evaluation.scoring.bootstrap import (
     compute_standard_error,
     get_class_index,
 )
-from smallpose.report.leaderboard.board import Board, Draws, Row
+from smallpose.report.leaderboard.board import SCORES, Board, Draws, Row
 
 SIGNIFICANCE = 0.05
 LEADER = "leader"
@@ -43,6 +44,7 @@ class Standing:
         p: of a difference as large where there is none, corrected over the board.
         verdict: against the leader.
         doubt: why the score or the verdict may say little about the model; "" without a doubt.
+        pair_notes: on this row beside the leader, or on the leader.
     """
 
     row: Row
@@ -52,6 +54,7 @@ class Standing:
     p: float | None = None
     verdict: str = UNKNOWN
     doubt: str = ""
+    pair_notes: tuple[str, ...] = ()
 
     @property
     def shown_verdict(self) -> str:
@@ -72,21 +75,35 @@ def rank_rows(
         standings.append(Standing(row, None if score is None else rank, score))
     if not standings or standings[0].score is None:
         return standings
-    leader = replace(standings[0], verdict=LEADER, doubt=_describe_doubt(standings[0]))
+    leader = replace(standings[0], verdict=LEADER, doubt=_describe_doubt([standings[0].row]))
     compared = [
-        replace(
-            _compare_with_leader(board, one, leader, draws, f"{protocol}/{metric}"),
-            doubt=_describe_doubt(one, leader),
+        _add_doubt(
+            _compare_with_leader(board, one, leader, draws, f"{protocol}/{metric}"), leader, draws
         )
         for one in standings[1:]
     ]
     return [leader, *_decide_verdicts(compared)]
 
 
-def _describe_doubt(one: Standing, leader: Standing | None = None) -> str:
-    """Say by the notes of a row, and of the leader that it is compared with, what is in doubt."""
-    rows = [one.row] if leader is None else [leader.row, one.row]
-    notes = {row.name: row.notes for row in rows}
+def _add_doubt(one: Standing, leader: Standing, draws: Mapping[str, Draws]) -> Standing:
+    """Add what is in doubt of a row beside the leader, and the notes on the two."""
+    pair = [leader.row, one.row]
+    facts = {
+        row.name: ScoreFacts(draws[row.name][SCORES], row.num_detections, row.score_limit)
+        for row in pair
+        if SCORES in draws[row.name]  # not of a row that an earlier version added
+    }
+    cut = describe_cut_scores(facts)
+    return replace(one, doubt=_describe_doubt(pair, cut), pair_notes=tuple(cut.values()))
+
+
+def _describe_doubt(rows: Sequence[Row], more: Mapping[str, str] | None = None) -> str:
+    """Say by the notes of a row, and of the leader that it is compared with, what is in doubt.
+
+    Args:
+        more: a note on a row, by its name.
+    """
+    notes = {row.name: [*row.notes, (more or {}).get(row.name, "")] for row in rows}
     return describe_pair_doubt(notes, find_mixed_boxes(rows[0].notes, rows[-1].notes))
 
 
@@ -145,6 +162,8 @@ def list_doubts(standings: Sequence[Standing]) -> list[str]:
     }
     first = next(iter(every.values()), [])
     shared = [note for note in first if all(note in notes for notes in every.values())]
-    return shared + [
+    own = [
         f"{name}: {note}" for name, notes in every.items() for note in notes if note not in shared
     ]
+    of_pairs = dict.fromkeys(note for one in standings for note in one.pair_notes)
+    return [*shared, *own, *of_pairs]

@@ -11,6 +11,7 @@ import msgspec
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.skeleton import COCO17
+from smallpose.evaluation.analysis.cut_scores import collect_score_facts
 from smallpose.evaluation.comparability import describe_label_boxes
 from smallpose.evaluation.doubts import is_doubt
 from smallpose.evaluation.evaluate import Evaluation, evaluate
@@ -18,10 +19,12 @@ from smallpose.evaluation.sigma_file import JointSigmas
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.coco_results import is_result_file, read_results
 from smallpose.io.frame_groups import VIDEO_HINT, select_group_notes
+from smallpose.io.result_environment import read_environment
 from smallpose.io.result_folders import name_result_file
 from smallpose.io.unknown_images import UnknownImages
 from smallpose.report.inputs.arguments import check_name
 from smallpose.report.leaderboard.board import (
+    SCORES,
     Board,
     Row,
     Speed,
@@ -125,6 +128,7 @@ def add_submission(
         sigmas=sigmas,
     )
     draws = resample_scores(evaluation, rules)
+    facts = collect_score_facts(evaluation, read_environment(submission.path))
     row = Row(
         name=name,
         by=check_name("--by", submission.by) if submission.by else "",
@@ -147,6 +151,7 @@ def add_submission(
             max_detections=MAX_DETECTIONS,
             sigmas=sigmas,
         ),
+        score_limit=facts.limit,
     )
     folder.mkdir(parents=True, exist_ok=True)
     with hold_lock(folder / ".lock", _WAIT_S):
@@ -154,7 +159,7 @@ def add_submission(
         _check_row_is_new(board, row, replace_row)
         rows = [other for other in board.rows if other.name != row.name]
         board = msgspec.structs.replace(board, rows=[*rows, row])
-        write_draws(folder, row, draws)
+        write_draws(folder, row, {**draws, SCORES: facts.sample()})
         return _write_everything(folder, board)
 
 

@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from smallpose._version import __version__
 from smallpose.core.counts import format_count
 from smallpose.core.instances import SOURCES
 from smallpose.core.table import Table
+from smallpose.evaluation.analysis.cut_scores import collect_score_facts, describe_cut_scores
 from smallpose.evaluation.comparability import describe_mixed_boxes
 from smallpose.report import figures
 from smallpose.report.dataset_report import FigureSpec
@@ -20,6 +21,7 @@ from smallpose.report.images.encode import encode_image
 from smallpose.report.images.sheet_drawing import LEGEND
 from smallpose.report.inputs.run_labels import collect_run_notes
 from smallpose.report.inputs.runs import PROTOCOLS, Run
+from smallpose.report.inputs.scores import RunScore
 from smallpose.report.inputs.selections import Selection
 from smallpose.report.page.person_browser import BrowserData
 from smallpose.report.page.run_details import describe_run
@@ -78,7 +80,7 @@ def build_page_context(data: ReportData, tables: PageTables) -> dict[str, Any]:
         "version": __version__,
         "synthetic": data.manifest.synthetic,
         "cards": _build_cards(data),
-        "notes": build_notes(data.notes, data.runs),
+        "notes": build_notes(data.notes, data.runs, data.scores),
         "is_of_file": data.is_of_file,
         "has_own_runs": data.has_own_runs,
         "has_images": data.images is not None,
@@ -205,12 +207,25 @@ def _build_cards(data: ReportData) -> list[tuple[str, str]]:
     return cards
 
 
-def build_notes(notes: Sequence[str], runs: Sequence[Run]) -> list[str]:
-    """Collect the notes on the data, what the runs were computed with, and their evaluations."""
+def build_notes(
+    notes: Sequence[str], runs: Sequence[Run], scores: Mapping[int, RunScore] | None = None
+) -> list[str]:
+    """Collect the notes on the data, what the runs were computed with, and their evaluations.
+
+    Args:
+        scores: of the runs, by their index.
+    """
     labels = {figures.label_run(run, runs): run for run in runs}
     environments = {label: run.environment for label, run in labels.items()}
     settings = {label: run.evaluation.get("settings") or {} for label, run in labels.items()}
     differences = [*describe_differences(environments), *describe_mixed_boxes(settings)]
+    facts = {
+        figures.label_run(runs[index], runs): collect_score_facts(
+            score.evaluation, runs[index].environment
+        )
+        for index, score in (scores or {}).items()
+    }
+    differences += describe_cut_scores(facts).values()
     return list(dict.fromkeys([*notes, *differences, *collect_run_notes(runs)]))
 
 

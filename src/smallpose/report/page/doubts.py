@@ -6,6 +6,7 @@ from smallpose.core.counts import choose_verb
 from smallpose.evaluation.doubts import (
     IGNORED_FALSE_POSITIVES,
     POSSIBLE_FRAMES,
+    REPEATED_DETECTIONS,
     WITHOUT_LABELS,
     WITHOUT_RANKING,
     Doubt,
@@ -18,7 +19,7 @@ from smallpose.evaluation.doubts import (
 from smallpose.evaluation.notes import NO_MATCH
 
 MAX_SHOWN = 8  # notes on the terminal that put no number in doubt
-_OF_AP = (WITHOUT_LABELS, IGNORED_FALSE_POSITIVES, WITHOUT_RANKING)
+_OF_AP = (WITHOUT_LABELS, IGNORED_FALSE_POSITIVES, REPEATED_DETECTIONS, WITHOUT_RANKING)
 _TOLD = (WITHOUT_LABELS, IGNORED_FALSE_POSITIVES, POSSIBLE_FRAMES)  # which name no results
 
 
@@ -71,6 +72,7 @@ def describe_doubts_of_others(notes: Mapping[str, Sequence[str]]) -> str:
     rest = {label: notes[label] for label in notes if label not in wrong}
     unmatched = [label for label in rest if any(NO_MATCH in note for note in rest[label])]
     without = [label for label in rest if lacks_images(rest[label])]
+    repeated = [label for label in rest if has_mark(REPEATED_DETECTIONS, rest[label])]
     unranked = [label for label in rest if has_mark(WITHOUT_RANKING, rest[label])]
     sentences = []
     if wrong:
@@ -80,6 +82,8 @@ def describe_doubts_of_others(notes: Mapping[str, Sequence[str]]) -> str:
         sentences.append(f"{_join(unmatched)} {verb} no detection that fits anybody")
     if without:
         sentences.append(f"Many images have no results of {_join(without)}")
+    if repeated:
+        sentences.append(f"Detections are in {_join(repeated)} more than once")
     if unranked:
         sentences.append(f"All scores of {_join(unranked)} are equal")
     return " ".join(f"{sentence} (see the notes)." for sentence in sentences)

@@ -8,6 +8,11 @@ from smallpose.core.instances import Instances
 from smallpose.core.interval import Interval
 from smallpose.core.table import Cell, Column, Table
 from smallpose.evaluation.analysis.comparison import MIN_TEST_CLUSTERS
+from smallpose.evaluation.analysis.cut_scores import (
+    ScoreFacts,
+    collect_score_facts,
+    describe_cut_scores,
+)
 from smallpose.evaluation.analysis.half_detected import HalfDetected, describe_doubt
 from smallpose.evaluation.analysis.half_detected_fit import add_false_detections
 from smallpose.evaluation.comparability import describe_mixed_boxes
@@ -48,6 +53,7 @@ class RunSummary:
         limit: the height from which half of the people are detected.
         lead: of the best run over this one; None for the best, and without a comparison.
         notes: of its evaluations, in all seeds.
+        score_facts: of this run alone; None where it was not scored.
     """
 
     index: int
@@ -60,6 +66,7 @@ class RunSummary:
     limit: HalfDetected
     lead: Lead | None
     notes: tuple[str, ...] = ()
+    score_facts: ScoreFacts | None = None
 
 
 @dataclass(frozen=True)
@@ -116,9 +123,14 @@ def _summarize_each(data: ReportData, scores: Mapping[int, RunScore]) -> tuple[R
             limit=_find_limit(data, test, index, scores.get(index)),
             lead=leads.get(index),
             notes=tuple(note for seed in data.seeds_of(index) for note in _list_notes(data, seed)),
+            score_facts=_collect_score_facts(data.runs[index], scores.get(index)),
         )
         for index in order
     )
+
+
+def _collect_score_facts(run: Run, score: RunScore | None) -> ScoreFacts | None:
+    return collect_score_facts(score.evaluation, run.environment) if score else None
 
 
 def _find_limit(
@@ -234,9 +246,9 @@ def describe_doubt_of_pair(
     """Say why the lead of the best run over another may say little about the models."""
     pair = (best, other)
     settings = {one.label: one.run.evaluation.get("settings") or {} for one in pair}
-    return describe_lead_doubt(
-        {one.label: one.notes for one in pair}, [*notes, *describe_mixed_boxes(settings)], told
-    )
+    cut = describe_cut_scores({one.label: one.score_facts for one in pair if one.score_facts})
+    of_runs = {one.label: [*one.notes, cut.get(one.label, "")] for one in pair}
+    return describe_lead_doubt(of_runs, [*notes, *describe_mixed_boxes(settings)], told)
 
 
 def _describe_height(best: RunSummary) -> str:
