@@ -126,6 +126,28 @@ def test_an_image_name_that_leads_out_is_refused(shop):
         read_mapped_coco("shop", shop / "shop", read_joint_map(shop / "map.json"))
 
 
+def test_linked_images_of_a_folder_need_no_root_which_only_a_function_sets(shop, tmp_path):
+    folder = shop / "shop"
+    (folder / "images").rename(shop / "elsewhere")
+    (folder / "images").symlink_to(shop / "elsewhere")
+    with pytest.raises(RefusedError) as error:
+        read_mapped_coco("shop", folder, read_joint_map(shop / "map.json"))
+    assert f"; add --link-root {shop / 'elsewhere'}" in str(error.value)
+    (tmp_path / "mine.py").write_text(
+        "from smallpose.core.instances import make_images, make_instances\n"
+        "from smallpose.core.skeleton import COCO17\n"
+        "from smallpose.sources import ImageFile, Source\n"
+        "def read_mine(folder):\n"
+        "    people = make_instances(COCO17, make_images([1], ['mine/1.png']), [0],"
+        " [[0, 0, 9, 9]], [[[1, 2, 2]] * 17])\n"
+        "    file = folder / 'shop' / 'images' / 'train_0.png'\n"
+        "    return Source('mine', folder / 'shop', people, (ImageFile(file),), ('',))\n"
+    )
+    root, reader = parse_custom_sources([f"{tmp_path}/mine.py:read_mine"])["mine"]
+    with pytest.raises(RefusedError, match="set root to a folder above it, or add --link-root"):
+        reader(root)
+
+
 @pytest.mark.parametrize(
     ("sources", "maps", "said"),
     [

@@ -145,7 +145,7 @@ def read_mapped_coco(
         21; RefusedError for an image name that leaves its folder.
     """
     source = read_labelled_folder(name, root, joints, category)
-    return check_source(source, name, f"{name}={root}")
+    return check_source(source, name, f"{name}={root}", is_folder=True)
 
 
 def _leave_out_other_joints(source: Source, where: str) -> Source:
@@ -169,9 +169,11 @@ def _leave_out_other_joints(source: Source, where: str) -> Source:
     return replace(source, people=renamed)
 
 
-def check_source(source: object, name: str, where: str) -> Source:
+def check_source(source: object, name: str, where: str, *, is_folder: bool = False) -> Source:
     """Return what a reader returned, if the builder can use it.
 
+    Args:
+        is_folder: a folder was named, whose root nobody can set in a reader.
     Raises: InputError naming the fault, RefusedError for a path that leaves the source's root.
     """
     if not isinstance(source, Source):
@@ -221,10 +223,11 @@ def check_source(source: object, name: str, where: str) -> Source:
             )
         real = image_file.path.resolve()
         if not any(real.is_relative_to(root) for root in roots):
+            remedy = "" if is_folder else "set root to a folder above it, or "
             raise RefusedError(
                 f"--source {where}",
                 f"{image_file.path} is outside {source.root}",
-                f"set root to a folder above it, or add --link-root {real.parent}",
+                f"{remedy}add --link-root {real.parent}",
             )
     if (people.source < custom_source(1)).any():
         code = custom_source(len(people.skeleton))  # K of Eq. 3
