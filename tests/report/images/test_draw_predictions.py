@@ -158,6 +158,8 @@ def test_drawings_of_a_folder_are_sorted_as_the_images_are(tmp_path):
         (200, (640, 360), ""),
         (32, (1280, 720), "enlarged from 640 × 360 to 1,280 × 720 px, because half of the people"),
         (1, (2560, 1440), "enlarged from 640 × 360 to 2,560 × 1,440 px"),
+        (60, (640, 360), ""),  # by 7 %, nothing to be seen
+        (50, (818, 460), "to 818 × 460 px"),  # of even sides, as it is written
         (None, (640, 360), ""),
     ],
 )

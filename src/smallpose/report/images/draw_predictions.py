@@ -22,6 +22,7 @@ MIN_SCORE_SHARE = 0.2  # of the best score; people and joints below it are not d
 MIN_IMAGE_HEIGHT = 720  # px; smaller images are enlarged, so that strokes do not cover people
 MIN_PERSON_HEIGHT = 64  # px; images whose median person is smaller are enlarged further
 MAX_IMAGE_SIDE = 2560  # px; no image is enlarged beyond this longer side
+_MIN_ENLARGEMENT = 1.1  # of a video; below it nobody sees that frames are larger
 _LABEL_SCALE = 0.7  # of OpenCV's font
 _LABEL_OUTLINE = 5  # px
 _LABEL_GAP = 12  # px from a person to the text above
@@ -233,7 +234,8 @@ def choose_video_scale(image_wh: tuple[int, int], sizes_px: Sequence[float]) -> 
     """
     person_px = float(np.median(sizes_px)) if len(sizes_px) else float(MIN_PERSON_HEIGHT)
     wanted = MIN_PERSON_HEIGHT / max(person_px, 1.0)
-    return max(min(wanted, MAX_IMAGE_SIDE / max(image_wh)), 1.0)
+    scale = min(wanted, MAX_IMAGE_SIDE / max(image_wh))
+    return scale if scale >= _MIN_ENLARGEMENT else 1.0
 
 
 def measure_drawn_people(predictions: Predictions, min_score: float | None = None) -> list[float]:

@@ -125,9 +125,9 @@ class VideoDrawing:
             self._stream.width, self._stream.height = (side - side % 2 for side in sides)
             if self._scale > 1:
                 print_status(
-                    f"{self.path}: enlarged from {width:,} × {height:,} to {sides[0]:,} × "
-                    f"{sides[1]:,} px, because half of the people are below "
-                    f"{MIN_PERSON_HEIGHT} px"
+                    f"{self.path}: enlarged from {width:,} × {height:,} to "
+                    f"{self._stream.width:,} × {self._stream.height:,} px, because half of the "
+                    f"people are below {MIN_PERSON_HEIGHT} px"
                 )
             self._stream.pix_fmt = "yuv420p"  # others are not shown by all players
             self._stream.time_base = TIME_BASE
