@@ -368,6 +368,7 @@ def describe_limit(
 ) -> list[str]:
     """Say where the limit on detections under `coco` binds, and what it costs where known.
 
+    In images of fewer detections it changes no score, however many people they have.
     Where there is no detection at all, say that.
     """
     if len(counts.image_ids) and not counts.num_detections.any():
@@ -377,17 +378,14 @@ def describe_limit(
     num_bound = int((counts.num_detections > max_detections).sum())
     people_per_image = counts.num_people[:, 0]
     is_crowded = people_per_image > max_detections
-    if not (num_bound or is_crowded.any()):
+    if not num_bound:
         return []
     num_beyond = int((people_per_image[is_crowded] - max_detections).sum())
     num_people = int(counts.people_per_class[0])
     beyond = f"{num_beyond:,} of {format_count(num_people, 'person', 'people')} out of reach"
     images = format_count(len(counts.image_ids), "image", "images")
     note = f"{_LIMIT} {format_count(max_detections, 'detection', 'detections')} "
-    if num_bound:
-        note += f"binds in {num_bound:,} of {images} and puts {beyond}"
-    else:
-        note += f"puts {beyond}, though no image has more detections"
+    note += f"binds in {num_bound:,} of {images} and puts {beyond}"
     if set(metrics) > {"coco"}:
         unlimited = name_curve_metrics(counts.compute_curves("coco", None), counts.thresholds)["AP"]
         limited = metrics["coco"]["AP"]
