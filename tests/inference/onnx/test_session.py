@@ -1,5 +1,7 @@
 """The network run by onnxruntime and by OpenVINO gives the same people."""
 
+import subprocess
+
 import numpy as np
 import pytest
 import torch
@@ -173,3 +175,31 @@ def test_only_the_sessions_of_recent_sizes_are_kept(monkeypatch):
         with torch.inference_mode():
             torch.testing.assert_close(network(images), method(images), rtol=1e-3, atol=1e-4)
     assert list(network.sessions) == sizes[2:]
+
+
+LOAD_TWICE = """
+import gc, signal
+import numpy as np, openvino
+from openvino import opset13
+from smallpose.inference.onnx.session import get_openvino_core
+def load():
+    x = opset13.parameter([1, 8], np.float32)
+    product = opset13.matmul(x, opset13.constant(np.ones((8, 8), np.float32)), False, False)
+    core = get_openvino_core()
+    return core, core.compile_model(openvino.Model([product], [x]), "CPU")
+first, second = load(), load()
+del first
+gc.collect()
+del second
+gc.collect()
+signal.signal(signal.SIGTERM, lambda *_: print("handled", flush=True))
+signal.raise_signal(signal.SIGTERM)
+"""
+
+
+def test_a_signal_is_handled_after_openvinos_models_have_gone(warm_python, tmp_path):
+    """The stack of signal handlers was unmapped memory: Ctrl-C ended Python with SIGSEGV."""
+    pytest.importorskip("openvino", reason="needs the extra [openvino]")
+    words = [warm_python, "-c", LOAD_TWICE]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert (done.stdout, done.returncode) == ("handled\n", 0), done.stderr

@@ -5,6 +5,7 @@ its activation in one pass, which PyTorch does one after the other. The graph is
 method's weights in some seconds, once for each size of images (`traced_graph.py`).
 """
 
+import functools
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -102,6 +103,20 @@ class OnnxNetwork(EngineNetwork):
         return compute
 
 
+@functools.cache
+def get_openvino_core() -> Any:
+    """Return the one `openvino.Core` of the process, which stays until its end.
+
+    A Core that loads the CPU plugin gives its thread another stack for signal handlers, and the one
+    that it found when it goes. Of two that go in the order in which they came, or of one that goes
+    in another thread, a stack is left that is no memory any more: then the next signal, such as
+    Ctrl-C, ends Python (OpenVINO 2026.4.1, findings/openvino_signal_stack.sh).
+    """
+    import openvino  # type: ignore[import-untyped,unused-ignore]
+
+    return openvino.Core()
+
+
 class OpenvinoNetwork(EngineNetwork):
     """Runs a network with OpenVINO.
 
@@ -117,11 +132,11 @@ class OpenvinoNetwork(EngineNetwork):
     ) -> None:
         try:
             import onnx  # noqa: F401
-            import openvino  # type: ignore[import-untyped,unused-ignore]
+            import openvino  # type: ignore[import-untyped,unused-ignore]  # noqa: F401
         except ImportError as error:
             raise explain_import_error(self.option, error) from None
         super().__init__(method, network)
-        self.core = openvino.Core()
+        self.core = get_openvino_core()
         self.bfloat16 = bfloat16
         self.settings = {
             "INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32",
