@@ -107,7 +107,7 @@ def main():
     print_table(costs, names, gains)
     points = [CostPoint(name, costs[name], gains[name]) for name in names if name in gains]
     if points:
-        figure = draw_cost_frontier(points)
+        figure = draw_cost_frontier(points, protocol="coco")
         save_figure(figure, args.out, "cost_frontier", "Costs and AP of small people", "")
         table = build_cost_table(points)
         for row in table.rows:

@@ -43,11 +43,16 @@ class CostPoint:
     ap_small: Interval
 
 
-def draw_cost_frontier(points: Sequence[CostPoint], styles: Sequence[SeriesStyle] = ()) -> Figure:
+def draw_cost_frontier(
+    points: Sequence[CostPoint], styles: Sequence[SeriesStyle] = (), protocol: str = "owned"
+) -> Figure:
     """Draw ms and MB of an image against AP_S, over people (left) and sizes of images (right).
 
     A method is a row of three markers at its AP_S. The stairs join those markers of one kind than
     which no method is both cheaper and better.
+
+    Args:
+        protocol: of the AP of small people.
     """
     styles = styles or [get_series_style(index) for index in range(len(points))]
     figure = create_figure(9.2, 6.4)
@@ -68,7 +73,7 @@ def draw_cost_frontier(points: Sequence[CostPoint], styles: Sequence[SeriesStyle
     top = max(p.ap_small.high if p.ap_small.has_ends else p.ap_small.value for p in points)
     grid[0, 0].set_ylim(0, max(top, 1.0) * 1.1)
     for axes in grid[:, 0]:
-        axes.set_ylabel("AP_S (owned), points")
+        axes.set_ylabel(f"AP_S ({protocol}), points")
     handles = [
         matplotlib.lines.Line2D(
             [],
