@@ -197,3 +197,28 @@ def test_names_of_a_list_of_other_results_are_not_taken(files):
         write_list(files, names, joints)
         with pytest.raises(InputError, match="48 keypoint values, coco17 needs 51"):
             smallpose.read_results(files / "found.json", truth, unknown_images="drop")
+
+
+@pytest.mark.parametrize(("size", "num_turned"), [((90, 160), 4), ((160, 90), 0), ((45, 80), 0)])
+def test_images_that_are_labelled_as_exif_turns_them_are_told(files, size, num_turned):
+    """AP was .38 in place of .49 without a word, though the list has the stored sides."""
+    names = [f"clip/{index:06d}.jpg" for index in range(0, NUM_IMAGES, 2)]
+    content = json.loads((files / "labels.json").read_text())
+    for image in content["images"]:
+        image["width"], image["height"] = 160, 90
+    (files / "labels.json").write_text(json.dumps(content))
+    sizes = [size] * 4 + [(160, 90)]
+    images = [
+        {"id": i, "file_name": name, "width": w, "height": h}
+        for i, (name, (w, h)) in enumerate(zip(names, sizes, strict=True))
+    ]
+    (files / "found.images.json").write_text(json.dumps({"images": images}))
+    truth = smallpose.read_coco(files / "labels.json")
+    notes = smallpose.read_results(files / "found.json", truth).notes
+    told = [note for note in notes if "as EXIF turns them" in note]
+    assert len(told) == bool(num_turned) and has_doubt(notes) == bool(num_turned)
+    if told:
+        assert told[0].startswith(
+            "4 of 5 images were predicted with 90 × 160 px where the labels have 160 × 90 (first: "
+            "clip/000000.jpg)"
+        )

@@ -260,7 +260,9 @@ def print_image_remarks(headers: Sequence[ImageHeader]) -> None:
     if num_rotated:
         print_status(
             f"{format_count(num_rotated, 'image has', 'images have')} an EXIF orientation; "
-            "keypoints refer to the stored pixels"
+            "keypoints refer to the stored pixels, and the model sees these images so: people who "
+            "lie on their side there are often missed, until the files are turned (as Pillow's "
+            "ImageOps.exif_transpose does)"
         )
     num_animated = sum(header.has_more_images for header in headers)
     if num_animated:

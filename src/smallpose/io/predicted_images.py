@@ -36,6 +36,8 @@ _HEAD_BYTES = 64
 class _Image(msgspec.Struct):
     file_name: str
     id: int | str | None = None
+    width: int = 0
+    height: int = 0
 
 
 class _Category(msgspec.Struct):
@@ -152,16 +154,16 @@ def check_predicted_images(
         image_list = _read_list(path)
         names = image_list.names
         lookup = ImageLookup(truth.images, goes_by_names=True)
-        known_ids = {lookup.find_id_if_known(None, name, str(path)) for name in names}
+        ids_in_list = [lookup.find_id_if_known(None, name, str(path)) for name in names]
     except (InputError, msgspec.MsgspecError):
         return PredictedImages()
-    predicted = np.array(sorted(one for one in known_ids if one is not None), dtype=np.int64)
+    predicted = np.unique([one for one in ids_in_list if one is not None]).astype(np.int64)
     if not is_member(np.unique(image_ids), predicted).all():
         return PredictedImages()
     skeleton = _find_other_joints(Path(results), image_list.joints, joints)
-    notes: tuple[str, ...] = ()
+    notes = _describe_turned_images(image_list.images, ids_in_list, truth)
     if skeleton is not None and not len(match_joint_order(skeleton, truth.skeleton).columns):
-        notes = _describe_other_joints(Path(results), skeleton, joints)
+        notes += _describe_other_joints(Path(results), skeleton, joints)
         skeleton = None
     ids = np.unique(truth.images.ids[truth.image_rows[truth.is_counted]])
     missing = ids[~is_member(ids, predicted)]
@@ -186,6 +188,33 @@ def check_predicted_images(
         "the labels' images"
     )
     return PredictedImages((note, *notes), skeleton=skeleton)
+
+
+def _describe_turned_images(
+    listed: Sequence[_Image], ids: Sequence[int | None], truth: Instances
+) -> tuple[str, ...]:
+    """Say that images were predicted as they are stored, and labelled as EXIF turns them.
+
+    Args:
+        ids: of the listed images in the truth; None of one that it lacks.
+    """
+    turned = []
+    for image, image_id in zip(listed, ids, strict=True):
+        if image_id is not None and image.width != image.height:
+            row = truth.images.row_of[image_id]
+            labelled_wh = int(truth.images.width[row]), int(truth.images.height[row])
+            if labelled_wh == (image.height, image.width):
+                turned.append(image)
+    if not turned:
+        return ()
+    first = turned[0]
+    share = format_share(len(turned), len(listed), "image was", "images were")
+    return (
+        f"{share} predicted with {first.width:,} × {first.height:,} px where the labels have "
+        f"{first.height:,} × {first.width:,} (first: {first.file_name}): predict reads images as "
+        "they are stored, and these seem to be labelled as EXIF turns them; turn the files (as "
+        f"Pillow's ImageOps.exif_transpose does) and predict again; {NO_RESULT}",
+    )
 
 
 def _find_other_joints(
