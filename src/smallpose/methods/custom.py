@@ -23,6 +23,7 @@ from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import Skeleton
 from smallpose.methods.base import MethodCard, PoseMethod, Recipe
+from smallpose.methods.check_flip_back import check_flip_back
 from smallpose.methods.full_image import FullImageMethod
 
 Creator = Callable[[Skeleton], PoseMethod]
@@ -290,6 +291,7 @@ def _run_trial(method: PoseMethod, where: str) -> None:
             "decode does not return finite numbers",
             "return a keypoint and a score for each joint, a score of 0 where it is unknown",
         )
+    check_flip_back(method, outputs, where)
 
 
 def _call(where: str, name: str, function: Callable[..., Any], *arguments: Any) -> Any:
