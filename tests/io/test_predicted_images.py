@@ -215,7 +215,7 @@ def test_images_that_are_labelled_as_exif_turns_them_are_told(files, size, num_t
     (files / "found.images.json").write_text(json.dumps({"images": images}))
     truth = smallpose.read_coco(files / "labels.json")
     notes = smallpose.read_results(files / "found.json", truth).notes
-    told = [note for note in notes if "as EXIF turns them" in note]
+    told = [note for note in notes if "as EXIF turns it" in note]
     assert len(told) == bool(num_turned) and has_doubt(notes) == bool(num_turned)
     if told:
         assert told[0].startswith(

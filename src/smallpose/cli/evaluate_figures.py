@@ -34,10 +34,10 @@ def draw_worst_people(
     matches = match_people(truth, predictions, None, **scoring)
     result = RunPredictions(name_model(args.predictions), predictions, matches)
     names = truth.images.file_names
-    read = open_image_reader(args.images)
     worst = [names[row] for row in truth.image_rows[find_worst_people(truth, result)].tolist()]
     files = match_image_names(args.images, worst, names)
-    sheet = build_worst_sheet(truth, result, lambda name: read(files.get(name, name)))
+    read = open_image_reader(args.images, [truth.images], files)
+    sheet = build_worst_sheet(truth, result, read)
     if not sheet.has_tiles:
         raise InputError(
             f"--images {args.images}",

@@ -274,6 +274,7 @@ def _read_options(args: argparse.Namespace) -> "InferenceOptions":
         compile=args.compile,
         calibration=load_calibration(args),
         min_score=args.min_score,
+        apply_exif=args.exif == "apply",
     )
 
 
@@ -335,15 +336,22 @@ def _write_image_list(out: Path, result: "PredictionResult") -> Path:
 
 
 def _draw_images(args: argparse.Namespace, result: "PredictionResult") -> None:
+    from smallpose.dataloading.images import ImageReader
     from smallpose.dataloading.large_images import open_image
+    from smallpose.dataloading.shown_images import open_shown_image
+    from smallpose.inference.rotated_images import find_turned_images
     from smallpose.report.images.draw_predictions import DrawnCounter, draw_predictions
 
     root = args.images if args.data else Path()
+    turned = frozenset(result.people.images.file_names if args.exif else ())
+    if args.exif and args.data:
+        turned = find_turned_images(result.people, ImageReader(root))
+    turned_paths = {root / name for name in turned}
     count = draw_predictions(
         result.predictions,
         result.people.images,
         root,
-        open_image,
+        lambda path: open_shown_image(path) if path in turned_paths else open_image(path),
         args.draw,
         min_score=args.draw_min_score,
     )

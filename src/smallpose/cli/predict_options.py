@@ -126,6 +126,14 @@ def _add_input_options(group: argparse._ArgumentGroup) -> None:
         metavar="FILE",
         help="Weights of the method of --boxes-from, as for --weights.",
     )
+    add_option(
+        group,
+        "--exif",
+        choices=("apply",),
+        default_text="images are read as they are stored",
+        help="Turn images that have an EXIF orientation, as viewers show them; keypoints refer to "
+        "the turned images. With --data, those whose labels refer to the stored pixels stay.",
+    )
     add_category_option(group, "of --data")
     add_unreadable_option(group)
 

@@ -48,9 +48,11 @@ def predict_in_shards(
     if args.data:
         takes_boxes = detector is None and not isinstance(method, FullImageMethod)
         boxes = args.boxes or takes_boxes
-        work = list_coco_file(args.data, args.images, boxes, images_per_shard, args.category)
+        work = list_coco_file(
+            args.data, args.images, boxes, images_per_shard, args.category, options.apply_exif
+        )
     else:
-        work = list_images(args.inputs, images_per_shard, args.boxes)
+        work = list_images(args.inputs, images_per_shard, args.boxes, options.apply_exif)
     part = parse_part(args.part)
     folder = args.shards or args.out.with_suffix(".shards")
     order = None
@@ -97,7 +99,7 @@ def _print_tiles(worker: "ShardWorker") -> None:
 
     import numpy as np
 
-    from smallpose.inference.predict_files import read_image_sizes
+    from smallpose.inference.input_images import read_image_sizes
     from smallpose.inference.tile_cost import print_tiles
     from smallpose.methods.full_image import FullImageMethod
 
@@ -106,7 +108,7 @@ def _print_tiles(worker: "ShardWorker") -> None:
         return
     images = worker.work.images_of(0)
     if worker.work.reader is None:
-        sizes_wh, _ = read_image_sizes(images.file_names)
+        sizes_wh, _ = read_image_sizes(images.file_names, options.apply_exif)
         width, height = np.array(sizes_wh).T
         images = replace(images, width=width, height=height)
     print_tiles(method, images, options)

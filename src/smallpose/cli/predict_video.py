@@ -105,7 +105,13 @@ def predict_media(
 
     parts = predictor.predict_parts(files)
     if args.draw:
-        parts = _draw_parts(parts, args.draw, args.draw_min_score, _count_digits(files))
+        parts = _draw_parts(
+            parts,
+            args.draw,
+            args.draw_min_score,
+            _count_digits(files),
+            predictor.options.apply_exif,
+        )
     return write_media_results(
         args.out,
         images_path,
@@ -148,14 +154,20 @@ def _count_digits(files: Sequence[Path]) -> int:
 
 
 def _draw_parts(
-    parts: "Iterable[MediaPart]", out: Path, min_score: float | None, num_digits: int
+    parts: "Iterable[MediaPart]",
+    out: Path,
+    min_score: float | None,
+    num_digits: int,
+    apply_exif: bool = False,
 ) -> "Iterator[MediaPart]":
     """Yield the parts, and draw each of them meanwhile: frames into videos, images into files.
 
     Args:
         num_digits: of the ids in the names of drawn images.
+        apply_exif: whether the images were turned by their EXIF orientation.
     """
     from smallpose.dataloading.large_images import open_image
+    from smallpose.dataloading.shown_images import open_shown_image
     from smallpose.report.images.draw_predictions import DrawnCounter, draw_predictions
     from smallpose.system.progress import print_status
 
@@ -171,7 +183,7 @@ def _draw_parts(
                     part.predictions,
                     part.images,
                     Path(),
-                    open_image,
+                    open_shown_image if apply_exif else open_image,
                     out,
                     min_score=min_score,
                     labels=[str(one) if one else "" for one in part.track_ids],

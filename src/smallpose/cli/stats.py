@@ -132,7 +132,8 @@ def run_command(args: argparse.Namespace) -> None:
             print_status(f"{name}: {note}")
     counts = {name: count_dataset(people) for name, people in sets.items()}
     counts |= _count_parquet(shards, args.backend, set(counts))
-    read_image = None if args.images is None else open_image_reader(args.images)
+    labelled = [people.images for people in sets.values()]
+    read_image = None if args.images is None else open_image_reader(args.images, labelled)
     report = build_dataset_report(counts, sets, _summarize_scenes(args, sets))
     comparisons = _compare_people(args, sets)
     write_dataset_report(report, args.out, read_image)
@@ -260,7 +261,7 @@ def _predict_scenes(
     from smallpose.inference.scene_classifier import predict_scenes, read_scene_net
 
     net = read_scene_net(args.scene_weights)
-    read_image = open_image_reader(args.images)
+    read_image = open_image_reader(args.images, [people.images for people in sets.values()])
     probabilities = {}
     for name, people in sets.items():
         probabilities[name] = predict_scenes(net, people.images.file_names, read_image)

@@ -134,7 +134,7 @@ def check_image_size(image: SizedImage, expected_wh: tuple[int, int], where: str
     if expected_wh != (width, height) and 0 not in expected_wh:
         remedy = "use the image that was annotated"
         if expected_wh == (height, width):
-            remedy += "; if EXIF turns it for viewers, build the set with --exif apply"
+            remedy += "; if EXIF turns it for viewers, add --exif apply to build or predict"
         raise InputError(
             where,
             f"the image is {width} × {height}, the annotations say "

@@ -158,6 +158,21 @@ def _convert_to_rgb(image: "Image.Image") -> NDArray[np.uint8]:
     return np.asarray(image.convert("RGB"), dtype=np.uint8)
 
 
+def turn_pixels(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Return the image as viewers show it.
+
+    Args:
+        image: (h, w, 3), the stored grid.
+        orientation: 1 to 8, of EXIF.
+    Returns: (h, w, 3), or (w, h, 3) where sides are swapped.
+    """
+    if orientation == 1:
+        return image
+    is_swapped, row_step, column_step = _STORED_FROM_SHOWN[orientation]
+    turned = image[::row_step, ::column_step]
+    return np.ascontiguousarray(turned.transpose(1, 0, 2) if is_swapped else turned)
+
+
 def _turn_back(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     """Return the stored grid of an image that was turned by its orientation."""
     if orientation == 1:

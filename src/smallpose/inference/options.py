@@ -48,6 +48,9 @@ class InferenceOptions:
         compile: compile the network (`torch.compile`); the first batch of a size takes longer.
         calibration: applied to the scores of the final people, with expected errors of joints.
         min_score: people with a lower final score are left out.
+        apply_exif: turn image files as their EXIF orientation says, before the network sees them;
+            boxes and keypoints refer to the turned images. Labelled images whose labels refer to
+            the stored pixels are not turned.
 
     Raises: InputError for another score rule; other words are refused where they are used.
     """
@@ -74,6 +77,7 @@ class InferenceOptions:
     compile: bool = False
     calibration: Calibration | None = None
     min_score: float | None = None
+    apply_exif: bool = False
 
     def __post_init__(self) -> None:
         if self.score_rule:

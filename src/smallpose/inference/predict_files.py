@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from smallpose.core.counts import format_count, format_share
-from smallpose.core.errors import InputError, RefusedError
+from smallpose.core.errors import InputError
 from smallpose.core.instances import Images, Instances, make_images, make_instances
 from smallpose.core.joint_order import (
     JointOrder,
@@ -23,21 +23,24 @@ from smallpose.dataloading.coco_files import (
     open_coco_file,
     refuse_missing_joints,
 )
-from smallpose.dataloading.images import (
-    ImageArray,
-    ImageReader,
-    read_image_header,
-    refuse_too_many_unreadable,
-)
-from smallpose.dataloading.large_images import LargeImage, open_image
+from smallpose.dataloading.images import refuse_too_many_unreadable
 from smallpose.dataloading.missing_images import refuse_missing_images
-from smallpose.dataset.pillow_images import ImageHeader
 from smallpose.inference.box_notes import describe_unused_labels
 from smallpose.inference.boxes import Boxes, convert_to_boxes, read_boxes, select_true_boxes
+from smallpose.inference.input_images import (
+    PathReader,
+    get_sizes,
+    print_image_remarks,
+    read_headers,
+)
 from smallpose.inference.notes import describe_unreadable, list_other_notes
 from smallpose.inference.options import InferenceOptions
 from smallpose.inference.predict import predict_people
-from smallpose.inference.rotated_images import RotationCounter, refuse_shown_grid
+from smallpose.inference.rotated_images import (
+    RotationCounter,
+    find_turned_images,
+    refuse_shown_grid,
+)
 from smallpose.io.image_files import list_image_files
 from smallpose.methods.base import PoseMethod
 from smallpose.methods.full_image import FullImageMethod
@@ -99,8 +102,12 @@ def predict_coco_file(
         order = choose_result_order(method.skeleton, people.skeleton, data)
     if boxes is None and not isinstance(method, FullImageMethod):
         check_labelled_boxes(people, data)
-    refuse_shown_grid(people, reader, data)
-    counter = RotationCounter(reader)
+    turned: frozenset[str] = frozenset()
+    if options is not None and options.apply_exif:
+        turned = find_turned_images(people, reader, data)
+    else:
+        refuse_shown_grid(people, reader, data)
+    counter = RotationCounter(reader, turned)
     boxes_of_images: Boxes | None = None
     if isinstance(boxes, Path):
         boxes_of_images = read_boxes(boxes, people.images, people.category_ids)
@@ -111,7 +118,7 @@ def predict_coco_file(
         f"name the folder that the file names of {data.name} start from by --images",
     )
     if isinstance(boxes, BoxDetector):
-        boxes_of_images = _detect_boxes(boxes, people, reader, device)
+        boxes_of_images = _detect_boxes(boxes, people, counter, device)
     method = method.move_to(device)
     predictions = predict_people(
         method, people, boxes_of_images, counter.read, options, method.name
@@ -192,18 +199,20 @@ def predict_image_files(
             by their stem, or a detector (default: each image is the box of one person).
     """
     files = list_image_files(paths)
-    headers, problems = _read_headers([str(path) for path in files])
-    sizes_wh = [header.stored_wh for header in headers]
+    headers, problems = read_headers([str(path) for path in files])
+    is_applied = options is not None and options.apply_exif
+    sizes_wh = get_sizes(headers, is_applied)
     sizes = np.array(sizes_wh).reshape(-1, 2)
     ids = np.arange(first_id, first_id + len(files))
     images = make_images(ids, [str(p) for p in files], sizes[:, 0], sizes[:, 1])
     people = make_instances(method.skeleton, images, [], np.zeros((0, 4)), [])
-    print_image_remarks(headers)
+    print_image_remarks(headers, is_applied)
+    reader = PathReader(is_applied)
     boxes: Boxes | None = None
     if isinstance(boxes_from, Path):
         boxes = read_file_boxes(boxes_from, images)
     elif boxes_from is not None:
-        boxes = _detect_boxes(boxes_from, people, _PathReader(), device)
+        boxes = _detect_boxes(boxes_from, people, reader, device)
     elif not isinstance(method, FullImageMethod):
         several = f"each of the {format_count(len(files), 'image')}"
         each = several if len(files) > 1 else "the image"
@@ -216,7 +225,7 @@ def predict_image_files(
             refuse_too_many_unreadable(problems[0], len(problems), len(files), max_unreadable)
         boxes = make_full_image_boxes(sizes_wh)
     method = method.move_to(device)
-    predictions = predict_people(method, people, boxes, _PathReader().read, options, method.name)
+    predictions = predict_people(method, people, boxes, reader.read, options, method.name)
     if boxes is not None and boxes_from is None:  # images without a box have not been opened again
         notes = (*predictions.notes, *describe_unreadable([str(error) for error in problems]))
         predictions = replace(predictions, notes=notes)
@@ -234,44 +243,6 @@ def read_file_boxes(path: Path, images: Images) -> Boxes:
     return boxes
 
 
-def read_image_sizes(paths: Sequence[str]) -> tuple[list[tuple[int, int]], list[str]]:
-    """Read (width, height) of images, 0 for unreadable ones, and the reasons for those."""
-    headers, problems = _read_headers(paths)
-    return [header.stored_wh for header in headers], [str(error) for error in problems]
-
-
-def _read_headers(
-    paths: Sequence[str],
-) -> tuple[list[ImageHeader], list[InputError | RefusedError]]:
-    headers = []
-    problems: list[InputError | RefusedError] = []
-    for path in paths:
-        try:
-            headers.append(read_image_header(Path(path)))
-        except (InputError, RefusedError) as error:
-            headers.append(ImageHeader(0, 0))
-            problems.append(error)
-    return headers, problems
-
-
-def print_image_remarks(headers: Sequence[ImageHeader]) -> None:
-    """Print how many images EXIF turns, and how many have frames or pages beyond the first."""
-    num_rotated = sum(header.orientation != 1 for header in headers)
-    if num_rotated:
-        print_status(
-            f"{format_count(num_rotated, 'image has', 'images have')} an EXIF orientation; "
-            "keypoints refer to the stored pixels, and the model sees these images so: people who "
-            "lie on their side there are often missed, until the files are turned (as Pillow's "
-            "ImageOps.exif_transpose does)"
-        )
-    num_animated = sum(header.has_more_images for header in headers)
-    if num_animated:
-        print_status(
-            f"{format_count(num_animated, 'file has', 'files have')} several frames or pages; "
-            "the first is read"
-        )
-
-
 def make_full_image_boxes(sizes_wh: list[tuple[int, int]]) -> Boxes:
     """Return each readable image as the box of one person."""
     sizes = np.array(sizes_wh, dtype=np.float64).reshape(-1, 2)
@@ -281,7 +252,7 @@ def make_full_image_boxes(sizes_wh: list[tuple[int, int]]) -> Boxes:
 
 
 def _detect_boxes(
-    detector: BoxDetector, people: Instances, reader: "ImageReader | _PathReader", device: str
+    detector: BoxDetector, people: Instances, reader: "RotationCounter | PathReader", device: str
 ) -> Boxes:
     method = detector.method.move_to(device)
     label = f"{method.name} boxes"
@@ -292,11 +263,3 @@ def _detect_boxes(
     images = format_count(len(people.images), "image")
     print_status(f"{method.name}: {format_count(len(boxes), 'box', 'boxes')} in {images}")
     return boxes
-
-
-class _PathReader:
-    """Reads images by their paths."""
-
-    def read(self, name: str) -> ImageArray | LargeImage:
-        """Read the image at a path."""
-        return open_image(Path(name))

@@ -1,5 +1,6 @@
-"""Name images that EXIF turns for viewers: labels and predictions refer to the stored pixels."""
+"""Name or turn images that EXIF turns for viewers, whose stored pixels lie on their side."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from smallpose.dataloading.images import (
     read_image_header,
 )
 from smallpose.dataloading.large_images import LargeImage, open_image
+from smallpose.dataloading.shown_images import open_shown_image
 from smallpose.dataset.exif_orientation import infer_label_grids
 from smallpose.dataset.image_headers import read_header
 from smallpose.dataset.pillow_images import ImageHeader
@@ -27,14 +29,18 @@ class RotationCounter:
 
     Args:
         reader: of the images.
+        turned: names of the images that are read as viewers show them.
     """
 
-    def __init__(self, reader: ImageReader) -> None:
+    def __init__(self, reader: ImageReader, turned: Collection[str] = ()) -> None:
         self._reader = reader
+        self._turned = turned
         self.names: set[str] = set()
 
     def read(self, name: str) -> ImageArray | LargeImage:
-        """Read an image on its stored pixel grid, or open it if it is read in parts."""
+        """Read an image, on its stored grid unless it is turned, or open it to read it in parts."""
+        if name in self._turned:
+            return open_shown_image(self._reader.resolve(name))
         if get_max_pixels() > MAX_IMAGE_PIXELS:
             path = self._reader.resolve(name)
             if read_image_header(path).orientation != 1:
@@ -51,8 +57,8 @@ class RotationCounter:
             print_status(
                 f"{data}: {format_count(len(self.names), 'image has', 'images have')} an EXIF "
                 "orientation (first: "
-                f"{min(self.names)}); boxes and keypoints refer to the stored pixels: where labels "
-                "refer to the turned images, build a set with --exif apply"
+                f"{min(self.names)}); boxes and keypoints refer to the stored pixels, which the "
+                "model sees: where labels refer to the turned images, add --exif apply"
             )
 
 
@@ -78,5 +84,41 @@ def refuse_shown_grid(people: Instances, reader: ImageReader, data: Path) -> Non
             raise InputError(
                 f"{data}, {images.file_names[row]}",
                 "its labels refer to the image as EXIF turns it, and images are read as stored",
-                "build a set with --exif apply, which turns the image",
+                "add --exif apply, which turns such images",
             )
+
+
+def find_turned_images(
+    people: Instances, reader: ImageReader, data: Path | None = None
+) -> frozenset[str]:
+    """Return the names of the images that `--exif apply` turns.
+
+    An image whose labels refer to its stored pixels, by their size or by a label beyond the image
+    that is shown, stays as it is.
+
+    Args:
+        data: the file of the labels, before the printed number of images; None to print nothing.
+    """
+    headers: dict[int, ImageHeader] = {}
+    for row, name in enumerate(people.images.file_names):
+        try:
+            header = read_header(reader.resolve(name))
+        except SmallposeError:
+            continue  # counted when it is read for the prediction
+        if header.orientation != 1:
+            headers[row] = header
+    grids = infer_label_grids(people, headers)
+    names = people.images.file_names
+    turned = frozenset(names[row] for row, grid in grids.items() if grid != "stored")
+    if headers and data is not None:
+        stay = ""
+        if len(turned) < len(headers):
+            stay = (
+                f"; {len(headers) - len(turned):,} more are not: their labels refer to the stored "
+                "pixels"
+            )
+        print_status(
+            f"{data}: {format_count(len(turned), 'image is', 'images are')} turned by their EXIF "
+            f"orientation{stay}"
+        )
+    return turned

@@ -193,7 +193,7 @@ def check_predicted_images(
 def _describe_turned_images(
     listed: Sequence[_Image], ids: Sequence[int | None], truth: Instances
 ) -> tuple[str, ...]:
-    """Say that images were predicted as they are stored, and labelled as EXIF turns them.
+    """Say that images were predicted as stored and labelled as EXIF turns them, or reverse.
 
     Args:
         ids: of the listed images in the truth; None of one that it lacks.
@@ -211,9 +211,9 @@ def _describe_turned_images(
     share = format_share(len(turned), len(listed), "image was", "images were")
     return (
         f"{share} predicted with {first.width:,} × {first.height:,} px where the labels have "
-        f"{first.height:,} × {first.width:,} (first: {first.file_name}): predict reads images as "
-        "they are stored, and these seem to be labelled as EXIF turns them; turn the files (as "
-        f"Pillow's ImageOps.exif_transpose does) and predict again; {NO_RESULT}",
+        f"{first.height:,} × {first.width:,} (first: {first.file_name}): one of the two is "
+        "the image as EXIF turns it, the other as it is stored; predict again with --exif apply, "
+        f"or without it if it was given; {NO_RESULT}",
     )
 
 

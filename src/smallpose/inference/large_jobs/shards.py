@@ -26,6 +26,7 @@ from smallpose.core.skeleton import Skeleton, resolve_skeleton
 from smallpose.dataloading.images import refuse_unreadable
 from smallpose.dataloading.top_down.crop_options import CropOptions
 from smallpose.inference.boxes import convert_to_boxes
+from smallpose.inference.input_images import read_image_sizes
 from smallpose.inference.large_jobs.work_list import WorkList
 from smallpose.inference.low_scores import ScoreCollector
 from smallpose.inference.notes import list_unreadable
@@ -34,7 +35,6 @@ from smallpose.inference.predict import predict_people
 from smallpose.inference.predict_files import (
     BoxDetector,
     make_full_image_boxes,
-    read_image_sizes,
 )
 from smallpose.io.coco_annotations import write_coco
 from smallpose.io.coco_results import build_result_records, wrap_named_results
@@ -60,6 +60,7 @@ _NEW_OPTIONS: dict[str, Any] = {
     "heatmap_decoding": "",
     "tile_to": 0,
     "second_look": False,
+    "apply_exif": False,
 }
 _OLD_SCORE_RULES = {"box_times_sure": "box_times_confident_mean"}
 
@@ -137,7 +138,9 @@ class ShardWorker:
         boxes = work.boxes_of(shard)
         is_full_image = isinstance(method, FullImageMethod)
         if work.reader is None:
-            report.sizes_wh, problems = read_image_sizes(people.images.file_names)
+            report.sizes_wh, problems = read_image_sizes(
+                people.images.file_names, self.options.apply_exif
+            )
             report.unreadable += [] if is_full_image else problems
         if self.detector is not None:
             detector, options = self.detector

@@ -14,8 +14,10 @@ from smallpose.core.skeleton import Skeleton
 from smallpose.dataloading.coco_files import open_coco_file
 from smallpose.dataloading.images import ImageArray, ImageReader
 from smallpose.dataloading.large_images import LargeImage, open_image
+from smallpose.dataloading.shown_images import open_shown_image
 from smallpose.inference.boxes import Boxes, read_boxes, select_true_boxes
 from smallpose.inference.predict_files import check_labelled_boxes, read_file_boxes
+from smallpose.inference.rotated_images import find_turned_images
 from smallpose.io.image_files import list_image_files
 from smallpose.system.progress import print_status
 
@@ -38,6 +40,8 @@ class WorkList:
         text_ids: (m,) the ids of the images in the file, where any is text; else empty.
         per_shard: images per shard.
         skeleton: the joints of the COCO file; None for image files.
+        turned: names of the images that are turned by their EXIF orientation; None for all that
+            have one.
     """
 
     image_ids: Numbers
@@ -50,6 +54,7 @@ class WorkList:
     text_ids: tuple[int | str, ...] = ()
     per_shard: int = IMAGES_PER_SHARD
     skeleton: Skeleton | None = None
+    turned: frozenset[str] | None = frozenset()
 
     @property
     def num_shards(self) -> int:
@@ -97,7 +102,8 @@ class WorkList:
         """
         try:
             path = Path(name) if self.reader is None else self.reader.resolve(name)
-            return open_image(path)
+            is_shown = self.turned is None or name in self.turned
+            return open_shown_image(path) if is_shown else open_image(path)
         except RefusedError as error:
             raise InputError(error.where, error.what, error.remedy) from None
 
@@ -138,12 +144,14 @@ def list_coco_file(
     boxes: Path | bool,
     per_shard: int = IMAGES_PER_SHARD,
     category: Sequence[str] = (),
+    apply_exif: bool = False,
 ) -> WorkList:
     """Make the work list of the images of a COCO file.
 
     Args:
         boxes: a detector's file; True for those in `data`, False for none.
         category: names of the categories of people in `data`, as in `read_coco`.
+        apply_exif: turn images by their EXIF orientation, as `predict_coco_file` does.
     """
     # Workers may have other working directories.
     people, reader = open_coco_file(data, images.absolute(), category=category)
@@ -156,20 +164,26 @@ def list_coco_file(
         check_labelled_boxes(people, data)
         boxes_of_images = select_true_boxes(people)
     work = make_work_list(people.images, reader, boxes_of_images, people.category_id, per_shard)
-    return replace(work, skeleton=people.skeleton)
+    turned = find_turned_images(people, reader, data) if apply_exif else frozenset()
+    return replace(work, skeleton=people.skeleton, turned=turned)
 
 
 def list_images(
-    paths: Iterable[Path], per_shard: int = IMAGES_PER_SHARD, boxes: Path | None = None
+    paths: Iterable[Path],
+    per_shard: int = IMAGES_PER_SHARD,
+    boxes: Path | None = None,
+    apply_exif: bool = False,
 ) -> WorkList:
     """Make the work list of image files and folders, without opening any; ids count from 1.
 
     Args:
         boxes: a detector's file.
+        apply_exif: turn images by their EXIF orientation.
     """
     names = [str(path.absolute()) for path in list_image_files(paths)]
     if not names:
         raise InputError("predict", "there is no image to predict", "name images or folders")
     images = make_images(range(1, len(names) + 1), names)
     boxes_of_images = None if boxes is None else read_file_boxes(boxes, images)
-    return make_work_list(images, None, boxes_of_images, per_shard=per_shard)
+    work = make_work_list(images, None, boxes_of_images, per_shard=per_shard)
+    return replace(work, turned=None) if apply_exif else work

@@ -3,7 +3,7 @@
 import io
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import Literal
@@ -11,26 +11,44 @@ from typing import Literal
 from PIL import Image
 
 from smallpose.core.errors import InputError
-from smallpose.dataloading.images import ImageArray, read_image
+from smallpose.core.instances import Images
+from smallpose.dataloading.images import ImageArray
+from smallpose.dataloading.shown_images import LabelledImages
 from smallpose.dataset.image_folder import open_image_folder
 from smallpose.report.images.contact_sheet import ReadImage
 
 
-def open_image_reader(folder: Path) -> ReadImage:
+def open_image_reader(
+    folder: Path, labelled: Iterable[Images] = (), files: Mapping[str, str] | None = None
+) -> ReadImage:
     """Return a function that reads images of that folder by file name.
 
     If the folder is `images` of a set that `build` made, its links to the sources are followed.
 
+    Args:
+        labelled: the images of the labels. Those whose size says that the labels refer to the image
+            as EXIF turns it are returned so.
+        files: the file of a name of the labels, where it is another.
     Raises: InputError when there is no such folder.
     """
     if not folder.is_dir():
         raise InputError(str(folder), "no such folder", "pass the folder of the images")
     images = open_image_folder(folder)
+    sizes_wh = {
+        name: size
+        for table in labelled
+        for name, *size in zip(
+            table.file_names, table.width.tolist(), table.height.tolist(), strict=True
+        )
+    }
+    files = files or {}
+    reader = LabelledImages()
 
     # Several people of a sheet are often in one image; a dozen images fit in any memory.
     @lru_cache(maxsize=12)
     def read(file_name: str) -> ImageArray:
-        return read_image(images.resolve_path(file_name))
+        width, height = sizes_wh.get(file_name, (0, 0))
+        return reader.read(images.resolve_path(files.get(file_name, file_name)), (width, height))
 
     return read
 

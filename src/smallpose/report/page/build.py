@@ -270,7 +270,7 @@ def _make_run_figures(
     if num_latency_images and data.images is None:
         print_status(f"{data.data}: it has no images, so no run is timed")
     elif num_latency_images and data.images is not None:
-        read = open_image_reader(data.images)
+        read = open_image_reader(data.images, [data.test.images])
         latencies = measure_latencies(data.runs, data.test, read, num_latency_images)
         rows = [latency.to_dict() for latency in latencies.values()]
         write_atomically(out / "latency.json", json.dumps(rows, indent=1) + "\n")
@@ -285,7 +285,8 @@ def _open_images(data: ReportData) -> ReadImage | None:
     if data.images is None:
         print_status(f"{data.data}: {_describe_missing_images(data)}")
         return None
-    return open_image_reader(data.images)
+    tables = [] if data.dataset is None else data.dataset.sets.values()
+    return open_image_reader(data.images, [people.images for people in tables])
 
 
 def _describe_missing_images(data: ReportData) -> str:

@@ -84,7 +84,8 @@ def _collect_costs(data: ReportData, options: CostOptions) -> dict[str, MethodCo
     if data.test is None or data.images is None:
         print_status("--cost: there are no images, so no run is measured; name them by --images")
         return costs
-    return costs | measure_costs(data.runs, data.test, open_image_reader(data.images))
+    read = open_image_reader(data.images, [data.test.images])
+    return costs | measure_costs(data.runs, data.test, read)
 
 
 def _drop_unknown(rows: Sequence[dict[str, object]]) -> list[dict[str, object]]:
