@@ -108,6 +108,23 @@ def test_epochs_lengthen_a_run_whose_decays_move_along(eight, tmp_path):
         train(make(overrides={"epochs": "1", "batch_size": "8"}, resume=True))
 
 
+def test_decays_that_were_given_for_a_shorter_run_are_told_in_the_longer_one(
+    eight, tmp_path, capsys
+):
+    words = ("--out", tmp_path / "run", "--workers", 1)
+    chosen = ("batch_size=8", "epochs=3", "decay_at=.5")
+    assert (
+        run_train(TINY, "--data", eight, *words, "--recipe", "quick", "schedule=steps", *chosen)
+        == 0
+    )
+    assert "in the first fifth" not in capsys.readouterr().err
+    assert run_train(*words, "--resume", "epochs=4") == 0
+    assert (
+        "the learning rate falls to a tenth at epoch 0.5 of 4 (decay_at), in the first fifth of "
+        "the training; add decay_at=3.2,3.8, or decay_at=0.5 if it is meant so"
+    ) in capsys.readouterr().err
+
+
 def test_a_resumed_run_remembers_the_sets_of_its_initial_weights(eight, finished, tmp_path):
     weights = tmp_path / "weights"
     copy_run(finished, weights)

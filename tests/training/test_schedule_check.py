@@ -1,15 +1,21 @@
 """A training that ends before its learning rate has risen or fallen says so."""
 
 import re
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
 
-from smallpose.methods import Recipe, create_method
+from smallpose.core.skeleton import COCO17
+from smallpose.methods import METHODS, Recipe, create_method
 from smallpose.training.own_recipe import OwnData
 from smallpose.training.recipe_overrides import choose_recipe
 from smallpose.training.schedule import compute_learning_rate
-from smallpose.training.schedule_check import describe_decays, describe_short_schedule
+from smallpose.training.schedule_check import (
+    describe_decays,
+    describe_early_fall,
+    describe_short_schedule,
+)
 
 SHORT = Recipe(optimizer="adamw", learning_rate=1e-3, batch_size=32, epochs=5)
 
@@ -97,3 +103,35 @@ def test_a_training_of_so_many_steps_says_where_its_rate_falls():
     ]
     assert find_first_decay(recipe, 60) == 40
     assert describe_decays(SIX, 60, 10) == []
+
+
+def test_a_recipe_whose_epochs_alone_were_raised_falls_early_and_says_so():
+    recipe = replace(SIX, epochs=40)
+    (line,) = describe_early_fall(recipe, 400, 10)
+    assert line == (
+        "the learning rate falls to a tenth at epoch 5 of 40 (decay_at), in the first fifth of the "
+        "training; add decay_at=32,38, or decay_at=5 if it is meant so"
+    )
+    assert find_first_decay(recipe, 400) == 50
+    remedy = re.search(r"add (decay_at)=([\d,]+),", line).groups()
+    _, typed = choose_recipe(Six(), "short", dict([remedy]) | {"epochs": "40"})
+    assert find_first_decay(typed, 400) == 320
+    assert describe_early_fall(typed, 400, 10) == []
+
+
+def test_epochs_on_the_command_line_move_the_decays_along():
+    _, recipe = choose_recipe(Six(), "short", {"epochs": "40"})
+    assert describe_early_fall(recipe, 400, 10) == []
+
+
+def test_an_early_fall_in_shares_of_the_steps_is_one_line():
+    recipe = replace(SIX, epochs=40, steps=60)
+    assert describe_early_fall(recipe, 60, 20) == []
+    (line,) = describe_decays(recipe, 60, 20)
+    assert line.endswith("of which steps makes shares; add decay_at=32,38 for later ones")
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if name.endswith("_tiny")])
+def test_no_recipe_of_ours_falls_early(name):
+    for recipe in METHODS[name](COCO17).recipes.values():
+        assert describe_early_fall(recipe, 1000, 10) == []

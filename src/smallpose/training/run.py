@@ -53,7 +53,11 @@ from smallpose.training.run_folder import (
 )
 from smallpose.training.run_log import RecordLogger, RunLog
 from smallpose.training.run_result import describe_recalls, make_run_result
-from smallpose.training.schedule_check import describe_decays, describe_short_schedule
+from smallpose.training.schedule_check import (
+    describe_decays,
+    describe_early_fall,
+    describe_short_schedule,
+)
 from smallpose.training.settings import (
     SettingData,
     describe_label_units,
@@ -155,7 +159,7 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
         micro_batch=config.micro_batch,
         uses_weight_thread=uses_weight_thread,
     )
-    for line in _describe_schedule(trainer) if distributed.is_first else ():
+    for line in _describe_schedule(trainer, config, state) if distributed.is_first else ():
         print_status(line)
     if distributed.is_first:
         print_status(describe_threads(loader, uses_weight_thread))
@@ -273,10 +277,18 @@ def _create_loggers(config: TrainingConfig, identity: dict[str, Any]) -> list[Re
     return loggers
 
 
-def _describe_schedule(trainer: Trainer) -> list[str]:
-    """Say what of the schedule lies beyond the end, and where the rate falls if `steps` is set."""
+def _describe_schedule(
+    trainer: Trainer, config: TrainingConfig, state: dict[str, Any] | None
+) -> list[str]:
+    """Say what of the schedule lies beyond the end or at the beginning, and what `steps` makes."""
+    recipe = trainer.recipe
     steps_per_epoch = trainer.loader.steps_per_epoch
-    return [
-        *describe_short_schedule(trainer.recipe, trainer.steps),
-        *describe_decays(trainer.recipe, trainer.steps, steps_per_epoch),
+    lines = [
+        *describe_short_schedule(recipe, trainer.steps),
+        *describe_decays(recipe, trainer.steps, steps_per_epoch),
     ]
+    # What was given for a shorter run was not given for this one.
+    is_longer = state is not None and state.get("identity", {}).get("epochs") != recipe.epochs
+    if "decay_at" in dict(config.overrides) and not is_longer:
+        return lines
+    return lines + describe_early_fall(recipe, trainer.steps, steps_per_epoch)
