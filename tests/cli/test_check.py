@@ -43,7 +43,7 @@ def test_check_refuses_options_that_it_would_ignore(tmp_path, capsys):
     (tmp_path / "truth.json").write_text('{"images": [], "annotations": []}')
     for words, message in (
         (("results.json", "--images", "."), "is for annotation files"),
-        (("truth.json", "--truth", "truth.json"), "is for result files"),
+        (("truth.json", "--truth", __file__), "is for result files"),
         ((".", "--images", "."), "is for annotation files"),
     ):
         assert main(["check", str(tmp_path / words[0]), *words[1:]]) == 2

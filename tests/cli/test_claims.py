@@ -24,7 +24,7 @@ def test_json_holds_every_comparison(capsys, tmp_path):
 
 
 def test_a_wrong_name_is_one_line(capsys):
-    assert main(["claims", "--set", "cocoa=x.json"]) == 2
+    assert main(["claims", "--set", f"cocoa={__file__}"]) == 2
     assert "cocoa: no claim is about a set of that name" in capsys.readouterr().err
     assert main(["claims", "--set", "coco"]) == 2
     assert "write --set coco=file.json" in capsys.readouterr().err

@@ -52,10 +52,10 @@ def test_the_folder_that_mmpose_writes_stands_for_the_predictions_in_it(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("more", "extras"), [((), "'.[plots]'"), (("--images", "images"), "'.[plots,images]'")]
+    ("more", "extras"), [((), "'.[plots]'"), (("--images", "."), "'.[plots,images]'")]
 )
 def test_report_names_all_extras_that_it_needs_at_once(tmp_path, monkeypatch, capsys, more, extras):
     monkeypatch.setattr(packages, "_is_installed", lambda module: False)
-    words = ["report", "t.json", "r.json", "--out", str(tmp_path / "out"), *more]
+    words = ["report", __file__, __file__, "--out", str(tmp_path / "out"), *more]
     assert main(words) == 2
     assert extras in capsys.readouterr().err

@@ -32,7 +32,7 @@ def test_a_file_may_have_an_equals_sign_in_its_name(text, method_and_file):
     ],
 )
 def test_what_cannot_be_drawn_is_refused_at_once(words, message, capsys):
-    assert main(["features", "run", "--data", "t.json", "--images", "i", *words]) == 2
+    assert main(["features", "run", "--data", __file__, "--images", ".", *words]) == 2
     assert message in capsys.readouterr().err
 
 

@@ -124,8 +124,6 @@ def _check_arguments(args: argparse.Namespace) -> str:
         raise InputError(f"--out {args.out}", "is not a known format", "end it in .png or .svg")
     if args.people < 1:
         raise InputError(f"--people {args.people}", "leaves nothing to draw", "give 1 or more")
-    if not args.data.exists():
-        raise InputError(f"--data {args.data}", "no such file", "check the path")
     if not args.images.is_dir():
         raise InputError(f"--images {args.images}", "no such folder", "check the path")
     for text in args.runs:

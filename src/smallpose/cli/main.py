@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import NoReturn, cast
 
 from smallpose._version import __version__
+from smallpose.cli.input_check import refuse_missing_inputs
 from smallpose.cli.options import add_link_root_option, add_max_pixels_option
 from smallpose.cli.output_check import (
     refuse_other_forms,
@@ -243,7 +244,8 @@ def _run_verb(words: list[str]) -> int:
     if words[0] in _SINGLE_THREADED:
         import_numpy_single_threaded()
     # parse_intermixed_args allows options between files, as people type them.
-    args = create_parser(words[0]).parse_intermixed_args(words[1:])
+    parser = create_parser(words[0])
+    args = parser.parse_intermixed_args(words[1:])
     verb = import_module(f"smallpose.cli.{words[0]}")
     where = f"smallpose {words[0]}"
     refuse_output_over_input(args)
@@ -255,6 +257,7 @@ def _run_verb(words: list[str]) -> int:
     refuse_figures_among_images(words[0], args)
     try:
         require_packages(where, *_list_packages(verb, args))
+        refuse_missing_inputs(words[0], parser, args)
         max_pixels = getattr(args, "max_pixels", 0)
         with allow_link_roots(getattr(args, "link_root", ())), allow_pixels(max_pixels):
             return int(verb.run_command(args) or 0)

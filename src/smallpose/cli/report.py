@@ -101,8 +101,6 @@ def run_command(args: argparse.Namespace) -> None:
 
     _refuse_foreign_page(args.out)
     of_images = ("cv2",) if args.images or args.cost else ()
-    if args.cost_file and not args.cost_file.is_file():
-        raise InputError(f"--cost-file {args.cost_file}", "no such file", "check the path")
     require_packages("smallpose report", "matplotlib", "jinja2", *of_images)
     with exempt_imports(), skip_artist_documentation():
         from smallpose.report.page.build import write_report
