@@ -19,8 +19,7 @@ from smallpose.core.errors import InputError
 
 TINY = "simple_baseline_r18_tiny"
 # Of the machine, of the folder, or of this one call; no part of what is trained.
-NOT_KEPT = {"out", "device", "threads", "prefetch", "resume", "show_recipe"}
-NOT_KEPT |= {"help", "link_root", "max_pixels"}
+NOT_KEPT = {"out", "device", "threads", "prefetch", "resume", "show_recipe", "help"}
 ACTIONS = [a for a in create_parser("train")._actions if a.dest not in NOT_KEPT]
 # Values that the type of an option does not give.
 VALUES = {
@@ -31,6 +30,8 @@ VALUES = {
     "image_memory": ["0", "64"],
     "zoom": ["2"],
     "max_unreadable": ["0", "0.5"],
+    "link_root": ["/machine/photos of mine"],
+    "max_pixels": ["400000000"],
 }
 
 
@@ -87,7 +88,8 @@ def test_every_option_of_train_is_given_again_by_the_printed_command(action, tmp
 def test_a_command_with_all_options_gives_all_of_them_again(tmp_path):
     words = list_words_of_all_options()
     written = write_options(words, tmp_path)
-    assert all(json.loads(written)[name] != default for name, default in DEFAULTS.items())
+    kept = json.loads(written)
+    assert all(kept[name] not in (default, []) for name, default in DEFAULTS.items())
     assert write_options(build_words(tmp_path), tmp_path / "again") == written
 
 
@@ -100,12 +102,31 @@ def test_a_published_command_names_no_path_of_the_machine_and_says_what_stands_f
     assert command.method == "my_method.py:coffee"
     written = json.loads(write_options(shlex.split(command.text)[2:], tmp_path / "again"))
     paths = {name for name in kept if written[name] != kept[name]}
-    assert paths == {"method", "data", "subset", "sigmas", "weights", "cache"}
+    assert paths == {"method", "data", "subset", "sigmas", "weights", "cache", "link_root"}
     legend = "\n".join(command.legend)
-    for placeholder in ("SET", "SUBSET", "SIGMAS.json", "WEIGHTS", "CACHE", "my_method.py"):
+    names = ("SET", "SUBSET", "SIGMAS.json", "WEIGHTS", "CACHE", "my_method.py", "LINKED1")
+    for placeholder in names:
         assert placeholder in shlex.split(command.text.replace(":coffee", ""))
         assert f"`{placeholder}`: " in legend
     assert "`weights.pth` in this run" in legend
+
+
+def test_several_folders_of_links_and_those_of_the_environment_are_kept(tmp_path, monkeypatch):
+    (tmp_path / "b").mkdir()
+    (tmp_path / "alias").symlink_to("b")
+    monkeypatch.setenv("SMALLPOSE_LINK_ROOTS", "/photos/c")
+    monkeypatch.setenv("SMALLPOSE_MAX_PIXELS", "90000000")
+    folders = ["--link-root", "/photos/a", "--link-root", str(tmp_path / "alias")]
+    write_options([TINY, *folders], tmp_path)
+    options = read_run_options(tmp_path)
+    assert options["link_root"] == ("/photos/a", str(tmp_path / "b"), "/photos/c")
+    assert options["max_pixels"] == 90_000_000
+    command = read_train_command(tmp_path)
+    words = "--link-root LINKED1 --link-root LINKED2 --link-root LINKED3 --max-pixels 90000000"
+    assert words in command.text
+    assert "`LINKED2`: a folder into which links among the images may lead, `b` in" in (
+        "\n".join(command.legend)
+    )
 
 
 def test_published_weights_keep_their_name(tmp_path):
@@ -120,7 +141,10 @@ def test_the_command_of_a_run_without_its_options_cannot_be_told(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("method", 3), ("data", ["set"]), ("swap", [["a"]]), ("seed", "1"), ("adapt", 1)],
+    [
+        *(("method", 3), ("data", ["set"]), ("swap", [["a"]]), ("seed", "1"), ("adapt", 1)),
+        *(("link_root", "/"), ("link_root", [3]), ("max_pixels", "all")),
+    ],
 )
 def test_damaged_options_are_refused_in_one_line(name, value, tmp_path):
     record = json.loads(write_options([TINY], tmp_path))

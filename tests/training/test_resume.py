@@ -11,6 +11,8 @@ from smallpose.cli.main import main
 from smallpose.core.errors import InputError
 from smallpose.methods import create_method
 from smallpose.methods.checkpoints.read import read_weights
+from smallpose.system.image_limits import MAX_IMAGE_PIXELS, get_max_pixels
+from smallpose.system.link_roots import list_link_roots
 from smallpose.training.checkpoint import save_model
 from smallpose.training.run import TrainingConfig, train
 
@@ -90,6 +92,31 @@ def test_a_longer_run_goes_on_at_the_rate_of_the_longer_schedule(finished, eight
     # Interrupted or not, it resumes without options again.
     assert run_train("--out", out, "--resume") == 0
     assert "lengthened" not in capsys.readouterr().err
+
+
+def test_what_a_run_was_allowed_to_read_is_kept_and_not_allowed_again(finished, tmp_path, capsys):
+    """A run's folder may come from others, who would open the whole disk by it."""
+    out = copy_run(finished, tmp_path / "run")
+    allowed = ("--link-root", tmp_path / "photos", "--max-pixels", 90_000_000)
+    assert run_train("--out", out, "--resume", *allowed) == 0
+    assert "began with" not in capsys.readouterr().err
+    kept = read_run_options(out)
+    assert (kept["link_root"], kept["max_pixels"]) == ((str(tmp_path / "photos"),), 90_000_000)
+    seen = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "smallpose.training.run.train",
+            lambda config: seen.append((list_link_roots(with_sources=False), get_max_pixels())),
+        )
+        assert run_train("--out", out, "--resume") == 0
+    assert seen == [((), MAX_IMAGE_PIXELS)]
+    words = f"--link-root {tmp_path / 'photos'} --max-pixels 90000000"
+    assert (
+        f"{out}: the run began with {words}, which its folder cannot allow, because it may come "
+        f"from others; if images are refused and you trust them, add {words}\n"
+    ) in capsys.readouterr().err
+    assert run_train("--out", out, "--resume") == 0
+    assert read_run_options(out) == kept
 
 
 def get_rate(run: Path) -> float:

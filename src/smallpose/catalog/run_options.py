@@ -34,6 +34,10 @@ DEFAULTS: Mapping[str, Any] = {
     "heatmap_targets": "",
     "heatmap_decoding": "",
     "max_unreadable": 0.001,
+    # What the user allowed for the images is kept to be shown. A run's folder may come from others:
+    # it does not allow the same again.
+    "link_root": (),
+    "max_pixels": 0,
     "micro_batch": 0,
     "compile": "",
     "precision": "",
@@ -69,6 +73,7 @@ def read_run_options(folder: Path) -> dict[str, Any]:
             record[name] = Path(record[name])
     if record.get("swap") is not None:
         record["swap"] = tuple((left, right) for left, right in record["swap"])
+    record["link_root"] = tuple(record.get("link_root", ()))
     if not isinstance(record.get("overrides", {}), dict):
         raise InputError(str(path), "overrides are no object", "repeat the options of the run")
     return record
@@ -95,6 +100,9 @@ def _is_valid(name: str, value: Any) -> bool:
     default = DEFAULTS[name]
     if value is None:
         return default is None
+    if name == "link_root":
+        folders = value if isinstance(value, list | tuple) else [None]
+        return all(isinstance(folder, str) and "\0" not in folder for folder in folders)
     if name == "swap":
         pairs = value if isinstance(value, list) else [None]
         return all(isinstance(pair, list) and len(pair) == 2 for pair in pairs)

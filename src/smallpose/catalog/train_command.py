@@ -19,6 +19,7 @@ _PLACEHOLDERS: Mapping[str, tuple[str, str]] = {
 }
 
 
+_LINK_ROOT = "LINKED"  # with a number
 _FLAGS: Mapping[str, str] = {"trust": "--i-trust-this-file"}  # that are not named as the option
 
 
@@ -63,9 +64,13 @@ def build_train_arguments(options: Mapping[str, Any]) -> list[str]:
         value = options.get(name, default)
         if name == "method" or value is None or value == default:
             continue
-        words.append(_FLAGS.get(name, f"--{name.replace('_', '-')}"))
-        if value is not True:
-            words.append(format_swap(value) if name == "swap" else str(value))
+        flag = _FLAGS.get(name, f"--{name.replace('_', '-')}")
+        if name == "link_root":
+            words += [word for folder in value for word in (flag, folder)]
+        elif value is True:
+            words.append(flag)
+        else:
+            words += [flag, format_swap(value) if name == "swap" else str(value)]
     return words
 
 
@@ -87,6 +92,11 @@ def _replace_paths(options: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[st
             continue
         published[name] = placeholder
         legend.append(f"`{placeholder}`: {meaning}, `{Path(value).name}` in this run")
+    roots = options.get("link_root", ())
+    published["link_root"] = tuple(f"{_LINK_ROOT}{i}" for i in range(1, len(roots) + 1))
+    for placeholder, root in zip(published["link_root"], roots, strict=True):
+        what = "a folder into which links among the images may lead"
+        legend.append(f"`{placeholder}`: {what}, `{Path(root).name}` in this run")
     code = MethodCode.parse(options["method"])
     if code is not None:
         published["method"] = str(MethodCode(Path(code.file.name), code.name))

@@ -35,6 +35,7 @@ from smallpose.cli.options import (
     add_unreadable_option,
     parse_non_negative,
 )
+from smallpose.cli.train_allowances import list_allowances, print_missing_allowances
 from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.system.memory import keep_freed_memory
@@ -270,6 +271,7 @@ def run_command(args: argparse.Namespace) -> None:
         _print_recipe(options)
         return
     _check_files(options, args.out)
+    print_missing_allowances(args.out, stored)
     set_torch_threads(args.threads)
     from smallpose.core.table import wrap_text
     from smallpose.evaluation.sigma_file import select_sigma_notes
@@ -330,6 +332,7 @@ def _list_given_options(args: argparse.Namespace) -> dict[str, Any]:
         given[name] = given[name] or None
     if given["max_unreadable"] == DEFAULTS["max_unreadable"]:
         given["max_unreadable"] = None
+    given |= list_allowances(args.link_root, args.max_pixels)
     for name in ("workers", "micro_batch"):
         given[name] = None if given[name] is None else max(given[name], 0)
     return given

@@ -50,6 +50,8 @@ class TrainingConfig:
         weights_skeleton: skeleton of the weights, if their file does not name it.
         trust: allow a `.pth` file to run code while it is read, if it needs to.
         max_unreadable: share of the images that may be unreadable.
+        link_root, max_pixels: what `--link-root` and `--max-pixels` allowed, for the record. Calls
+            in Python allow it by `system.link_roots` and `system.image_limits`.
         device: "cpu", "cuda", ... (default: a GPU if there is one).
         micro_batch: samples of a step that pass through the network together, on each device; the
             gradients of the parts are added. 0 for all.
@@ -92,6 +94,8 @@ class TrainingConfig:
     weights_skeleton: str = ""
     trust: bool = False
     max_unreadable: float = 0.001
+    link_root: tuple[str, ...] = ()
+    max_pixels: int = 0
     device: str = ""
     micro_batch: int = 0
     compile: str = ""
