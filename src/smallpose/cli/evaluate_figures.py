@@ -22,6 +22,7 @@ def draw_worst_people(
     from smallpose.system.packages import require_packages
 
     require_packages("evaluate --worst", "cv2", "PIL", "matplotlib")
+    from smallpose.dataset.meant_folder import suggest_image_folder
     from smallpose.evaluation.analysis.person_matches import match_people
     from smallpose.report.images.encode import encode_image, match_image_names, open_image_reader
     from smallpose.report.images.sheet_drawing import draw_sheet
@@ -42,7 +43,11 @@ def draw_worst_people(
         raise InputError(
             f"--images {args.images}",
             "has none of the images of the worst people",
-            "give the folder that the file names of the ground truth are relative to",
+            suggest_image_folder(
+                args.images,
+                names,
+                "give the folder that the file names of the ground truth are relative to",
+            ),
         )
     write_atomically(args.worst / "worst.png", encode_image(draw_sheet(sheet), "png"))
 

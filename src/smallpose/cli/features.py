@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,6 +80,7 @@ def run_command(args: argparse.Namespace) -> None:
     in_built_set = args.images.name == "images" and (args.images.parent / "manifest.json").is_file()
     images = open_set_images(args.images.parent) if in_built_set else ImageReader(args.images)
     rows = _choose_people(people, args)
+    _refuse_missing_images(people, rows, args.images)
     heatmaps: dict[str, list[np.ndarray]] = {}
     features: dict[str, list[np.ndarray]] = {}
     crops: list[np.ndarray] = []
@@ -151,6 +153,21 @@ def _choose_people(people: "Instances", args: argparse.Namespace) -> "np.ndarray
         )
     rng = np.random.default_rng(args.seed)
     return np.sort(rng.choice(rows, min(args.people, len(rows)), replace=False))
+
+
+def _refuse_missing_images(people: "Instances", rows: "np.ndarray", folder: Path) -> None:
+    """Raise InputError, before methods are loaded, where the image of a person is missing."""
+    from smallpose.dataset.meant_folder import suggest_image_folder
+
+    names = [people.images.file_names[row] for row in dict.fromkeys(people.image_rows[rows])]
+    missing = [name for name in names if not os.path.isfile(f"{folder}/{name}")]  # noqa: PTH113
+    if missing:
+        raise InputError(
+            f"--images {folder}",
+            f"lacks {len(missing):,} of {format_count(len(names), 'image')} of these people "
+            f"(first: {missing[0]})",
+            suggest_image_folder(folder, names, "name the folder that each file_name starts from"),
+        )
 
 
 def _load_method(text: str) -> "tuple[PoseMethod, str]":

@@ -106,6 +106,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_command(args: argparse.Namespace) -> None:
     """Count, write tables, figures and sheets, and print the tables."""
+    from smallpose.dataset.meant_folder import refuse_folder_without
     from smallpose.io.coco_annotations import read_coco
     from smallpose.io.label_faults import describe_wrong_units
     from smallpose.report.dataset_report import build_dataset_report, write_dataset_report
@@ -130,9 +131,11 @@ def run_command(args: argparse.Namespace) -> None:
     for name, people in sets.items():
         for note in [*people.notes, *describe_wrong_units(people)]:
             print_status(f"{name}: {note}")
+    labelled = [people.images for people in sets.values()]
+    if args.images is not None:
+        refuse_folder_without(args.images, [name for one in labelled for name in one.file_names])
     counts = {name: count_dataset(people) for name, people in sets.items()}
     counts |= _count_parquet(shards, args.backend, set(counts))
-    labelled = [people.images for people in sets.values()]
     read_image = None if args.images is None else open_image_reader(args.images, labelled)
     report = build_dataset_report(counts, sets, _summarize_scenes(args, sets))
     comparisons = _compare_people(args, sets)

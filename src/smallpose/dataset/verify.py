@@ -16,6 +16,7 @@ from smallpose.dataset.exif_orientation import infer_label_grids
 from smallpose.dataset.image_folder import open_image_folder, read_manifest
 from smallpose.dataset.image_headers import read_header
 from smallpose.dataset.manifest_file import is_unchanged
+from smallpose.dataset.meant_folder import suggest_image_folder
 from smallpose.dataset.pillow_images import ImageHeader
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.finding import Finding
@@ -110,6 +111,8 @@ def check_images(people: Instances, folder: Path) -> list[Finding]:
             f"{format_share(len(missing), len(images), 'image is', 'images are')} missing (first: "
             f"{missing[0]})"
         )
+        remedy = suggest_image_folder(folder, images.file_names, otherwise="")
+        what += f"; {remedy}" if remedy else ""
         findings.append(Finding(what, is_fault=True))
     return findings + _check_grids(people, headers)
 

@@ -16,6 +16,7 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import Images, Instances
 from smallpose.dataset.image_folder import open_image_folder
 from smallpose.dataset.label_split import LabelSplit, SplitRules, find_videos, split_images
+from smallpose.dataset.meant_folder import suggest_image_folder
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.frame_groups import group_listed_frames
 from smallpose.io.label_faults import describe_wrong_units
@@ -114,7 +115,9 @@ def _find_files(images: Images, folder: Path, labels: Path) -> list[tuple[str, P
         raise InputError(
             f"--images {folder}",
             f"lacks {len(missing):,} of {format_count(len(files), 'image')} of {labels}: {shown}",
-            "name the folder that each file_name starts from",
+            suggest_image_folder(
+                folder, images.file_names, "name the folder that each file_name starts from"
+            ),
         )
     return files
 

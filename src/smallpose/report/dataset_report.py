@@ -283,7 +283,7 @@ def write_dataset_report(report: DatasetReport, out: Path, read: ReadImage | Non
         image = encode_image(draw_sheet(sheet), "png")
         write_atomically(out / f"{name.replace('/', '_')}.png", image)
     if not sheets:
-        print_status("none of the images exists, so no contact sheets were drawn")
+        print_status("none of the images of people exists, so no contact sheets were drawn")
 
 
 def _build_file_name(stem: str, name: str) -> str:

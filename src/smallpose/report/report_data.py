@@ -15,6 +15,7 @@ from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import COCO17
 from smallpose.dataset.image_folder import ImageFolder, open_image_folder
+from smallpose.dataset.meant_folder import suggest_image_folder
 from smallpose.evaluation.analysis.common_joints import CommonJoints, choose_common_joints
 from smallpose.evaluation.run_sigmas import set_known_sigmas
 from smallpose.evaluation.sigma_file import select_sigma_notes
@@ -345,7 +346,9 @@ def _find_images(truth: Instances, images: Path | None, built_set: Path | None) 
             f"--images {folder}",
             f"has none of the {format_count(len(names), 'image')} with people (first: "
             f"{missing[0]})",
-            "pass the folder that each file_name of the ground truth starts from",
+            suggest_image_folder(
+                folder, names, "pass the folder that each file_name of the ground truth starts from"
+            ),
         )
     if missing and len(missing) < len(names):
         print_status(

@@ -13,6 +13,7 @@ from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.dataloading.images import ImageArray, ImageReader, check_image_size, read_image_size
+from smallpose.dataset.meant_folder import suggest_image_folder
 from smallpose.io.coco_annotations import write_coco
 from smallpose.resolution.frame import Frame, place_in_frame
 from smallpose.resolution.people import ChosenPeople
@@ -178,7 +179,9 @@ def find_existing_images(truth: Instances, reader: ImageReader) -> NDArray[np.bo
             f"{names[0]}"
             if names
             else "the file has no images",
-            "name the folder that file_name is relative to",
+            suggest_image_folder(
+                reader.root, names, "name the folder that file_name is relative to"
+            ),
         )
     return has_image
 

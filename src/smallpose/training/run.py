@@ -223,7 +223,7 @@ def _refuse_missing_images(config: TrainingConfig, data: SettingData, reader: Im
         names = people.images.file_names
         wanted = names if rows is None else [names[row] for row in rows.tolist()]
         remedy = "copy them there, or build the set again"
-        refuse_missing_images(reader, wanted, config.max_unreadable, remedy)
+        refuse_missing_images(reader, wanted, config.max_unreadable, remedy, is_given=False)
 
 
 def _read_initial_weights(config: TrainingConfig) -> Weights | None:

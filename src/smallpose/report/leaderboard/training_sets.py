@@ -17,6 +17,7 @@ from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError, SmallposeError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
+from smallpose.dataset.meant_folder import suggest_image_folder
 from smallpose.evaluation.evaluate import evaluate
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.image_files import list_media_files
@@ -54,7 +55,11 @@ def compare_with_training_set(
         raise InputError(
             f"--images {images}",
             f"has none of the {format_count(len(paths), 'image')} of the ground truth",
-            "pass the folder that each file_name starts from",
+            suggest_image_folder(
+                images,
+                truth.images.file_names,
+                "pass the folder that each file_name starts from",
+            ),
         )
     training = _list_training_images(training_images)
     known = {hash_file(path) for path in training}
