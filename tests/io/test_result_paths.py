@@ -11,6 +11,7 @@ from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17
 from smallpose.io.result_folders import name_result_file
 from smallpose.io.result_paths import find_label_path, find_result_path
+from smallpose.report.inputs.result_files import describe_result_file
 
 LABEL = "0 0.5 0.5 0.2 0.4 " + "0.5 0.5 0.9 " * 17 + "0.8\n"
 IMAGES = ("a", "b")
@@ -182,6 +183,35 @@ def test_results_are_named_with_their_folder_where_their_own_name_is_usual(tmp_p
         tmp_path / "b" / "hrnet.json": "hrnet.json",
     }
     assert {path: name_result_file(path) for path in names} == names
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("det", "det/coco_instances_results.json"),
+        ("det/coco_instances_results.json", "coco_instances_results.json"),
+        ("mm", "mm/predictions"),
+        ("mm/predictions", "mm/predictions"),
+        ("run", "run/labels"),
+        ("results.json", "results.json"),
+    ],
+)
+def test_results_are_named_by_what_is_read_and_not_by_the_folder_that_was_given(
+    folder, given, read
+):
+    """The page of a report named the folder `det`, and had no hash of the file in it."""
+    Path("det").mkdir()
+    shutil.copy("results.json", "det/coco_instances_results.json")
+    make_mmpose("mm")
+    make_ultralytics("run")
+    results = find_result_path(Path(given))
+    assert name_result_file(results) == read
+    truth = smallpose.read_coco("truth.json")
+    run = describe_result_file(
+        results, "a", smallpose.read_results(results, truth), Path("truth.json")
+    )
+    assert run.file_facts["file"] == read
+    assert ("sha256" in run.file_facts) == read.endswith(".json")
 
 
 @pytest.mark.parametrize("form", ["file_name", "number", "name"])

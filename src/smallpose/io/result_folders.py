@@ -9,7 +9,7 @@ from pathlib import Path
 
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
-from smallpose.io.json_folders import find_folder_form, find_single_file
+from smallpose.io.json_folders import SUBFOLDER, find_folder_form, find_single_file
 from smallpose.io.unknown_images import UnknownImages
 from smallpose.io.yolo_results import LABELS, find_yolo_labels, read_yolo_results
 
@@ -42,18 +42,31 @@ def get_result_name(path: Path) -> str:
     return (get_folder_name(path) if is_part_of_run else "") or stem
 
 
-def name_result_file(path: Path) -> str:
-    """Name a result file, or a folder of them, for readers: with its folder where its own is usual.
+def find_read_path(path: Path) -> Path:
+    """Return what is read of a folder of results: its one file, or the folder of those by image."""
+    if not path.is_dir():
+        return path
+    read = find_yolo_labels(path) or find_single_file(path)
+    if read is None and find_folder_form(path) is None:
+        below = path / SUBFOLDER
+        read = below if find_folder_form(below) is not None else None
+    return read or path
 
-    Of Ultralytics' folders that is the one that has the labels, whichever was given.
+
+def name_result_file(path: Path) -> str:
+    """Name the result file, or the folder of them, that is read.
+
+    Its folder is part of the name where its own name is usual, and where that folder was given.
 
     >>> name_result_file(Path("yolo/predictions.json")), name_result_file(Path("mmpose/a.json"))
     ('yolo/predictions.json', 'a.json')
     """
-    path = (find_yolo_labels(path) or path) if path.is_dir() else path
-    stem = Path(path.name.removesuffix(".gz")).stem
-    folder = get_folder_name(path) if stem.lower() in (*GENERAL_NAMES, LABELS) else ""
-    return f"{folder}/{path.name}" if folder else path.name
+    read = find_read_path(path)
+    stem = Path(read.name.removesuffix(".gz")).stem
+    is_usual = stem.lower() in (*GENERAL_NAMES, LABELS) or read != path
+    folder = get_folder_name(read) if is_usual else ""
+    name = read.name or read.resolve().name
+    return f"{folder}/{name}" if folder else name
 
 
 def get_folder_name(path: Path) -> str:

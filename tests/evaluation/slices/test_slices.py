@@ -266,7 +266,7 @@ def test_other_wrong_calls_are_one_line(files, capsys):
         "choose from light",
         "crossed with itself",
         "add --slices",
-        "No such file",
+        "no such file",
     ]
     assert len(lines) == len(needles)
     for line, needle in zip(lines, needles, strict=True):

@@ -13,7 +13,7 @@ from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.result_environment import read_environment
-from smallpose.io.result_folders import name_result_file
+from smallpose.io.result_folders import find_read_path, name_result_file
 from smallpose.report.inputs.runs import Run
 from smallpose.system.files import hash_file
 
@@ -22,13 +22,14 @@ def describe_result_file(path: Path, name: str, predictions: Predictions, truth_
     """Describe a result file as a run; its scores are added by `replace(run, evaluation=…)`.
 
     Args:
-        path: the file, or a folder of MMPose's files per image.
+        path: the file, or the folder of another tool.
         name: what the user calls it.
         truth_path: the labels that it is scored by.
     """
     facts: dict[str, Any] = {"file": name_result_file(path)}
-    if path.is_file():
-        facts["sha256"] = hash_file(path)
+    read = find_read_path(path)
+    if read.is_file():
+        facts["sha256"] = hash_file(read)
     facts["detections"] = f"{len(predictions):,}"
     facts["images with detections"] = f"{len(np.unique(predictions.image_ids)):,}"
     facts["joints"] = f"{len(predictions.skeleton)} ({predictions.skeleton.name})"
@@ -46,7 +47,7 @@ def describe_result_file(path: Path, name: str, predictions: Predictions, truth_
         data=truth_path,
         subset=None,
         weights=None,
-        environment=read_environment(path) if path.is_file() else {},
+        environment=read_environment(read) if read.is_file() else {},
         evaluation={},
         name=name,
         file_facts=facts,
