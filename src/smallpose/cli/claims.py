@@ -69,12 +69,12 @@ def run_command(args: argparse.Namespace) -> None:
     from smallpose.system.files import write_atomically
     from smallpose.system.progress import print_written
 
-    note = describe_own_sets(read_runs(args.runs))
-    runs, our_people = read_our_runs(args.runs)
+    ours = read_our_runs(args.runs)
+    notes = filter(None, (describe_own_sets(read_runs(args.runs)), ours.left_out))
     sets = parse_assignments("--set", args.set)
     scenes = parse_assignments("--scenes", args.scenes)
-    datasets = read_datasets(sets, scenes, our_people)
-    claims = check_claims(runs=runs, datasets=datasets, notes=[note] if note else [])
+    datasets = read_datasets(sets, scenes, ours.people)
+    claims = check_claims(runs=ours.results, datasets=datasets, notes=list(notes))
     if args.out:
         save_table(claims.to_table(), args.out)
     text = claims.to_json()

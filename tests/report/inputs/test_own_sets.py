@@ -70,7 +70,7 @@ def test_runs_on_a_built_set_stay_in_the_papers_tables(project: Project) -> None
 
 
 def test_own_runs_are_no_evidence_for_claims(own_runs: list[Path]) -> None:
-    assert read_our_runs(own_runs) == (None, None)
+    assert read_our_runs(own_runs) == (None, None, "")
     note = describe_own_sets([read_run(own_runs[0])])
     assert "no evidence for its claims: SimpleBaseline R18 tiny own (19 joints of own);" in note
     assert "; the paper's tables and claims are about sets" in note

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from smallpose.core.concat_instances import concat_instances
 from smallpose.core.errors import InputError
@@ -9,23 +10,36 @@ from smallpose.core.instances import Instances
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.coco_results import read_results
 from smallpose.report.claims.datasets import NAMES, OWN, DatasetSource
+from smallpose.report.claims.left_out import describe_left_out
 from smallpose.report.claims.our_runs import OurResults, collect_our_results
 from smallpose.report.inputs.runs import find_shared_dataset, read_runs
 from smallpose.stats.scene_entropy import read_probabilities, summarize_scenes
 
 
-def read_our_runs(folders: Sequence[Path]) -> tuple[OurResults | None, Instances | None]:
-    """Score the runs on the data set that most of them share; also return all its people.
+class OurRuns(NamedTuple):
+    """What the runs say.
+
+    Args:
+        results: their scores; None where no run is evidence for the claims.
+        people: all of the data set that most of them share.
+        left_out: how many runs are not among the results, and why; "" where all are.
+    """
+
+    results: OurResults | None = None
+    people: Instances | None = None
+    left_out: str = ""
+
+
+def read_our_runs(folders: Sequence[Path]) -> OurRuns:
+    """Score the runs on the data set that most of them share.
 
     Runs on sets of their own are left out: they are no evidence for the paper's claims.
 
     Raises: InputError when a folder is no finished run, or the set cannot be found.
     """
-    if not folders:
-        return None, None
     runs = [run for run in read_runs(folders) if not run.own_set]
     if not runs:
-        return None, None
+        return OurRuns()
     data = find_shared_dataset(runs)
     if data is None:
         raise InputError(
@@ -41,7 +55,8 @@ def read_our_runs(folders: Sequence[Path]) -> tuple[OurResults | None, Instances
     }
     train = data / "annotations" / "train.json"
     people = concat_instances([read_coco(train), test]) if train.is_file() else test
-    return collect_our_results(runs, test, predictions), people
+    left_out = describe_left_out(runs, data, predictions)
+    return OurRuns(collect_our_results(runs, test, predictions), people, left_out)
 
 
 def read_datasets(

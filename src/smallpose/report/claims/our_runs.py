@@ -3,7 +3,7 @@
 Several seeds of one method are averaged, and their spread widens the interval.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from smallpose.core.instances import Instances
@@ -111,7 +111,7 @@ def collect_our_results(
         )
 
     cells: dict[tuple[str, str], SeedGroup] = {}
-    for (method, setting), indices in _choose_runs(runs, predictions).items():
+    for (method, setting), indices in choose_runs(runs, predictions).items():
         group = tuple(runs[n] for n in indices)
         scored = tuple(get_score(n) for n in indices)
         cells[method, setting] = SeedGroup(group, scored)
@@ -124,10 +124,14 @@ def collect_our_results(
     return OurResults({p: RunSource(cells, p) for p in PROTOCOLS}, tuple(_list_notes(cells)))
 
 
-def _choose_runs(
-    runs: Sequence[Run], predictions: Mapping[int, Predictions]
+def choose_runs(
+    runs: Sequence[Run], predictions: Collection[int]
 ) -> dict[tuple[str, str], list[int]]:
-    """Choose the runs for each of the paper's methods and settings: one method, one recipe."""
+    """Choose the runs for each of the paper's methods and settings: one method, one recipe.
+
+    Args:
+        predictions: indices of the runs that have a result file on the set.
+    """
     usable = [
         n
         for n, run in enumerate(runs)
