@@ -24,6 +24,7 @@ from smallpose.io.result_environment import write_environment
 from smallpose.report.page.context import build_notes
 from smallpose.report.page.summary import summarize_runs
 from smallpose.report.report_data import read_report_data
+from smallpose.system.files import hash_file
 
 NUM_IMAGES = 30
 PER_IMAGE = 2
@@ -142,6 +143,23 @@ def plant_regions(folder: Path) -> None:
     edit(folder / "labels.json", repeat)
 
 
+def plant_trained_images(folder: Path) -> None:
+    """Record beside `b` a run whose training labels have two thirds of the images."""
+    labels = json.loads((folder / "labels.json").read_text())
+    images = labels["images"][: 2 * NUM_IMAGES // 3]
+    kept = {one["id"] for one in images}
+    people = [one for one in labels["annotations"] if one["image_id"] in kept]
+    train = folder / "own" / "annotations" / "train.json"
+    train.parent.mkdir(parents=True)
+    train.write_text(json.dumps(labels | {"images": images, "annotations": people}))
+    sets = [{"name": "own", "labels_sha256": hash_file(train)}]
+    (folder / "runs").mkdir()
+    (folder / "runs" / "model.json").write_text(json.dumps({"sha256": "1", "trained_on": sets}))
+    (folder / "runs" / "options.json").write_text(json.dumps({"data": str(folder / "own")}))
+    record = {"run": {"folder": "runs", "weights_sha256": "1"}}
+    write_environment(folder / "b.json", {"smallpose": "0.1.0"} | record)
+
+
 # What is planted, and which doubt it is; frames that are known give no interval instead.
 PLANTED: dict[str, tuple[Callable[[Path], None], Doubt | None]] = {
     "equal scores": (plant_equal_scores, doubts.WITHOUT_RANKING),
@@ -152,6 +170,7 @@ PLANTED: dict[str, tuple[Callable[[Path], None], Doubt | None]] = {
     "boxes of the labels": (plant_label_boxes, doubts.OTHER_BOXES),
     "ids of other images": (plant_other_ids, doubts.WRITTEN_OTHERWISE),
     "images without labels": (plant_unlabelled_images, doubts.WITHOUT_LABELS),
+    "images of the training": (plant_trained_images, doubts.TRAINED_IMAGES),
     "regions in place of people": (plant_regions, doubts.IGNORED_FALSE_POSITIVES),
 }
 OF_PAIRS = (doubts.OTHER_BOXES, doubts.CUT_SCORES)  # not known of one result alone

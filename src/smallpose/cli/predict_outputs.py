@@ -28,15 +28,17 @@ def write_method_environment(
     options: "InferenceOptions",
     limits: "Sequence[ScoreLimit]" = (),
 ) -> None:
-    """Record the packages, precision and processor beside the results, which have no room.
+    """Record packages, precision, processor and run beside the results, which have no room.
 
     Args:
         limits: on scores; what they have left out is recorded, too.
     """
     from smallpose.inference.environment import describe_method_environment
     from smallpose.io.result_environment import write_environment
+    from smallpose.io.trained_images import describe_run
 
     environment = describe_method_environment(method, options)
+    environment |= describe_run(method.weights_path, out)
     if limits:
         environment["score_limits"] = {limit.name: limit.to_dict() for limit in limits}
     write_environment(out, environment)

@@ -15,6 +15,7 @@ from smallpose.io.frame_groups import TOO_NARROW
 from smallpose.io.label_faults import UNCOUNTED, UNSETTLED
 from smallpose.io.mismatch import REPEATED
 from smallpose.io.predicted_images import NO_HEIGHT
+from smallpose.io.trained_images import TRAINED_ON
 
 DIFFERENT_SIGMAS = "so their numbers cannot be compared"  # in the note of a report
 IN_DOUBT = "in doubt, see the notes"  # beside a verdict of a report's table
@@ -62,6 +63,10 @@ REPEATED_DETECTIONS = Doubt(
     REPEATED,
     "detections are in {names} more than once and count as false positives (see the notes)",
 )
+TRAINED_IMAGES = Doubt(
+    TRAINED_ON,
+    "AP of {names} is too high for new images: training images are among these (see the notes)",
+)
 CUT_SCORES = Doubt(LOWER_AP, "AP of {names} may be lower for a limit on scores (see the notes)")
 OTHER_BOXES = Doubt(MIXED_BOXES, f"{MIXED_BOXES} (see the notes)")
 OTHER_SIGMAS = Doubt(
@@ -75,6 +80,7 @@ DOUBTS = (
     WITHOUT_LABELS,
     IGNORED_FALSE_POSITIVES,
     REPEATED_DETECTIONS,
+    TRAINED_IMAGES,
     CUT_SCORES,
     OTHER_BOXES,
     OTHER_SIGMAS,

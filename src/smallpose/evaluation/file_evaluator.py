@@ -27,6 +27,7 @@ from smallpose.io.json_text import UnsupportedJson
 from smallpose.io.mismatch import add_mismatch_note, have_other_form
 from smallpose.io.pose_pairs import list_sampled_images, list_sampled_rows
 from smallpose.io.predicted_images import check_predicted_images, get_image_list_path
+from smallpose.io.trained_images import describe_trained_images
 from smallpose.io.unknown_images import UnknownImages
 
 if TYPE_CHECKING:
@@ -175,7 +176,8 @@ def _score_chunks(
     if images.skeleton is not None:  # other joints than those that were scored
         return None
     evaluator.covers_images = images.covers_images
-    evaluator.add_notes([*results.notes, *images.notes])
+    seen = describe_trained_images(path, truth)
+    evaluator.add_notes([*results.notes, *images.notes, *seen])
     evaluator.add_later_notes(lambda: add_mismatch_note(truth, sampled).notes)
     num_detections = sum(len(chunk.piece.scores) for chunk in results.values)
     is_whole = all(chunk.is_whole for chunk in results.values)

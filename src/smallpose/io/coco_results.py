@@ -33,6 +33,7 @@ from smallpose.io.predicted_images import (
 from smallpose.io.result_entries import ResultEntries
 from smallpose.io.result_joints import make_named_skeleton, order_named_joints
 from smallpose.io.result_paths import find_result_path
+from smallpose.io.trained_images import describe_trained_images
 from smallpose.io.unknown_images import UNKNOWN_IMAGES_WORDS, UnknownImages
 from smallpose.system.files import read_bytes, read_if_gzip, refuse_content, write_atomically
 
@@ -72,7 +73,7 @@ def read_results(
     if unknown_images == "drop" and predictions.notes and is_settled:
         predictions = _add_neighbour_note(path, truth, data, predictions)
     images = check_predicted_images(path, truth, predictions.image_ids, predictions.skeleton.joints)
-    notes = images.notes
+    notes = (*images.notes, *describe_trained_images(path, truth))
     if images.skeleton is not None:
         predictions = replace(predictions, skeleton=images.skeleton)
         predictions = order_named_joints(path, predictions, truth.skeleton)

@@ -129,6 +129,7 @@ def create_method(
             inferred = checkpoint.infer_skeleton(method)
             if inferred is not None and inferred.joints != method.skeleton.joints:
                 method = create(inferred)
+    method.weights_path = checkpoint.path
     checkpoint.load_into(method, adapt=adapt, partial=partial, skeleton=source)
     _report_changed_files(weights, checkpoint.metadata.get(KEY), method)
     if checkpoint.is_mirrored_in_training and method.skeleton == checkpoint.skeleton:

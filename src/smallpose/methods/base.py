@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -75,6 +76,7 @@ class PoseMethod(nn.Module, ABC):
         reported_computation: what was printed of how the network is computed.
         code: `FILE.py:NAME` of a user's method, with the whole path; "" for ours.
         code_hashes: SHA-256 of that file, first, and of those beside it that it imports, by name.
+        weights_path: file that its weights were read from; None for initial ones.
         precision: autocast type of `run_network`; None for single precision.
         network: what `run_network` calls in place of `forward`, such as a compiled copy; None for
             the method itself.
@@ -101,6 +103,7 @@ class PoseMethod(nn.Module, ABC):
     reported_computation: str = ""
     code: str = ""
     code_hashes: Mapping[str, str] = MappingProxyType({})
+    weights_path: Path | None = None
     precision: torch.dtype | None = None
     network: Callable[[Tensor], Any] | None = None
 

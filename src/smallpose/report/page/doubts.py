@@ -7,6 +7,7 @@ from smallpose.evaluation.doubts import (
     IGNORED_FALSE_POSITIVES,
     POSSIBLE_FRAMES,
     REPEATED_DETECTIONS,
+    TRAINED_IMAGES,
     WITHOUT_LABELS,
     WITHOUT_RANKING,
     Doubt,
@@ -19,7 +20,13 @@ from smallpose.evaluation.doubts import (
 from smallpose.evaluation.notes import NO_MATCH
 
 MAX_SHOWN = 8  # notes on the terminal that put no number in doubt
-_OF_AP = (WITHOUT_LABELS, IGNORED_FALSE_POSITIVES, REPEATED_DETECTIONS, WITHOUT_RANKING)
+_OF_AP = (
+    WITHOUT_LABELS,
+    IGNORED_FALSE_POSITIVES,
+    REPEATED_DETECTIONS,
+    TRAINED_IMAGES,
+    WITHOUT_RANKING,
+)
 _TOLD = (WITHOUT_LABELS, IGNORED_FALSE_POSITIVES, POSSIBLE_FRAMES)  # which name no results
 
 
@@ -74,6 +81,7 @@ def describe_doubts_of_others(notes: Mapping[str, Sequence[str]]) -> str:
     without = [label for label in rest if lacks_images(rest[label])]
     repeated = [label for label in rest if has_mark(REPEATED_DETECTIONS, rest[label])]
     unranked = [label for label in rest if has_mark(WITHOUT_RANKING, rest[label])]
+    trained = [label for label in rest if has_mark(TRAINED_IMAGES, rest[label])]
     sentences = []
     if wrong:
         sentences.append(f"The numbers of {_join(wrong)} say nothing about the models")
@@ -84,6 +92,10 @@ def describe_doubts_of_others(notes: Mapping[str, Sequence[str]]) -> str:
         sentences.append(f"Many images have no results of {_join(without)}")
     if repeated:
         sentences.append(f"Detections are in {_join(repeated)} more than once")
+    if trained:
+        sentences.append(
+            f"{_join(trained)} {choose_verb(len(trained), 'have')} trained on test images"
+        )
     if unranked:
         sentences.append(f"All scores of {_join(unranked)} are equal")
     return " ".join(f"{sentence} (see the notes)." for sentence in sentences)
