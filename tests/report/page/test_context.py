@@ -2,8 +2,12 @@
 
 from dataclasses import replace
 
+from smallpose.core.skeleton import SMALLPOSE
+from smallpose.evaluation.sigma_file import JointSigmas, describe_borrowed_sigmas
 from smallpose.report.inputs.runs import read_runs
 from smallpose.report.page.context import build_notes
+
+BORROWED = tuple((joint, "COCO's") for joint in SMALLPOSE.joints)
 
 
 def test_runs_that_were_computed_differently_are_named(project):
@@ -25,3 +29,15 @@ def test_runs_with_boxes_of_the_labels_beside_others_are_named(project):
     note = "the boxes of the labels, and"
     assert sum(note in one for one in build_notes((), mixed)) == 1
     assert not any(note in one for one in build_notes((), [mixed[0], mixed[0]]))
+
+
+def test_a_note_on_the_sigmas_of_one_of_several_sets_is_told_once(project):
+    """It came once for the set that is scored again, and once with the names of its runs."""
+    runs = read_runs([project.runs[name] for name in ("A", "B", "untrained")])
+    note = describe_borrowed_sigmas(SMALLPOSE, JointSigmas((0.1,) * 21, SMALLPOSE.joints, BORROWED))
+    marked = [replace(run, evaluation=run.evaluation | {"notes": note}) for run in runs[:2]]
+    notes = build_notes(note, [*marked, runs[2]])
+    (told,) = [one for one in notes if one.endswith(note[0])]
+    assert told.startswith("SimpleBaseline R18 tiny A, SimpleBaseline R18 tiny B: ")
+    assert [one for one in build_notes(note, marked) if one.endswith(note[0])] == note
+    assert build_notes(note, runs)[0] == note[0]

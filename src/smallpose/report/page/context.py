@@ -226,7 +226,10 @@ def build_notes(
         for index, score in (scores or {}).items()
     }
     differences += describe_cut_scores(facts).values()
-    return list(dict.fromkeys([*notes, *differences, *collect_run_notes(runs)]))
+    of_runs = collect_run_notes(runs)
+    # A note on the runs of one set is among those of the evaluations, with the names of the runs.
+    of_all = [note for note in notes if not any(one.endswith(f": {note}") for one in of_runs)]
+    return list(dict.fromkeys([*of_all, *differences, *of_runs]))
 
 
 def render_table(table: Table) -> dict[str, Any]:
