@@ -98,8 +98,8 @@ GUARDS = (
     Guard(
         "TIFF turned by its tag",
         "dataset/pillow_images.py",
-        "    if orientation == 1:",
-        "    if True:",
+        'turned by its orientation."""\n    if orientation == 1:',
+        'turned by its orientation."""\n    if True:',
         "test_a_tiff_is_read_on_its_stored_grid_whatever_its_orientation",
     ),
     Guard(
