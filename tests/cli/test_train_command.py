@@ -102,7 +102,7 @@ def test_a_published_command_names_no_path_of_the_machine_and_says_what_stands_f
     assert command.method == "my_method.py:coffee"
     written = json.loads(write_options(shlex.split(command.text)[2:], tmp_path / "again"))
     paths = {name for name in kept if written[name] != kept[name]}
-    assert paths == {"method", "data", "subset", "sigmas", "weights", "cache", "link_root"}
+    assert paths == {"method", "data", "subset", "sigmas", "weights", "cache", "link_root", "code"}
     legend = "\n".join(command.legend)
     names = ("SET", "SUBSET", "SIGMAS.json", "WEIGHTS", "CACHE", "my_method.py", "LINKED1")
     for placeholder in names:

@@ -119,6 +119,46 @@ def test_what_a_run_was_allowed_to_read_is_kept_and_not_allowed_again(finished, 
     assert read_run_options(out) == kept
 
 
+@pytest.mark.parametrize("is_recorded", [True, False])
+@pytest.mark.parametrize("place", ["run/evil.py", "evil.py"])
+def test_code_that_a_run_names_is_not_run_unless_it_was_there_at_the_beginning(
+    place, is_recorded, finished, tmp_path, capsys, monkeypatch
+):
+    """A run of others could bring its own code, and was executed by --resume."""
+    monkeypatch.chdir(tmp_path)
+    out = copy_run(finished, tmp_path / "run")
+    Path(place).write_text("raise SystemExit('was run')")
+    options = read_json(out / "options.json") | {"method": f"{place}:coffee"}
+    code = str((tmp_path / place).resolve()) if is_recorded else "/other/evil.py"
+    (out / "options.json").write_text(json.dumps(options | {"code": code}))
+    if is_recorded and place == "evil.py":  # the user's own, as the path of this machine tells
+        with pytest.raises(SystemExit, match="was run"):
+            run_train("run", "--resume")
+        assert "run: the method is loaded from evil.py:coffee\n" in capsys.readouterr().err
+        return
+    assert run_train("run", "--resume") == 2
+    assert capsys.readouterr().err == (
+        f"--resume run: its method is in {place}, which may have come with it or has moved; if you "
+        "trust the file, name it: smallpose train FILE.py:coffee --out run --resume\n"
+    )
+    with pytest.raises(SystemExit, match="was run"):
+        run_train(f"{place}:coffee", "--out", "run", "--resume")
+
+
+def test_the_file_of_weights_is_trusted_by_the_user_alone(finished, tmp_path):
+    out = copy_run(finished, tmp_path / "run")
+    trusting = read_json(out / "options.json") | {"trust": True}
+    (out / "options.json").write_text(json.dumps(trusting))
+    seen = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("smallpose.training.run.train", lambda config: seen.append(config.trust))
+        assert run_train("--out", out, "--resume") == 0
+        assert run_train("--out", out, "--resume", "--i-trust-this-file") == 0
+    assert seen == [False, True]
+    assert run_train("--out", out, "--resume") == 0
+    assert read_run_options(out)["trust"] is True  # for the page
+
+
 def get_rate(run: Path) -> float:
     state = torch.load(run / "state.pt", weights_only=True)
     return state["optimizer"]["param_groups"][0]["lr"]

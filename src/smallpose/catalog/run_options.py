@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from smallpose.catalog.method_code import MethodCode
 from smallpose.core.errors import InputError
 from smallpose.system.files import write_atomically
 from smallpose.system.json_decode import read_json
@@ -34,8 +35,8 @@ DEFAULTS: Mapping[str, Any] = {
     "heatmap_targets": "",
     "heatmap_decoding": "",
     "max_unreadable": 0.001,
-    # What the user allowed for the images is kept to be shown. A run's folder may come from others:
-    # it does not allow the same again.
+    # What the user allowed for the images is kept to be shown, as is `trust` of the weights. The
+    # folder of a run may come from others: it does not allow the same again.
     "link_root": (),
     "max_pixels": 0,
     "micro_batch": 0,
@@ -49,8 +50,15 @@ _PATHS = ("data", "subset", "sigmas", "cache")
 
 
 def write_run_options(folder: Path, options: Mapping[str, Any]) -> None:
-    """Write the options and the `overrides` of the recipe, with absolute paths."""
+    """Write the options and the `overrides` of the recipe, with absolute paths.
+
+    The method is as it was typed, and `code` is the file of a method of the user's own.
+    """
     record = {name: _convert_to_json(name, options[name]) for name in DEFAULTS}
+    code = MethodCode.parse(options["method"])
+    if options.get("resume"):  # without the trust of the beginning, which stays on record
+        record["trust"] |= read_run_options(folder).get("trust", False)
+    record["code"] = "" if code is None else str(code.file.resolve())
     record["overrides"] = dict(options["overrides"])
     write_atomically(folder / RUN_OPTIONS, json.dumps({"format": 1, **record}, indent=1) + "\n")
 

@@ -35,7 +35,11 @@ from smallpose.cli.options import (
     add_unreadable_option,
     parse_non_negative,
 )
-from smallpose.cli.train_allowances import list_allowances, print_missing_allowances
+from smallpose.cli.train_allowances import (
+    list_allowances,
+    print_missing_allowances,
+    refuse_code_of_others,
+)
 from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.system.memory import keep_freed_memory
@@ -256,6 +260,9 @@ def run_command(args: argparse.Namespace) -> None:
     _take_run_as_method(args)
     stored = read_run_options(args.out) if args.resume and args.out else {}
     options = collect_options(args, stored)
+    options["trust"] = args.trust
+    if stored and not args.method:
+        refuse_code_of_others(args.out, stored)
     method = options["method"]
     if not method and args.resume and args.out and not stored:
         raise _explain_missing_run(args.out)
