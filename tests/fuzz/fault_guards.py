@@ -173,6 +173,20 @@ GUARDS = (
         "test_a_recorded_path_is_followed_only_into_allowed_folders",
     ),
     Guard(
+        "a run from others whose options",
+        "cli/train_allowances.py",
+        '    if str(file) != stored.get("code") or run.resolve() in file.parents:',
+        "    if False:",
+        "test_code_that_a_run_names_is_not_run_unless_it_was_there_at_the_beginning",
+    ),
+    Guard(
+        "a run from others whose options",
+        "cli/train.py",
+        '    options["trust"] = args.trust',
+        "",
+        "test_the_file_of_weights_is_trusted_by_the_user_alone",
+    ),
+    Guard(
         "a listed image is missing",
         "dataset/builder/source_images.py",
         '    if not has_file.all() and options.missing_images == "refuse":',
