@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17, MPII16, SMALLPOSE, Skeleton
 from smallpose.methods import METHODS, create_method
 from smallpose.methods.check_flip_back import check_flip_back
+from smallpose.methods.flip_test import run_flip_test
 from smallpose.methods.full_image import FullImageMethod
 from smallpose.models.codecs.heatmap_coding import DECODINGS, TARGETS, HeatmapCoding
 
@@ -163,3 +165,80 @@ def test_a_decoding_that_finds_nothing_is_not_judged():
     check_flip_back(method, compute_outputs(method), "here")
     method.decode = lambda maps: 1 / 0
     check_flip_back(method, compute_outputs(method), "here")
+
+
+def decode_softargmax(maps, stride=4):
+    """Return the expectation of softmaxed maps in px of their cells' corners."""
+    shares = maps.flatten(2).softmax(-1).view_as(maps)
+    x = (shares.sum(2) * torch.arange(maps.shape[3])).sum(-1)
+    y = (shares.sum(3) * torch.arange(maps.shape[2])).sum(-1)
+    return torch.stack([x, y], dim=-1) * stride, shares.amax((2, 3))
+
+
+def decode_sigmoid(points):
+    """Return shares of a crop of 64 × 96 px that are logits; they are changed in place."""
+    points.sigmoid_()
+    points *= torch.tensor([64.0, 96.0])
+    return points, torch.ones(points.shape[:2])
+
+
+@pytest.mark.parametrize("scale", [0, 1e-3, 0.1, 1, 10])
+@pytest.mark.parametrize("form", ["maps", "points"])
+def test_joints_near_the_middle_are_not_taken_for_a_mistake(form, scale):
+    """As x and its mirror image are almost equal there, a shift of a pixel explains either."""
+    method = METHODS["simple_baseline_r18_tiny"](COCO17)
+    assert method.input_wh == (64, 96)
+    swap = method._flip_indices
+    generator = torch.Generator().manual_seed(1)
+    if form == "maps":
+        method.decode = decode_softargmax
+        method.flip_back = lambda maps: maps[:, swap].flip(-1)
+        outputs = scale * torch.randn((2, 17, 24, 16), generator=generator)
+    else:
+        method.decode = decode_sigmoid
+        method.flip_back = lambda points: points[:, swap] * torch.tensor([-1.0, 1.0])
+        outputs = scale * torch.randn((2, 17, 2), generator=generator)
+    check_flip_back(method, outputs, "here")
+    if scale < 1:
+        return
+    right = method.flip_back
+    method.flip_back = lambda outputs: right(outputs)[:, swap]
+    with pytest.raises(InputError, match=NO_SWAP):
+        check_flip_back(method, outputs, "here")
+    method.flip_back = lambda outputs: outputs[:, swap]
+    with pytest.raises(InputError, match=NO_MIRROR):
+        check_flip_back(method, outputs, "here")
+
+
+class _Outputs(NamedTuple):
+    maps: torch.Tensor
+    widths: torch.Tensor
+
+
+@pytest.mark.parametrize("form", [lambda *parts: list(parts), _Outputs, dict])
+def test_outputs_of_any_form_are_flipped(form):
+    method = METHODS["simple_baseline_r18_tiny"](COCO17)
+    swap, right = method._flip_indices, method.flip_back
+    parts = (compute_outputs(method), torch.rand(2, 17))
+    outputs = dict(zip(("maps", "widths"), parts, strict=True)) if form is dict else form(*parts)
+    decode = method.decode
+
+    def get(outputs, key):
+        if isinstance(outputs, dict):
+            return outputs[key]
+        return getattr(outputs, key) if form is _Outputs else outputs[key == "widths"]
+
+    def flip_back(outputs):
+        parts = (right(get(outputs, "maps")), get(outputs, "widths")[:, swap])
+        return dict(zip(("maps", "widths"), parts, strict=True)) if form is dict else form(*parts)
+
+    method.flip_back = flip_back
+    method.decode = lambda outputs: (decode(get(outputs, "maps"))[0], get(outputs, "widths"))
+    check_flip_back(method, outputs, "here")
+    averaged = run_flip_test(lambda images: outputs, flip_back, torch.zeros(2, 3, 4, 4))
+    assert type(averaged) is type(outputs)
+    expected = (parts[0] + right(parts[0])) / 2
+    assert torch.equal(get(averaged, "maps"), expected)
+    method.flip_back = same
+    with pytest.raises(InputError, match=NEITHER):
+        check_flip_back(method, outputs, "here")

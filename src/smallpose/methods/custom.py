@@ -315,4 +315,6 @@ def _describe_shapes(outputs: Any) -> str:
         return f"({', '.join(map(str, outputs.shape))})"
     if isinstance(outputs, tuple | list):
         return ", ".join(map(_describe_shapes, outputs))
+    if isinstance(outputs, dict):
+        return ", ".join(f"{name} {_describe_shapes(part)}" for name, part in outputs.items())
     return type(outputs).__name__

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from smallpose.dataloading.full_image.batch_people import BatchPeople
 from smallpose.methods.base import PoseMethod
+from smallpose.methods.flip_test import map_tensors
 
 
 class LossModule(nn.Module):
@@ -35,14 +36,8 @@ class LossModule(nn.Module):
 
 
 def cast_to_float32(outputs: Any) -> Any:
-    """Cast floating point tensors in nested tuples and lists, for a loss in single precision."""
-    if isinstance(outputs, Tensor):
-        return outputs.float() if outputs.is_floating_point() else outputs
-    if isinstance(outputs, tuple) and hasattr(outputs, "_fields"):
-        return type(outputs)(*(cast_to_float32(part) for part in outputs))
-    if isinstance(outputs, tuple | list):
-        return type(outputs)(cast_to_float32(part) for part in outputs)
-    return outputs
+    """Cast floating point tensors of nested outputs, for a loss in single precision."""
+    return map_tensors(lambda part: part.float() if part.is_floating_point() else part, outputs)
 
 
 def split_batch(
