@@ -10,7 +10,7 @@ import pytest
 
 from smallpose.core.instances import SOURCES, Instances, make_images, make_instances
 from smallpose.core.skeleton import COCO17
-from smallpose.io import trained_images
+from smallpose.io import coco_annotations, trained_images
 from smallpose.io.coco_annotations import read_coco, write_coco
 from smallpose.io.result_environment import get_environment_path, write_environment
 from smallpose.io.trained_images import describe_run, describe_trained_images
@@ -67,6 +67,7 @@ def test_the_record_names_the_run_from_the_folder_of_the_results(results):
     run = Path("runs/own")
     assert describe_run(run / "model.safetensors", results) == {"run": record["run"]}
     assert describe_run(None, results) == describe_run(Path("own"), results) == {}
+    assert describe_run(run / "downloaded.pth", results) == {}  # whatever it was trained on
 
 
 def test_images_of_the_training_are_counted(results):
@@ -131,6 +132,15 @@ def test_what_is_not_certain_is_not_said(file, change, results):
     assert describe_trained_images(results, truth) == ()
     Path(file).unlink()
     assert describe_trained_images(results, truth) == ()
+
+
+def test_the_labels_of_several_runs_are_read_once(results, monkeypatch):
+    """Results that are compared are often of one set, of which each read the labels again."""
+    truth = take_training_people()
+    first = describe_trained_images(results, truth)
+    assert first
+    monkeypatch.setattr(coco_annotations, "read_coco", lambda path: 1 / 0)
+    assert describe_trained_images(results, truth) == first
 
 
 def test_large_labels_are_not_read(results, monkeypatch):

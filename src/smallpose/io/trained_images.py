@@ -8,6 +8,7 @@ repeat in other videos, and labels that were copied from frame to frame repeat u
 
 import os
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from smallpose.system.json_decode import read_json
 
 TRAINED_ON = "so AP is too high for new images"  # in the note
 RUN_KEY = "run"  # of the record beside results
+_MODEL = "model.safetensors"
 _MODEL_CARD = "model.json"
 _OPTIONS = "options.json"
 # Reading more takes longer than an evaluation should; sets of that size are built, and `build`
@@ -39,9 +41,9 @@ def describe_run(weights: Path | None, results: Path) -> dict[str, Any]:
     Args:
         weights: a file or a folder; None where there are none.
     Returns: the folder, from that of the results, and the SHA-256 of the weights; {} where they are
-        of no run.
+        of no run, and for other weights in its folder.
     """
-    if weights is None:
+    if weights is None or not (weights.is_dir() or weights.name == _MODEL):
         return {}
     folder = weights if weights.is_dir() else weights.parent
     digest = _read(folder / _MODEL_CARD).get("sha256")
@@ -86,8 +88,6 @@ def describe_trained_images(results: Path | str, truth: Instances) -> tuple[str,
 
 def _read_training_people(folder: Path, record: Mapping[str, Any]) -> tuple[Instances | None, Path]:
     """Read the people that a run was trained on, and return their file; None where not known."""
-    from smallpose.io.coco_annotations import read_coco  # which reads results by this module
-
     card, options = _read(folder / _MODEL_CARD), _read(folder / _OPTIONS)
     path = Path(str(options.get("data"))) / "annotations" / "train.json"
     sets = card.get("trained_on")
@@ -97,12 +97,20 @@ def _read_training_people(folder: Path, record: Mapping[str, Any]) -> tuple[Inst
         return None, path
     # A run that was not trained yet has the sets of its initial weights alone.
     last = sets[-1] if sets and isinstance(sets[-1], dict) else {}
-    if last.get("labels_sha256") != hash_file(path):
+    digest = hash_file(path)
+    if last.get("labels_sha256") != digest:
         return None, path
-    people = read_coco(path)
+    people = _read_labels(path, digest)
     if options.get("setting") == "A":
         people = people.take(np.flatnonzero(people.source == SOURCES.index("coco")))
     return people, Path(os.path.relpath(path))
+
+
+@lru_cache(maxsize=1)  # results that are compared are often of runs on one set
+def _read_labels(path: Path, digest: str) -> Instances:
+    from smallpose.io.coco_annotations import read_coco  # which reads results by this module
+
+    return read_coco(path)
 
 
 def _find_shared_images(truth: Instances, train: Instances) -> list[int]:
