@@ -31,13 +31,15 @@ def test_each_fault_is_reported_with_its_record():
     assert "fault   1 labelled person has a box without area" in format_findings(
         make_people((5, 5, 0, 9))
     )
-    assert "boxes extend beyond their image" in format_findings(make_people((90, 10, 20, 30)))
-    assert "entirely outside" in format_findings(make_people((200, 10, 20, 30)))
+    assert "1 box extends beyond its image" in format_findings(make_people((90, 10, 20, 30)))
+    assert "1 box is entirely outside its" in format_findings(make_people((200, 10, 20, 30)))
     assert "unusable file_name (first: image 1)" in format_findings(make_people(name="../x.jpg"))
     assert "not the count of v > 0" in format_findings(make_people(num_keypoints=[3]))
     assert "they are ignored" in format_findings(make_people(num_keypoints=[0]))
     assert "area field" in format_findings(make_people(file_area=[np.nan]))
-    assert "a mask's area?" in format_findings(make_people(file_area=[30.0]))
+    assert "1 area is not width × height of the box (a mask's area?)" in format_findings(
+        make_people(file_area=[30.0])
+    )
     assert "id 0" in format_findings(make_people(ids=[0]))
 
 

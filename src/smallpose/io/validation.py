@@ -34,6 +34,9 @@ _SINGULARS = {
     "people with": "person with",
     "images have": "image has",
     "annotations whose": "annotation whose",
+    "areas are": "area is",
+    "boxes extend beyond their": "box extends beyond its",
+    "boxes are entirely outside their": "box is entirely outside its",
 }
 _MAX_EXAMPLES = 3
 
