@@ -70,6 +70,21 @@ def infer_label_grids(
     }
 
 
+def choose_turned_rows(grids: Mapping[int, LabelGrid]) -> list[int]:
+    """Return the images that `--exif apply` turns, in the order of their rows.
+
+    One stays as it is stored where its labels refer to that grid, and so do those that do not tell,
+    beside such ones only.
+
+    Args:
+        grids: row of an image that viewers turn to the grid of its labels.
+    """
+    shown = [row for row, grid in grids.items() if grid == "shown"]
+    if "stored" in grids.values() and not shown:
+        return []
+    return sorted(row for row, grid in grids.items() if grid != "stored")
+
+
 def turn_image(path: Path | str, orientation: int) -> bytes:
     """Return an image file turned as viewers show it, in the same format and without EXIF.
 

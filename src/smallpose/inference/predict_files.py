@@ -102,7 +102,7 @@ def predict_coco_file(
         order = choose_result_order(method.skeleton, people.skeleton, data)
     if boxes is None and not isinstance(method, FullImageMethod):
         check_labelled_boxes(people, data)
-    turned: frozenset[str] = frozenset()
+    turned: frozenset[str] | None = None
     if options is not None and options.apply_exif:
         turned = find_turned_images(people, reader, data)
     else:

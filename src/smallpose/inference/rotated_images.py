@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from smallpose.core.counts import format_count
+from smallpose.core.counts import choose_verb, format_count
 from smallpose.core.errors import InputError, SmallposeError
 from smallpose.core.instances import Instances
 from smallpose.dataloading.images import (
@@ -17,7 +17,7 @@ from smallpose.dataloading.images import (
 )
 from smallpose.dataloading.large_images import LargeImage, open_image
 from smallpose.dataloading.shown_images import open_shown_image
-from smallpose.dataset.exif_orientation import infer_label_grids
+from smallpose.dataset.exif_orientation import choose_turned_rows, infer_label_grids
 from smallpose.dataset.image_headers import read_header
 from smallpose.dataset.pillow_images import ImageHeader
 from smallpose.system.image_limits import MAX_IMAGE_PIXELS, get_max_pixels
@@ -29,12 +29,14 @@ class RotationCounter:
 
     Args:
         reader: of the images.
-        turned: names of the images that are read as viewers show them.
+        turned: names of the images that are read as viewers show them; None without
+            `--exif apply`, where the others are named.
     """
 
-    def __init__(self, reader: ImageReader, turned: Collection[str] = ()) -> None:
+    def __init__(self, reader: ImageReader, turned: Collection[str] | None = None) -> None:
         self._reader = reader
-        self._turned = turned
+        self._is_applied = turned is not None
+        self._turned = turned or ()
         self.names: set[str] = set()
 
     def read(self, name: str) -> ImageArray | LargeImage:
@@ -52,8 +54,8 @@ class RotationCounter:
         return decode_image(data, where)
 
     def print_count(self, data: Path) -> None:
-        """Print how many images EXIF turns, if any."""
-        if self.names:
+        """Print how many images EXIF turns, if any, and what turns them."""
+        if self.names and not self._is_applied:
             print_status(
                 f"{data}: {format_count(len(self.names), 'image has', 'images have')} an EXIF "
                 "orientation (first: "
@@ -93,8 +95,8 @@ def find_turned_images(
 ) -> frozenset[str]:
     """Return the names of the images that `--exif apply` turns.
 
-    An image whose labels refer to its stored pixels, by their size or by a label beyond the image
-    that is shown, stays as it is.
+    They are those that `build --exif apply` turns: an image whose labels refer to its stored
+    pixels, by their size or by a label beyond the image that is shown, stays as it is.
 
     Args:
         data: the file of the labels, before the printed number of images; None to print nothing.
@@ -107,15 +109,15 @@ def find_turned_images(
             continue  # counted when it is read for the prediction
         if header.orientation != 1:
             headers[row] = header
-    grids = infer_label_grids(people, headers)
-    names = people.images.file_names
-    turned = frozenset(names[row] for row, grid in grids.items() if grid != "stored")
+    rows = choose_turned_rows(infer_label_grids(people, headers))
+    turned = frozenset(people.images.file_names[row] for row in rows)
     if headers and data is not None:
         stay = ""
-        if len(turned) < len(headers):
+        num_kept = len(headers) - len(turned)
+        if num_kept:
             stay = (
-                f"; {len(headers) - len(turned):,} more are not: their labels refer to the stored "
-                "pixels"
+                f"; {num_kept:,} more {choose_verb(num_kept, 'are')} not: their labels refer to "
+                "the stored pixels"
             )
         print_status(
             f"{data}: {format_count(len(turned), 'image is', 'images are')} turned by their EXIF "

@@ -7,7 +7,7 @@ from pathlib import Path
 from smallpose.core.counts import choose_verb, format_count
 from smallpose.core.errors import InputError, RunError, SmallposeError
 from smallpose.dataset.builder.build_folder import BuildFolder
-from smallpose.dataset.exif_orientation import infer_label_grids, turn_image
+from smallpose.dataset.exif_orientation import choose_turned_rows, infer_label_grids, turn_image
 from smallpose.dataset.options import BuildOptions
 from smallpose.dataset.pillow_images import ImageHeader
 from smallpose.sources import READERS
@@ -26,8 +26,7 @@ def choose_turned_images(
 ) -> list[int]:
     """Choose the images to turn, among those that viewers turn.
 
-    Without `--exif apply` none is turned. With it, an image stays as it is stored where its labels
-    refer to that grid, and so do the undecided images beside such ones only.
+    Without `--exif apply` none is turned, with it those of `choose_turned_rows`.
 
     Args:
         headers: row of an image to its header.
@@ -49,18 +48,17 @@ def choose_turned_images(
         )
         print_status(f"{source.name}: {notes[-1]}")
         return []
-    stored = [row for row in rotated if grids[row] == "stored"]
-    undecided = [row for row in rotated if grids[row] == "unknown"]
-    turned = shown if stored and not shown else sorted([*shown, *undecided])
+    turned = choose_turned_rows(grids)
     notes.append(
         f"{format_count(len(turned), 'image was', 'images were')} turned by their EXIF orientation"
     )
     num_kept = len(rotated) - len(turned)
     if num_kept:
+        first = next(row for row in rotated if grids[row] == "stored")
         notes[-1] += (
             f"; {num_kept:,} {choose_verb(num_kept, 'were')} not, because labels refer to the "
             "stored grid "
-            f"(first: {source.people.images.file_names[stored[0]]})"
+            f"(first: {source.people.images.file_names[first]})"
         )
     print_status(f"{source.name}: {notes[-1]}")
     return turned
