@@ -242,3 +242,13 @@ def test_outputs_of_any_form_are_flipped(form):
     method.flip_back = same
     with pytest.raises(InputError, match=NEITHER):
         check_flip_back(method, outputs, "here")
+
+
+@pytest.mark.parametrize("to_shares", ["outputs", "2 * outputs - 1"])
+def test_shares_of_the_crop_are_not_taken_for_a_wrong_flip_back(to_shares, tmp_path):
+    """`flip_back` was blamed, with advice that breaks it."""
+    line = "return outputs * size, scores"
+    assert COFFEE.count(line) == 1
+    (tmp_path / "my_method.py").write_text(COFFEE.replace(line, f"return {to_shares}, scores"))
+    with pytest.raises(InputError, match=r"coffee: decode returns all keypoints in -1 to 1"):
+        create_method(f"{tmp_path}/my_method.py:coffee")

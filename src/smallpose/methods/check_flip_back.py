@@ -14,6 +14,7 @@ from torch import Tensor
 
 from smallpose.core.errors import InputError
 from smallpose.methods.base import PoseMethod
+from smallpose.methods.decoded_shares import refuse_decoded_shares
 from smallpose.methods.flip_test import map_tensors
 
 _NUM_DRAWS = 8
@@ -72,20 +73,22 @@ def check_flip_back(method: PoseMethod, outputs: Any, where: str) -> None:
     """Compare `flip_back` with a mirror image of the decoded keypoints.
 
     Nothing is compared where the flip test is never run, or where one place is decoded for all.
+    Shares of the crop in place of px are refused first, since they would fit no mirror image.
 
     Args:
         outputs: of `forward`, for a batch of crops.
         where: for the error message.
-    Raises: InputError saying what `flip_back` leaves out.
+    Raises: InputError saying what `flip_back` leaves out, or that `decode` returns shares.
     """
-    if method.skeleton.flip_problem:
-        return
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         noised_outputs = [map_tensors(_add_noise, outputs) for _ in range(_NUM_DRAWS)]
     try:
         noised = _run_trials(method, noised_outputs)
     except Exception:  # `decode` may refuse outputs that its network never computes
+        return
+    refuse_decoded_shares(noised.keypoints, where)
+    if method.skeleton.flip_problem:
         return
     swap = method.skeleton.flip_indices
     in_pairs = torch.from_numpy(swap != range(len(swap)))
