@@ -150,6 +150,27 @@ def test_drawings_lists_and_shards_refer_to_the_turned_images(folders, tiny, cap
         assert file.read_bytes() == (folders / "turned-d" / file.name).read_bytes()
 
 
+def test_drawings_leave_out_what_was_not_predicted(folders, tiny, capsys):
+    """An unreadable image ended --draw; a link that the prediction refuses was drawn."""
+    weights, phone = folders / "tiny", folders / "phone"
+    save_model(tiny, weights, tiny.recipes["quick"])
+    labels = write_labels(folders)
+    (phone / "5.png").write_bytes((phone / "5.png").read_bytes()[:1000])
+    (folders / "elsewhere").mkdir()
+    (phone / "6.png").rename(folders / "elsewhere/6.png")
+    (phone / "6.png").symlink_to(folders / "elsewhere/6.png")
+    how = ["--exif", "apply", "--max-unreadable", "0.5", "--weights", str(weights)]
+    with_labels = ["--data", str(labels), "--images", str(phone)]
+    for inputs, missing in (([str(phone)], {5}), (with_labels, {5, 6})):
+        out = folders / f"drawn-{len(inputs)}"
+        words = [*inputs, *how, "--out", str(folders / "found.json"), "--draw", str(out)]
+        assert main(["predict", "simple_baseline_r18_tiny", *words]) == 0
+        assert f"{8 - len(missing)} images drawn" in capsys.readouterr().out
+        assert {int(file.name.partition("-")[0]) for file in out.iterdir()} == {
+            *range(1, 9)
+        } - missing
+
+
 def test_labels_are_drawn_on_the_image_that_their_size_fits(folders, capsys):
     reader = LabelledImages()
     sides = folders / "phone/6.png"

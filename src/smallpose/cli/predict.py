@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from smallpose.core.score_limits import ScoreLimit
+    from smallpose.dataloading.images import ImageArray
+    from smallpose.dataloading.large_images import LargeImage
     from smallpose.inference.options import InferenceOptions
     from smallpose.inference.predict_files import BoxDetector, PredictionResult
     from smallpose.inference.predict_videos import MediaPart
@@ -343,15 +345,22 @@ def _draw_images(args: argparse.Namespace, result: "PredictionResult") -> None:
     from smallpose.report.images.draw_predictions import DrawnCounter, draw_predictions
 
     root = args.images if args.data else Path()
-    turned = frozenset(result.people.images.file_names if args.exif else ())
+    names = {root / name: name for name in result.people.images.file_names}
+    reader = ImageReader(root)
+    turned = frozenset(names.values() if args.exif else ())
     if args.exif and args.data:
-        turned = find_turned_images(result.people, ImageReader(root))
-    turned_paths = {root / name for name in turned}
+        turned = find_turned_images(result.people, reader)
+
+    def read(path: Path) -> "ImageArray | LargeImage":
+        name = names[path]
+        path = reader.resolve(name) if args.data else path  # names of labels may lead elsewhere
+        return open_shown_image(path) if name in turned else open_image(path)
+
     count = draw_predictions(
         result.predictions,
         result.people.images,
         root,
-        lambda path: open_shown_image(path) if path in turned_paths else open_image(path),
+        read,
         args.draw,
         min_score=args.draw_min_score,
     )

@@ -44,13 +44,22 @@ def read_headers(
     return headers, problems
 
 
+def format_turned(count: int) -> str:
+    """Say how many images are turned.
+
+    >>> format_turned(1), format_turned(2)
+    ('1 image is turned by its', '2 images are turned by their')
+    """
+    return format_count(count, "image is turned by its", "images are turned by their")
+
+
 def print_image_remarks(headers: Sequence[ImageHeader], apply_exif: bool = False) -> None:
     """Print how many images EXIF turns, and how many have frames or pages beyond the first."""
     num_rotated = sum(header.orientation != 1 for header in headers)
     if num_rotated and apply_exif:
         print_status(
-            f"{format_count(num_rotated, 'image is', 'images are')} turned by their EXIF "
-            "orientation; keypoints refer to the turned images, as viewers show them"
+            f"{format_turned(num_rotated)} EXIF orientation; keypoints refer to the turned images, "
+            "as viewers show them"
         )
     elif num_rotated:
         print_status(

@@ -20,6 +20,7 @@ from smallpose.dataloading.shown_images import open_shown_image
 from smallpose.dataset.exif_orientation import choose_turned_rows, infer_label_grids
 from smallpose.dataset.image_headers import read_header
 from smallpose.dataset.pillow_images import ImageHeader
+from smallpose.inference.input_images import format_turned
 from smallpose.system.image_limits import MAX_IMAGE_PIXELS, get_max_pixels
 from smallpose.system.progress import print_status
 
@@ -119,8 +120,5 @@ def find_turned_images(
                 f"; {num_kept:,} more {choose_verb(num_kept, 'are')} not: their labels refer to "
                 "the stored pixels"
             )
-        print_status(
-            f"{data}: {format_count(len(turned), 'image is', 'images are')} turned by their EXIF "
-            f"orientation{stay}"
-        )
+        print_status(f"{data}: {format_turned(len(turned))} EXIF orientation{stay}")
     return turned

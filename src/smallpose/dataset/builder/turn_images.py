@@ -50,7 +50,8 @@ def choose_turned_images(
         return []
     turned = choose_turned_rows(grids)
     notes.append(
-        f"{format_count(len(turned), 'image was', 'images were')} turned by their EXIF orientation"
+        f"{format_count(len(turned), 'image was turned by its', 'images were turned by their')} "
+        "EXIF orientation"
     )
     num_kept = len(rotated) - len(turned)
     if num_kept:

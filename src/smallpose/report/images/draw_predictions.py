@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.counts import format_count
+from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.instances import Images
 from smallpose.core.predictions import Predictions
 from smallpose.dataloading.images import ImageArray
@@ -49,14 +50,19 @@ def draw_predictions(
         min_score: the lowest score of people drawn (default: a share of the image's best).
         labels: (d,) text above each person; empty for none.
         num_digits: of the ids in the names, or more where an image has a larger id.
-    Returns: the number of images drawn.
+    Returns: the number of images drawn; without those that cannot be read, which are not predicted.
     """
+    num_drawn = 0
     ids = np.sort(images.ids)
     num_digits = max([num_digits, *(len(str(image_id)) for image_id in ids.tolist())])
     for image_id in ids.tolist():
         file_name = images.file_names[images.row_of[image_id]]
         detections = np.flatnonzero(predictions.image_ids == image_id)
-        image = read(root / file_name)
+        try:
+            image = read(root / file_name)
+        except (InputError, RefusedError):  # the prediction has named it
+            continue
+        num_drawn += 1
         shown = predictions
         if isinstance(image, LargeImage):
             image, shown = reduce_with_predictions(image, predictions)
@@ -74,7 +80,7 @@ def draw_predictions(
         how = [cv2.IMWRITE_JPEG_QUALITY, 92] if is_jpeg else []
         _, data = cv2.imencode(path.suffix, canvas[:, :, ::-1], how)
         write_atomically(path, data.tobytes())
-    return len(ids)
+    return num_drawn
 
 
 def is_file_of_drawing(out: Path) -> bool:
