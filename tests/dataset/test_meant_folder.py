@@ -114,3 +114,14 @@ def test_folders_that_have_no_name_have_folders_above(photos, monkeypatch):
     monkeypatch.chdir(photos / "clip")
     assert find_meant_folder(Path(), NAMES) == Path("..")
     assert find_meant_folder(Path("..") / "clip", NAMES).resolve() == photos
+
+
+def test_links_to_one_folder_are_no_choice_and_circles_end(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "1.jpg").touch()
+    for name, target in (("b", "a"), ("circle", "."), ("self", "self")):
+        (tmp_path / name).symlink_to(target)
+    assert find_meant_folder(tmp_path, ["1.jpg"]) == tmp_path / "a"
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy" / "1.jpg").touch()
+    assert find_meant_folder(tmp_path, ["1.jpg"]) is None

@@ -52,7 +52,9 @@ def find_meant_folder(folder: Path, names: Sequence[str]) -> Path | None:
         counts = {one: _count_files(one, sample) for one in level}
         if max(counts.values(), default=0) > most:
             most = max(counts.values())
-            best = [one for one, count in counts.items() if count == most]
+            with_most = [one for one, count in counts.items() if count == most]
+            # Two links to one folder leave no choice.
+            best = list({os.path.realpath(one): one for one in reversed(with_most)}.values())
         if most == len(sample):
             break
     return best[0] if len(best) == 1 else None
@@ -79,7 +81,14 @@ def _list_folders(folder: Path) -> list[Path]:
     """List the folders in a folder, sorted; those that may not be read have none."""
     try:
         with os.scandir(folder) as entries:
-            names = [one.name for one in entries if one.is_dir() and not one.name.startswith(".")]
+            names = [one.name for one in entries if not one.name.startswith(".") and _is_dir(one)]
     except OSError:
         return []
     return [folder / name for name in sorted(names)]
+
+
+def _is_dir(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle, or one to where nothing may be looked at
+        return False
