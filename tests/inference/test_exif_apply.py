@@ -11,11 +11,13 @@ from PIL import Image, ImageOps
 
 import smallpose
 from smallpose.cli.main import main
-from smallpose.core.errors import InputError
+from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17
+from smallpose.dataloading import shown_images
 from smallpose.dataloading.images import ImageReader, read_image
+from smallpose.dataloading.large_images import LargeImage
 from smallpose.dataloading.shown_images import LabelledImages, open_shown_image
 from smallpose.inference import InferenceOptions
 from smallpose.inference.large_jobs.work_list import list_coco_file, list_images
@@ -169,6 +171,14 @@ def test_drawings_leave_out_what_was_not_predicted(folders, tiny, capsys):
         assert {int(file.name.partition("-")[0]) for file in out.iterdir()} == {
             *range(1, 9)
         } - missing
+
+
+def test_an_image_that_is_read_in_parts_keeps_its_remedy(folders, tiny, monkeypatch):
+    large = LargeImage(folders / "phone/6.png", "PNG", *SIZE_WH)
+    monkeypatch.setattr(shown_images, "open_image", lambda path: large)
+    remedy = "too large to be turned .*; turn the file by other means, or allow more with --max-unr"
+    with pytest.raises(RefusedError, match=remedy):
+        predict_image_files(tiny, [folders / "phone/6.png"], options=APPLY)
 
 
 def test_labels_are_drawn_on_the_image_that_their_size_fits(folders, capsys):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from smallpose.core.errors import InputError
+from smallpose.core.errors import RefusedError
 from smallpose.dataloading.images import ImageArray, read_image, read_image_header
 from smallpose.dataloading.large_images import LargeImage, open_image
 from smallpose.dataset.pillow_images import turn_pixels
@@ -12,14 +12,14 @@ from smallpose.system.progress import print_status
 def open_shown_image(path: Path) -> ImageArray | LargeImage:
     """Read an image as viewers show it; one without an orientation may be read in parts.
 
-    Raises: as `open_image`; InputError also for an image to be turned that is read in parts.
+    Raises: as `open_image`; RefusedError also for an image to be turned that is read in parts.
     """
     orientation = read_image_header(path).orientation
     image = open_image(path)
     if orientation == 1:
         return image
     if isinstance(image, LargeImage):
-        raise InputError(
+        raise RefusedError(
             str(path),
             "is too large to be turned as EXIF says",
             "turn the file by other means",
