@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from smallpose.cli.main import main
+from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17
-from smallpose.dataset.meant_folder import find_meant_folder
+from smallpose.dataset.meant_folder import find_meant_folder, refuse_folder_without
 
 NAMES = [f"clip/{n:03}.png" for n in range(30)]
 
@@ -125,3 +126,9 @@ def test_links_to_one_folder_are_no_choice_and_circles_end(tmp_path):
     (tmp_path / "copy").mkdir()
     (tmp_path / "copy" / "1.jpg").touch()
     assert find_meant_folder(tmp_path, ["1.jpg"]) is None
+
+
+def test_labels_without_images_lack_none(tmp_path):
+    refuse_folder_without(tmp_path, [])
+    with pytest.raises(InputError, match=r"has none of the 1 image of the labels \(first: 1.jpg\)"):
+        refuse_folder_without(tmp_path, ["1.jpg"])

@@ -29,12 +29,11 @@ def suggest_image_folder(folder: Path, names: Sequence[str], otherwise: str) -> 
 
 def refuse_folder_without(folder: Path, names: Sequence[str]) -> None:
     """Raise InputError where a folder has none of the images, naming the one that is meant."""
-    if any(os.path.isfile(f"{folder}/{name}") for name in names):  # noqa: PTH113
+    if not names or any(os.path.isfile(f"{folder}/{name}") for name in names):  # noqa: PTH113
         return
-    first = f" (first: {names[0]})" if names else ""
     raise InputError(
         f"--images {folder}",
-        f"has none of the {format_count(len(names), 'image')} of the labels{first}",
+        f"has none of the {format_count(len(names), 'image')} of the labels (first: {names[0]})",
         suggest_image_folder(folder, names, "name the folder that each file_name starts from"),
     )
 
