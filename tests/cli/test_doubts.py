@@ -81,6 +81,17 @@ def plant_missing_images(folder: Path) -> None:
     (folder / "b.images.json").write_text(json.dumps(listed))
 
 
+def plant_fewer_images(folder: Path) -> None:
+    """Leave four images out of `b`, which has the people of `a` in the others, a little worse."""
+    noise = np.random.default_rng(5).normal(0, 1.5, (PER_IMAGE * NUM_IMAGES, 17, 3)) * (1, 1, 0)
+    worse = [
+        one | {"keypoints": (np.reshape(one["keypoints"], (17, 3)) + shift).ravel().tolist()}
+        for one, shift in zip(json.loads((folder / "a.json").read_text()), noise, strict=True)
+        if one["image_id"] % 7
+    ]
+    (folder / "b.json").write_text(json.dumps(worse))
+
+
 def read_images(folder: Path) -> list[Content]:
     images: list[Content] = json.loads((folder / "labels.json").read_text())["images"]
     return images
@@ -166,6 +177,7 @@ PLANTED: dict[str, tuple[Callable[[Path], None], Doubt | None]] = {
     "detections written twice": (plant_repeated_detections, doubts.REPEATED_DETECTIONS),
     "a limit on scores": (plant_score_limit, doubts.CUT_SCORES),
     "images not predicted": (plant_missing_images, doubts.MISSING_IMAGES),
+    "images that another result has": (plant_fewer_images, doubts.UNPREDICTED_IMAGES),
     "frames by their names": (name_as_frames, doubts.POSSIBLE_FRAMES),
     "boxes of the labels": (plant_label_boxes, doubts.OTHER_BOXES),
     "ids of other images": (plant_other_ids, doubts.WRITTEN_OTHERWISE),
@@ -173,7 +185,11 @@ PLANTED: dict[str, tuple[Callable[[Path], None], Doubt | None]] = {
     "images of the training": (plant_trained_images, doubts.TRAINED_IMAGES),
     "regions in place of people": (plant_regions, doubts.IGNORED_FALSE_POSITIVES),
 }
-OF_PAIRS = (doubts.OTHER_BOXES, doubts.CUT_SCORES)  # not known of one result alone
+OF_PAIRS = (
+    doubts.OTHER_BOXES,
+    doubts.CUT_SCORES,
+    doubts.UNPREDICTED_IMAGES,
+)  # not known of one result alone
 OF_HEIGHTS = (doubts.MISSING_IMAGES, doubts.POSSIBLE_FRAMES, doubts.WRITTEN_OTHERWISE)
 # By a leaderboard, with a part of the message.
 REFUSED = {

@@ -56,6 +56,7 @@ class DataFacts:
     Args:
         joints: that are scored.
         num_categories: that are scored as one.
+        covers_images: every image with labelled people is known to have been predicted.
         num_people: who are counted.
         num_ignored: crowds and people without a label.
         num_without_area: counted people whose `area` is missing.
@@ -69,6 +70,7 @@ class DataFacts:
 
     joints: tuple[str, ...]
     num_categories: int = 1
+    covers_images: bool = False
     num_people: int = 0
     num_ignored: int = 0
     num_without_area: int = 0
@@ -80,18 +82,24 @@ class DataFacts:
     num_repeated_regions: int = 0
 
 
-# All but the number of categories, which is the same in all parts.
-_COUNTS = tuple(DataFacts.__dataclass_fields__)[2:]
+# All but the joints and the number of categories, which are the same in all parts, and what is true
+# of all images where it is of each part.
+_COUNTS = tuple(DataFacts.__dataclass_fields__)[3:]
 
 
 def collect_data_facts(
-    scored: ScoredPoses, groups: ImageGroups, boxes_xywh: Floats, has_boxes: bool
+    scored: ScoredPoses,
+    groups: ImageGroups,
+    boxes_xywh: Floats,
+    has_boxes: bool,
+    covers_images: bool = False,
 ) -> DataFacts:
     """Collect the facts of what is scored.
 
     Args:
         boxes_xywh: (d, 4) px, one per detection.
         has_boxes: whether these are boxes of the file, and not extents of keypoints.
+        covers_images: of `DataFacts`.
     """
     truth, is_counted = scored.truth, scored.is_counted
     file_area, area = truth.file_area[is_counted], truth.area[is_counted]
@@ -107,6 +115,7 @@ def collect_data_facts(
     return DataFacts(
         joints=scored.skeleton.joints,
         num_categories=len(truth.category_ids),
+        covers_images=covers_images,
         num_people=len(area),
         num_ignored=len(truth) - int(np.count_nonzero(truth.is_counted)),
         num_without_area=int(np.count_nonzero(np.isnan(file_area))),
@@ -141,7 +150,8 @@ def _hash_boxes(image: Ints, boxes_xywh: Floats) -> Any:
 def merge_data_facts(parts: Sequence[DataFacts]) -> DataFacts:
     """Add up the facts of different images."""
     sums = {name: sum(getattr(part, name) for part in parts) for name in _COUNTS}
-    return replace(parts[0], **sums)
+    covers_images = all(part.covers_images for part in parts)
+    return replace(parts[0], covers_images=covers_images, **sums)
 
 
 def describe_comparability(

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from smallpose.evaluation.analysis.cut_scores import LOWER_AP
+from smallpose.evaluation.analysis.missing_images import AS_IF_UNPREDICTED
 from smallpose.evaluation.comparability import LABEL_BOXES, MIXED_BOXES
 from smallpose.evaluation.notes import NO_MATCH, UNLABELLED
 from smallpose.io.equal_scores import EQUAL_SCORES
@@ -44,6 +45,11 @@ MISSING_IMAGES = Doubt(
     "many images have no results of {names} (see the notes), so this may say nothing about the "
     "models",
 )
+UNPREDICTED_IMAGES = Doubt(
+    AS_IF_UNPREDICTED,
+    "images seem not to have been predicted for {names} (see the notes), so this may say nothing "
+    "about the models",
+)
 WITHOUT_RANKING = Doubt(
     EQUAL_SCORES,
     "all scores of {names} are equal (see the notes), so this depends on the order in the file",
@@ -75,6 +81,7 @@ OTHER_SIGMAS = Doubt(
 DOUBTS = (
     WRITTEN_OTHERWISE,
     MISSING_IMAGES,
+    UNPREDICTED_IMAGES,
     WITHOUT_RANKING,
     POSSIBLE_FRAMES,
     WITHOUT_LABELS,

@@ -235,7 +235,7 @@ def summarize_matches(
         describe_settings(config, scored, predictions.has_boxes),
         notes,
         detected,
-        collect_data_facts(scored, groups, boxes, predictions.has_boxes),
+        collect_data_facts(scored, groups, boxes, predictions.has_boxes, predictions.covers_images),
     )
 
 

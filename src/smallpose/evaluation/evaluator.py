@@ -265,7 +265,7 @@ class Evaluator:
         )
         del total
         counts = count_matches(scored, groups, matches, boxes, scores, self.config)
-        facts = collect_data_facts(scored, groups, boxes, self._has_boxes)
+        facts = collect_data_facts(scored, groups, boxes, self._has_boxes, self.covers_images)
         label_facts = get_label_facts()
         detected = list_detected_people(scored, groups, matches, label_facts.outside)
         notes = [

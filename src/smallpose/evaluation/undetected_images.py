@@ -78,13 +78,13 @@ def estimate_undetected_images(counts: MatchCounts, detected: DetectedPeople) ->
     is_beside = num_found[image] > detected.is_detected
     if np.count_nonzero(is_beside) < _MIN_PEOPLE:
         return None
-    share = _estimate_share_missed(detected.height, is_beside, detected.is_detected)
+    share = estimate_share_missed(detected.height, is_beside, detected.is_detected)
     log_share = np.bincount(image, weights=np.log(share), minlength=num_images)
     has_people = np.bincount(image, minlength=num_images) > 0
     return float(np.exp(log_share[has_people]).sum())
 
 
-def _estimate_share_missed(height: Floats, is_known: Mask, is_detected: Mask) -> Floats:
+def estimate_share_missed(height: Floats, is_known: Mask, is_detected: Mask) -> Floats:
     """Return the (n,) share missed of the known people nearest in the order of height."""
     known = np.flatnonzero(is_known)
     known = known[np.argsort(height[known], kind="stable")]

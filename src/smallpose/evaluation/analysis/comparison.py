@@ -29,6 +29,12 @@ from smallpose.evaluation.analysis.cut_scores import (
 )
 from smallpose.evaluation.analysis.half_detected import SEE_RESOLUTION, HalfDetected
 from smallpose.evaluation.analysis.half_detected_fit import find_half_detected_height
+from smallpose.evaluation.analysis.missing_images import (
+    ImageFacts,
+    collect_image_facts,
+    count_missing_images,
+    describe_missing_images,
+)
 from smallpose.evaluation.areas import refuse_missing_boxes
 from smallpose.evaluation.comparability import describe_mixed_boxes
 from smallpose.evaluation.config import list_protocols, refuse_unnamed_results
@@ -115,6 +121,11 @@ class Comparison:
             name: collect_score_facts(evaluation, self.environments.get(name, {}))
             for name, evaluation in self.evaluations.items()
         }
+
+    @property
+    def image_facts(self) -> dict[str, ImageFacts]:
+        """Return what each result has in each image with people."""
+        return {name: collect_image_facts(e) for name, e in self.evaluations.items()}
 
     @property
     def half_detected(self) -> dict[str, HalfDetected]:
@@ -247,6 +258,8 @@ def compare(
         environments=environments or {},
     )
     notes += describe_cut_scores(comparison.score_facts).values()
+    image_facts = comparison.image_facts
+    notes += [*count_missing_images(image_facts), *describe_missing_images(image_facts).values()]
     notes += _merge_notes(results)
     unit = name_unit(counts.groups)
     notes += describe_scarce_classes("interval", class_clusters, MIN_CLUSTERS, unit)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from smallpose.core.counts import choose_verb, format_count
 from smallpose.evaluation.analysis.comparison import MIN_TEST_CLUSTERS, Comparison, Difference
 from smallpose.evaluation.analysis.cut_scores import describe_cut_scores
+from smallpose.evaluation.analysis.missing_images import describe_missing_images
 from smallpose.evaluation.comparability import describe_mixed_boxes
 from smallpose.evaluation.console_table import format_number
 from smallpose.evaluation.doubts import describe_pair_doubt
@@ -59,7 +60,11 @@ def describe_doubt_of(comparison: Comparison, other: str) -> str:
     mixed_boxes = describe_mixed_boxes({name: one.settings for name, one in pair.items()})
     facts = comparison.score_facts
     cut = describe_cut_scores({name: facts[name] for name in pair})
-    notes = {name: [*one.notes, cut.get(name, "")] for name, one in pair.items()}
+    images = comparison.image_facts
+    missing = describe_missing_images({name: images[name] for name in pair})
+    notes = {
+        name: [*one.notes, cut.get(name, ""), missing.get(name, "")] for name, one in pair.items()
+    }
     return describe_pair_doubt(notes, mixed_boxes)
 
 

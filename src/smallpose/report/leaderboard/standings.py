@@ -13,6 +13,7 @@ from smallpose.core.interval import Interval
 from smallpose.core.student_t import compute_two_sided_p
 from smallpose.evaluation.analysis.comparison import MIN_TEST_CLUSTERS, apply_holm_correction
 from smallpose.evaluation.analysis.cut_scores import ScoreFacts, describe_cut_scores
+from smallpose.evaluation.analysis.missing_images import ImageFacts, describe_missing_images
 from smallpose.evaluation.comparability import LABEL_BOXES
 from smallpose.evaluation.doubts import describe_pair_doubt, find_mixed_boxes, is_doubt
 from smallpose.evaluation.protocols import CLASSES
@@ -93,17 +94,25 @@ def _add_doubt(one: Standing, leader: Standing, draws: Mapping[str, Draws]) -> S
         for row in pair
         if SCORES in draws[row.name]  # not of a row that an earlier version added
     }
-    cut = describe_cut_scores(facts)
-    return replace(one, doubt=_describe_doubt(pair, cut), pair_notes=tuple(cut.values()))
+    images = {row.name: ImageFacts.from_arrays(draws[row.name]) for row in pair}
+    missing = describe_missing_images({name: of for name, of in images.items() if of is not None})
+    notes = [describe_cut_scores(facts), missing]
+    return replace(
+        one,
+        doubt=_describe_doubt(pair, notes),
+        pair_notes=tuple(note for by_name in notes for note in by_name.values()),
+    )
 
 
-def _describe_doubt(rows: Sequence[Row], more: Mapping[str, str] | None = None) -> str:
+def _describe_doubt(rows: Sequence[Row], more: Sequence[Mapping[str, str]] = ()) -> str:
     """Say by the notes of a row, and of the leader that it is compared with, what is in doubt.
 
     Args:
-        more: a note on a row, by its name.
+        more: notes on rows, by their names.
     """
-    notes = {row.name: [*row.notes, (more or {}).get(row.name, "")] for row in rows}
+    notes = {
+        row.name: [*row.notes, *(by_name.get(row.name, "") for by_name in more)] for row in rows
+    }
     return describe_pair_doubt(notes, find_mixed_boxes(rows[0].notes, rows[-1].notes))
 
 

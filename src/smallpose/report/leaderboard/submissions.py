@@ -12,6 +12,7 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.skeleton import COCO17
 from smallpose.evaluation.analysis.cut_scores import collect_score_facts
+from smallpose.evaluation.analysis.missing_images import collect_image_facts
 from smallpose.evaluation.comparability import describe_label_boxes
 from smallpose.evaluation.doubts import is_doubt
 from smallpose.evaluation.evaluate import Evaluation, evaluate
@@ -159,7 +160,8 @@ def add_submission(
         _check_row_is_new(board, row, replace_row)
         rows = [other for other in board.rows if other.name != row.name]
         board = msgspec.structs.replace(board, rows=[*rows, row])
-        write_draws(folder, row, {**draws, SCORES: facts.sample()})
+        images = collect_image_facts(evaluation).to_arrays()
+        write_draws(folder, row, {**draws, SCORES: facts.sample(), **images})
         return _write_everything(folder, board)
 
 

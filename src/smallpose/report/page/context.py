@@ -13,6 +13,11 @@ from smallpose.core.counts import format_count
 from smallpose.core.instances import SOURCES
 from smallpose.core.table import Table
 from smallpose.evaluation.analysis.cut_scores import collect_score_facts, describe_cut_scores
+from smallpose.evaluation.analysis.missing_images import (
+    collect_image_facts,
+    count_missing_images,
+    describe_missing_images,
+)
 from smallpose.evaluation.comparability import describe_mixed_boxes
 from smallpose.report import figures
 from smallpose.report.dataset_report import FigureSpec
@@ -226,6 +231,12 @@ def build_notes(
         for index, score in (scores or {}).items()
     }
     differences += describe_cut_scores(facts).values()
+    image_facts = {
+        figures.label_run(runs[index], runs): collect_image_facts(score.evaluation)
+        for index, score in (scores or {}).items()
+    }
+    differences += count_missing_images(image_facts)
+    differences += describe_missing_images(image_facts).values()
     of_runs = collect_run_notes(runs)
     # A note on the runs of one set is among those of the evaluations, with the names of the runs.
     of_all = [note for note in notes if not any(one.endswith(f": {note}") for one in of_runs)]

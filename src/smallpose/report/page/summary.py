@@ -15,6 +15,11 @@ from smallpose.evaluation.analysis.cut_scores import (
 )
 from smallpose.evaluation.analysis.half_detected import HalfDetected, describe_doubt
 from smallpose.evaluation.analysis.half_detected_fit import add_false_detections
+from smallpose.evaluation.analysis.missing_images import (
+    ImageFacts,
+    collect_image_facts,
+    describe_missing_images,
+)
 from smallpose.evaluation.comparability import describe_mixed_boxes
 from smallpose.evaluation.doubts import IN_DOUBT, POSSIBLE_FRAMES, Doubt, describe_height_doubt
 from smallpose.report import figures
@@ -53,7 +58,7 @@ class RunSummary:
         limit: the height from which half of the people are detected.
         lead: of the best run over this one; None for the best, and without a comparison.
         notes: of its evaluations, in all seeds.
-        score_facts: of this run alone; None where it was not scored.
+        score_facts, image_facts: of this run alone; None where it was not scored.
     """
 
     index: int
@@ -67,6 +72,7 @@ class RunSummary:
     lead: Lead | None
     notes: tuple[str, ...] = ()
     score_facts: ScoreFacts | None = None
+    image_facts: ImageFacts | None = None
 
 
 @dataclass(frozen=True)
@@ -124,6 +130,7 @@ def _summarize_each(data: ReportData, scores: Mapping[int, RunScore]) -> tuple[R
             lead=leads.get(index),
             notes=tuple(note for seed in data.seeds_of(index) for note in _list_notes(data, seed)),
             score_facts=_collect_score_facts(data.runs[index], scores.get(index)),
+            image_facts=collect_image_facts(scores[index].evaluation) if index in scores else None,
         )
         for index in order
     )
@@ -247,7 +254,12 @@ def describe_doubt_of_pair(
     pair = (best, other)
     settings = {one.label: one.run.evaluation.get("settings") or {} for one in pair}
     cut = describe_cut_scores({one.label: one.score_facts for one in pair if one.score_facts})
-    of_runs = {one.label: [*one.notes, cut.get(one.label, "")] for one in pair}
+    missing = describe_missing_images(
+        {one.label: one.image_facts for one in pair if one.image_facts}
+    )
+    of_runs = {
+        one.label: [*one.notes, cut.get(one.label, ""), missing.get(one.label, "")] for one in pair
+    }
     return describe_lead_doubt(of_runs, [*notes, *describe_mixed_boxes(settings)], told)
 
 
