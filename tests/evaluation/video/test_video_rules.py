@@ -127,6 +127,43 @@ def test_a_detection_in_a_region_to_ignore_costs_no_hota(evaluate_records, make_
     assert after["joints"]["nose"]["false"] == before["joints"]["nose"]["false"]
 
 
+@pytest.mark.parametrize("has_large_region", [False, True])
+def test_labelled_joints_in_regions_are_counted_below_the_table_of_posetrack(
+    evaluate_records, write_records, make_videos, capsys, has_large_region
+):
+    """AP and MOTA left out most labels without a word."""
+    data = make_videos(0, videos=1)
+    annotations = data.truth["annotations"]
+    people = [a for a in annotations if not a["iscrowd"]]
+    for image in data.truth["images"]:
+        image.pop("ignore_regions_x", None)
+        image.pop("ignore_regions_y", None)
+    num_joints = sum(a["num_keypoints"] for a in people)
+    annotations[:] = people
+    assert not any("regions to ignore" in note for note in evaluate_records(data)["notes"])
+    for image in data.truth["images"] if has_large_region else data.truth["images"][:1]:
+        crowd = {"id": 10**6 + len(annotations), "image_id": image["id"], "category_id": 1}
+        crowd |= {"bbox": [-999, -999, 9999, 9999], "area": 9e7, "iscrowd": 1}
+        annotations.append(crowd | {"num_keypoints": 0, "keypoints": [0] * 51})
+    gone = [a for a in people if has_large_region or a["image_id"] == people[0]["image_id"]]
+    num_gone = sum(a["num_keypoints"] for a in gone)
+    if has_large_region:  # of all frames but the last
+        last = data.truth["images"][-1]["id"]
+        annotations[:] = [a for a in annotations if not (a["iscrowd"] and a["image_id"] == last)]
+        gone = [a for a in people if a["image_id"] != last]
+        num_gone = sum(a["num_keypoints"] for a in gone)
+    result = evaluate_records(data)
+    assert sum(row["labelled"] for row in result["joints"].values()) == num_joints - num_gone
+    (note,) = [note for note in result["notes"] if "regions to ignore" in note]
+    assert note.startswith(f"{num_gone} of {num_joints} labelled joints are inside regions")
+    assert f"so that {len(gone)} of {len(people)} people have none left" in note
+    assert ("are in doubt" in note) == has_large_region
+    code, printed = run(capsys, "evaluate", *write_records(data), "--video")
+    assert code == 0
+    table = printed.out.partition("PoseTrack's AP and MOTA, joints")[2].partition("\n\n")[0]
+    assert note.partition(", ")[0] in " ".join(table.split())
+
+
 def test_the_minimum_score_is_as_if_the_others_were_not_in_the_file(evaluate_records, make_videos):
     data = make_videos(0)
     ours = evaluate_records(data, min_score=0.3)

@@ -16,7 +16,10 @@ from smallpose.evaluation.matching.keypoint_selection import ScoredPoses, select
 from smallpose.evaluation.matching.oks import compute_pair_oks
 from smallpose.evaluation.scoring.bootstrap import draw_weights
 from smallpose.evaluation.video.hota import TrackedFrame, compute_hota, sum_hota
-from smallpose.evaluation.video.joint_metrics import evaluate_joints
+from smallpose.evaluation.video.joint_metrics import (
+    describe_joints_in_regions,
+    evaluate_joints,
+)
 from smallpose.evaluation.video.match_frames import match_frames
 from smallpose.evaluation.video.scene import Number, Rows, Scene, to_known
 from smallpose.evaluation.video.trajectories import measure_people, measure_tracks
@@ -41,6 +44,7 @@ class VideoEvaluation:
         steadiness: by whose trajectories (`tracks` of the results, `people` of the labels) the rows
             of each size.
         notes: what a reader should know, as plain sentences.
+        posetrack_notes: the same of PoseTrack's numbers.
     """
 
     videos: int
@@ -51,6 +55,7 @@ class VideoEvaluation:
     joints: Rows
     steadiness: dict[str, Rows]
     notes: tuple[str, ...] = field(default=())
+    posetrack_notes: tuple[str, ...] = field(default=())
 
 
 def evaluate_video(
@@ -113,6 +118,7 @@ def evaluate_video(
         joints=joints,
         steadiness=steadiness,
         notes=tuple(list_notes(truth, records, frames, result_tracks, scored.is_counted)),
+        posetrack_notes=tuple(describe_joints_in_regions(scene)),
     )
 
 

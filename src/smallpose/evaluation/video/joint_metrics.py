@@ -4,12 +4,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from smallpose.core.counts import format_share
 from smallpose.evaluation.matching.arrays import Floats, Ints
 from smallpose.evaluation.video import posetrack
 from smallpose.evaluation.video.regions import find_inside, make_box_polygon
-from smallpose.evaluation.video.scene import Number, Rows, Scene, to_known
+from smallpose.evaluation.video.scene import (
+    Number,
+    Rows,
+    Scene,
+    list_frame_rows,
+    to_known,
+)
 from smallpose.evaluation.video.video_frames import measure_heads
 from smallpose.evaluation.video.video_intervals import interval_of_difference, interval_of_share
+
+_MOST = 0.5  # of the labelled joints, from which on the numbers are in doubt
 
 
 def evaluate_joints(scene: Scene, can_identify: bool) -> tuple[dict[str, Number] | None, Rows]:
@@ -55,6 +64,44 @@ def evaluate_joints(scene: Scene, can_identify: bool) -> tuple[dict[str, Number]
             row[kind] = int(total) if can_identify or kind != "switches" else None
         rows[names[joint]] = row
     return averages, rows
+
+
+def describe_joints_in_regions(scene: Scene) -> list[str]:
+    """Say how many labelled joints and people are left out because they lie in regions to ignore.
+
+    poseval leaves out labelled joints in regions, too, and not predicted ones alone; OKS and HOTA
+    count all labelled people.
+    """
+    keypoints = scene.scored.poses.keypoints
+    num_labelled = num_inside = num_people = num_gone = 0
+    for row in list_frame_rows(scene.frames):
+        labels = keypoints[scene.frames.people[row]]
+        is_labelled = labels[:, :, 2] > 0
+        is_inside = is_labelled & find_inside(labels[:, :, :2], _list_regions(scene, row))
+        has_labels = is_labelled.any(axis=1)
+        num_labelled += int(np.count_nonzero(is_labelled))
+        num_inside += int(np.count_nonzero(is_inside))
+        num_people += int(np.count_nonzero(has_labels))
+        num_gone += int(np.count_nonzero(has_labels & ~(is_labelled & ~is_inside).any(axis=1)))
+    if not num_inside:
+        return []
+    joints = format_share(
+        num_inside,
+        num_labelled,
+        "labelled joint is inside regions to ignore and left out",
+        "labelled joints are inside regions to ignore and left out",
+    )
+    people = format_share(num_gone, num_people, "person has", "people have")
+    note = (
+        f"{joints} of PoseTrack's AP and MOTA, as by poseval, so that {people} none left; AP of "
+        "OKS and HOTA count them"
+    )
+    if num_inside > _MOST * num_labelled:
+        note += (
+            ": PoseTrack's AP and MOTA are in doubt, as they are those of the few others; draw "
+            "regions that contain no labelled person"
+        )
+    return [note]
 
 
 def average_mota(counts: Floats, weights: Sequence[Floats]) -> Number:

@@ -63,7 +63,7 @@ def to_dict(result: VideoEvaluation) -> dict[str, Any]:
             whose: {size: _convert_row(row) for size, row in rows.items()}
             for whose, rows in result.steadiness.items()
         },
-        "notes": list(result.notes),
+        "notes": [*result.notes, *result.posetrack_notes],
     }
 
 
@@ -93,7 +93,8 @@ def format_video(result: VideoEvaluation, has_labels: bool = True) -> str:
     if result.identity is not None:
         blocks.append(_format_identity(result.identity))
     if result.posetrack is not None:
-        blocks.append(_format_posetrack(result.posetrack, result.joints))
+        notes = [_wrap(f"note: {note}", "  ") for note in result.posetrack_notes]
+        blocks.append("\n".join([_format_posetrack(result.posetrack, result.joints), *notes]))
     titles = {
         "tracks": "steadiness of the tracks of the results with 3 frames in a row, sizes by boxes",
         "people": "steadiness of the predictions matched with labelled people (OKS .5)",
