@@ -69,7 +69,7 @@ class ImageFacts:
     @property
     def has_none(self) -> Mask:
         """Return (m,) whether the result has no detection in the image."""
-        return self.num_detections == 0
+        return np.asarray(self.num_detections == 0)
 
     def count_detected(self) -> Ints:
         """Return the (m,) people of each image who are detected."""
