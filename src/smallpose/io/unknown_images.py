@@ -172,8 +172,9 @@ def _describe_way_out(truth_images: Images, names: list[str], is_video: bool) ->
     if frames is not None:
         return (
             f"if these are frames of one video, call them alike: file_name {frames.result!r} in "
-            f"place of {frames.label!r} in the labels (both count frames from 0, and all of them? "
-            "ffmpeg fps=1 numbers anew); or predict the labelled images: smallpose predict METHOD "
+            f"place of {frames.label!r} in the labels, as long as the number is that of the frame "
+            "in the video in both, from 0 on (ffmpeg numbers from 1, and with fps=1 one frame of "
+            "each second); or predict the labelled images: smallpose predict METHOD "
             "--data LABELS.json --images DIR"
         )
     other = describe_other_frames(truth_images.file_names, names) if is_video else ""

@@ -263,6 +263,11 @@ def test_steadiness_over_distant_frames_is_said_to_be_over_them(evaluate_records
         notes = evaluate_records(data)["notes"]
         is_noted = any("of this file are 6 apart by their numbers" in note for note in notes)
         assert is_noted == (step == 6)
+    assert "give the list of images that 'predict' writes" in " ".join(notes)
+    data.truth["annotations"] = []  # the list is what was given
+    notes = " ".join(evaluate_records(data)["notes"])
+    assert "for those predict all frames (without --every)" in notes
+    assert "give the list of images" not in notes
 
 
 def set_image(**fields):

@@ -23,12 +23,12 @@ def list_notes(
         *_describe_tracks(records, frames, result_tracks, is_counted),
         *_describe_heads(truth, records, frames),
         *_describe_gaps(frames),
-        *_describe_steps(records, frames, result_tracks),
+        *_describe_steps(truth, records, frames, result_tracks),
     ]
 
 
 def _describe_steps(
-    records: VideoRecords, frames: VideoFrames, result_tracks: NDArray[np.int64]
+    truth: Instances, records: VideoRecords, frames: VideoFrames, result_tracks: NDArray[np.int64]
 ) -> list[str]:
     """Say over how many frames of a video steadiness is measured, where they are not all there."""
     has_tracks = bool((result_tracks != NO_TRACK).any() or (records.tracks != NO_TRACK).any())
@@ -37,10 +37,15 @@ def _describe_steps(
         return []
     low, high = min(steps), max(steps)
     apart = f"{high}" if low == high else f"{low} to {high}"
+    remedy = "predict all frames (without --every)"  # where the list of images was given
+    if len(truth):
+        remedy = (
+            "give the list of images that 'predict' writes (found.images.json) in place of the "
+            "labels"
+        )
     return [
         f"the frames of this file are {apart} apart by their numbers: steadiness is that from one "
-        "of them to the next, and larger than over all frames of a video; for those give the list "
-        "of images that 'predict' writes (found.images.json) in place of the labels"
+        f"of them to the next, and larger than over all frames of a video; for those {remedy}"
     ]
 
 
