@@ -334,8 +334,8 @@ def test_detections_of_unknown_ids_are_answered_with_the_ids_that_there_are(trut
             ["frame_0000.jpg", "frame_0006.jpg", "frame_0012.jpg"],
             [f"drone/{number:06d}.jpg" for number in range(10)],
             "file_name 'drone/000006.jpg' in place of 'frame_0006.jpg' in the labels, as long as "
-            "the number is that of the frame in the video in both, from 0 on (ffmpeg numbers from 1, "
-            "and with fps=1 one frame of each second)",
+            "the number is that of the frame in the video in both, from 0 on (ffmpeg numbers from "
+            "1, and with fps=1 one frame of each second)",
         ),
         (  # Most labels are of other numbers.
             ["frame_0006.jpg", "frame_0090.jpg", "frame_0120.jpg"],

@@ -13,6 +13,7 @@ from smallpose.core.instances import make_images, make_instances
 from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17, SMALLPOSE
 from smallpose.evaluation.analysis.error_diagnosis import FIXES, diagnose
+from smallpose.evaluation.analysis.person_rows import list_person_rows
 from smallpose.io.coco_annotations import write_coco
 from smallpose.io.coco_results import write_results
 
@@ -153,3 +154,29 @@ def test_the_order_of_records_is_no_part_of_a_diagnosis(crowded_dataset):
     first = diagnose(dataset.truth, predictions, max_detections=6)
     other = diagnose(dataset.truth, predictions.take(rng.permutation(n)), max_detections=6)
     assert other.gains["score"] == pytest.approx(first.gains["score"], abs=1e-12)
+
+
+def test_who_is_met_by_none_is_named_apart_from_who_is_left_without_a_match(tmp_path, capsys):
+    """A poor detection of the first person, of the higher score, drives a good one to the second.
+
+    Both were "missed", and the numbers of one file differed.
+    """
+    images = make_images([1], ["a.jpg"], [640], [480])
+    rng = np.random.default_rng(0)
+    first = np.concatenate([rng.uniform(100, 200, (17, 2)), np.full((17, 1), 2.0)], axis=1)
+    people = np.stack([first, first + np.array([30, 0, 0])])
+    boxes = [[95, 95, 110, 110], [125, 95, 110, 110]]
+    truth = make_instances(COCO17, images, [0, 0], np.array(boxes, float), people)
+    poses = np.stack([first - np.array([25, 0, 0]), first + np.array([9, 0, 0])])
+    predictions = make_predictions(COCO17, [1, 1], poses, [0.9, 0.5])
+    missed = list_person_rows(truth, {"a": predictions})["missed"]
+    result = diagnose(truth, predictions)
+    assert (missed, result.people["all"]["missed"]) == ([False, True], 0)
+    write_coco(truth, tmp_path / "truth.json")
+    write_results(predictions, tmp_path / "a.json")
+    paths = [str(tmp_path / "truth.json"), str(tmp_path / "a.json")]
+    assert main(["evaluate", *paths, "--diagnose", "--breakdown", "failures"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "people met by none 0 " in printed and "people missed" not in printed
+    assert "missed: the person is met by no detection, as --diagnose counts; --people" in printed
+    assert "people met by none: detections, by falling score, meet the person" in printed

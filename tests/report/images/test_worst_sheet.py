@@ -41,7 +41,7 @@ def test_the_lowest_oks_comes_first_and_people_without_a_detection_before_all(sc
     assert find_worst_people(truth, result, 4).tolist() == [5, 4, 3, 2]
     sheet = build_worst_sheet(truth, result, read_grey, 3)
     captions = [tile.caption for tile in sheet.rows[0].tiles]
-    assert captions[0] == ("no prediction", "200 px", "id 16", "right.png")
+    assert captions[0] == ("no match", "200 px", "id 16", "right.png")
     assert captions[1][0].startswith("OKS 0.")
     assert [caption[2] for caption in captions] == ["id 16", "id 15", "id 14"]
     assert sheet.title == "The worst people of net"

@@ -409,7 +409,7 @@ def _format_diagnosis(result: Diagnosis) -> str:
     shares = [pairs.share for pairs in result.collapsed.values()]
     cells = ["n/a" if share is None else f"{100 * share:.1f} %" for share in shares]
     rows.append(["collapsed pairs", *cells])
-    rows.append(["people missed", *(f"{c['missed']:,}" for c in result.people.values())])
+    rows.append(["people met by none", *(f"{c['missed']:,}" for c in result.people.values())])
     if any(result.beyond_limit.values()):
         label = f"beyond the best {result.max_detections}"
         rows.append([label, *(f"{count:,}" for count in result.beyond_limit.values())])
@@ -419,6 +419,12 @@ def _format_diagnosis(result: Diagnosis) -> str:
         result.background, "detection matches no person", "detections match no person"
     )
     lines.append(f"{background} (OKS below {MIN_OKS})")
+    # `person_matches` leaves more without: there an OKS of .5 comes before all lower ones.
+    lines.append(
+        "people met by none: detections, by falling score, meet the person left whom they fit best "
+        f"(OKS from {MIN_OKS}); --people and --worst match from an OKS of 0.5 first, as AP does, "
+        "which can leave more people without"
+    )
     lines.append(
         "collapsed pairs: left and right joints that are labelled apart and were put in one place "
         f"(nearer than {COLLAPSED_BELOW} of their distance)"

@@ -134,7 +134,14 @@ def _build_failures(evaluated: Evaluated) -> Breakdown:
         f"people; {evaluated.subject}"
     )
     return [one.to_dict() for one in failures], "\n".join(
-        [*_wrap(caption), *format_table(heading, rows, left=1)]
+        [
+            *_wrap(caption),
+            *format_table(heading, rows, left=1),
+            *_wrap(
+                "missed: the person is met by no detection, as --diagnose counts; --people and "
+                "--worst match from an OKS of 0.5 first, which can leave more people without"
+            ),
+        ]
     )
 
 

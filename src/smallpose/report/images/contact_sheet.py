@@ -244,4 +244,4 @@ def _format_oks(person: int, result: RunPredictions) -> str:
     oks = float(result.matches.oks[person])
     if np.isnan(oks):
         return "not scored"
-    return "no prediction" if result.matches.rows[person] < 0 else f"{oks:.2f}"
+    return "no match" if result.matches.rows[person] < 0 else f"{oks:.2f}"

@@ -42,8 +42,9 @@ def build_worst_sheet(
     return ContactSheet(
         name="worst",
         title=f"The worst people of {result.label}",
-        note="The scored people with the lowest OKS; of those without a detection the tallest come "
-        "first. Below each: OKS, height of the box, id of the annotation, image.",
+        note="The scored people with the lowest OKS; of those without a match, because no "
+        "detection fits them or those that do are matched with others, the tallest come first. "
+        "Below each: OKS, height of the box, id of the annotation, image.",
         panels=("ground truth", result.label),
         rows=(TileRow(format_count(len(tiles), "person", "people"), "", tuple(tiles)),),
     )

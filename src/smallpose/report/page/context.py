@@ -41,7 +41,7 @@ ERRORS = (
     ("inversion", "inversion", "left and right of the same person are swapped"),
     ("swap", "swap", "on a joint of another person"),
     ("miss", "miss", "near no label"),
-    ("missed", "missed person", "no prediction fits the person with an OKS of at least 0.1"),
+    ("missed", "missed person", "no prediction is left for the person with an OKS of at least 0.1"),
     ("false", "false positive", "a prediction without a person: background, duplicate or swap"),
 )
 

@@ -244,8 +244,8 @@ def _build_joint_table(failures: list[JointFailure], label: str) -> Table:
         if one.labelled
     ]
     note = (
-        "Hidden: v = 1, seen: v = 2. Missed: the joint's person has no prediction (OKS from .1 "
-        "on). Shares are of the labels."
+        "Hidden: v = 1, seen: v = 2. Missed: no prediction meets the joint's person (OKS from .1 "
+        "on, by falling score). Shares are of the labels."
     )
     return Table("joint_failures", f"Errors of joints ({label})", columns, tuple(rows), note)
 

@@ -1,6 +1,6 @@
 // The items of the person browser: columns of numbers, and their images in packs.
 const JOINT_KINDS = ["good", "jitter", "inversion", "swap", "miss"];
-const MISSED = JOINT_KINDS.length; // error bit: no prediction fits the person with OKS from 0.1
+const MISSED = JOINT_KINDS.length; // error bit: no prediction is left for the person with OKS from 0.1
 const FALSE_POSITIVE = MISSED + 1; // error bit: a prediction without a person
 const ERROR_NAMES = [...JOINT_KINDS, "missed", "false"];
 const FALSE_POSITIVE_KINDS = ["background", "duplicate", "swap"];
@@ -204,7 +204,7 @@ function describeItem(people, run, i) {
 function describeOks(people, run, i) {
   if (isFalsePositive(people, i)) return `score ${run.score[i].toPrecision(2)}`;
   if (Number.isNaN(run.oks[i])) return "not scored";
-  return run.has_pose[i] ? `OKS ${run.oks[i].toFixed(2)}` : "no prediction";
+  return run.has_pose[i] ? `OKS ${run.oks[i].toFixed(2)}` : "no match";
 }
 
 function describeErrors(people, run, i) {
