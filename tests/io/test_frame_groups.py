@@ -110,6 +110,54 @@ def test_groups_of_the_file_stay_and_broken_lists_say_nothing(tmp_path):
         assert not any(group_listed_frames(plain, [tmp_path / "found.json"]).images.groups)
 
 
+def group_by_lists(tmp_path, names, *lists):
+    """Group images by the frames.json of several results: (video, names of frames) for each."""
+    for index, videos in enumerate(lists):
+        (tmp_path / f"{index}").mkdir()
+        frames = [{"video": video, "file_name": name} for video, some in videos for name in some]
+        (tmp_path / f"{index}" / "frames.json").write_text(json.dumps(frames))
+    paths = [tmp_path / f"{index}" / "found.json" for index in range(len(lists))]
+    return group_listed_frames(make_truth(names), paths)
+
+
+CLIPS = [name_frames(range(12), f"clip{clip}") for clip in range(3)]
+
+
+@pytest.mark.parametrize("other", [slice(0, 8), slice(0, 12, 4)])
+def test_one_video_that_results_name_by_different_paths_is_one(tmp_path, other):
+    first = [(f"clip{n}.mp4", names) for n, names in enumerate(CLIPS)]
+    second = [(f"../clips/clip{n}.mp4", names[other]) for n, names in enumerate(CLIPS)]
+    grouped = group_by_lists(tmp_path, [name for names in CLIPS for name in names], first, second)
+    assert grouped.images.groups == tuple(f"clip{n}.mp4" for n in range(3) for _ in range(12))
+    (note,) = select_group_notes(grouped.notes)
+    assert note.startswith("intervals resample 3 videos instead of 36 images")
+
+
+def test_results_of_different_frames_of_a_video_name_one_video(tmp_path):
+    names = CLIPS[0]
+    lists = [("clip0.mp4", names[::2])], [("../a/clip0.mp4", names[1::2])]
+    assert set(group_by_lists(tmp_path, names, *lists).images.groups) == {"clip0.mp4"}
+
+
+def test_a_video_that_one_result_holds_together_unites_parts_of_another(tmp_path):
+    names = name_frames(range(12), "drone")
+    parts = [("part1.mp4", names[:6]), ("part2.mp4", names[6:])]
+    grouped = group_by_lists(tmp_path, names, [("drone.mp4", names)], parts)
+    assert len(set(grouped.images.groups)) == 1
+
+
+@pytest.mark.parametrize("is_one_run", [False, True])
+def test_different_videos_of_equal_file_names_stay_two(tmp_path, is_one_run):
+    """Two runs in two folders give both videos the same name; one run names them by folders."""
+    a, b = (name_frames(range(12), f"{folder}/clip") for folder in "ab")
+    if is_one_run:
+        lists = ([("a/clip.mp4", a), ("b/clip.mp4", b)],)
+    else:
+        lists = [("clip.mp4", a)], [("clip.mp4", b)]
+    groups = group_by_lists(tmp_path, a + b, *lists).images.groups
+    assert len(set(groups[:12])) == len(set(groups[12:])) == 1 and groups[0] != groups[12]
+
+
 @pytest.mark.parametrize(
     ("names", "is_noted"),
     [

@@ -8,6 +8,8 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import chain, count
+from operator import itemgetter
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -67,24 +69,88 @@ def group_listed_frames(truth: Instances, results: Iterable[Path]) -> Instances:
     paths = sorted(path for folder in folders if (path := folder / FRAMES_NAME).is_file())
     if not paths or any(truth.images.groups):
         return truth
-    videos: dict[int, str] = {}
     lookup = ImageLookup(truth.images, goes_by_names=True)
-    for path in paths:
-        try:
-            frames = msgspec.json.decode(read_bytes(path), type=list[_Frame])
-            for frame in frames:
-                image_id = lookup.find_id_if_known(None, frame.file_name, str(path))
-                if image_id is not None:
-                    videos[image_id] = frame.video
-        except (InputError, msgspec.MsgspecError):
-            continue
-    names = _spread_to_folders(truth.images, videos)
-    return group_frames(truth, names, f"they are frames by {FRAMES_NAME} beside the results")
+    names = _name_united_videos(truth.images, [_read_videos(path, lookup) for path in paths])
+    spread = _spread_to_folders(truth.images, names)
+    return group_frames(truth, spread, f"they are frames by {FRAMES_NAME} beside the results")
+
+
+def _read_videos(path: Path, lookup: ImageLookup) -> dict[int, str]:
+    """Return the video of each image that one list of frames names, by the image's id."""
+    videos: dict[int, str] = {}
+    try:
+        for frame in msgspec.json.decode(read_bytes(path), type=list[_Frame]):
+            image_id = lookup.find_id_if_known(None, frame.file_name, str(path))
+            if image_id is not None:
+                videos[image_id] = frame.video
+    except (InputError, msgspec.MsgspecError):
+        pass
+    return videos
+
+
+def _name_united_videos(images: Images, lists: Sequence[dict[int, str]]) -> dict[int, str]:
+    """Return one name for the images that any list puts into one video.
+
+    Lists name a video by the path that `predict` was given: one video has several names where it
+    was predicted from several folders, and two videos may have the same name.
+
+    Args:
+        lists: video of images by their ids, of each list of frames.
+    """
+    united: list[tuple[set[int], set[str]]] = []
+    for members, name in _list_frames_of_videos(images, lists):
+        ids, names = set(members), {name}
+        separate = []
+        for other in united:
+            if ids.isdisjoint(other[0]):
+                separate.append(other)
+            else:
+                ids, names = ids | other[0], names | other[1]
+        united = [*separate, (ids, names)]
+    videos: dict[int, str] = {}
+    taken: set[str] = set()
+    for ids, names in sorted(united, key=lambda video: min(video[0])):
+        shortest = min(names, key=lambda name: (len(name), name))
+        others = (f"{shortest} ({number})" for number in count(2))
+        own = next(name for name in chain([shortest], others) if name not in taken)
+        taken.add(own)
+        videos |= dict.fromkeys(ids, own)
+    return videos
+
+
+def _list_frames_of_videos(
+    images: Images, lists: Sequence[dict[int, str]]
+) -> list[tuple[list[int], str]]:
+    """Return ids of images that are of one video, with a name of it; sets of ids may overlap.
+
+    These are the images of each video in each list, and images of one folder whose videos have the
+    same file name: lists of different frames share no image. They are not one video where a list
+    tells two such videos apart.
+    """
+    of_video: dict[tuple[int, str], list[int]] = defaultdict(list)
+    of_folder: dict[tuple[str, str], list[int]] = defaultdict(list)
+    names: dict[tuple[str, str], set[tuple[int, str]]] = defaultdict(set)
+    folders = dict(zip(images.ids.tolist(), _list_folders(images), strict=True))
+    for index, videos in enumerate(lists):
+        for image_id, video in filter(itemgetter(1), videos.items()):
+            key = folders[image_id], PurePosixPath(video.replace("\\", "/")).name
+            of_video[index, video].append(image_id)
+            of_folder[key].append(image_id)
+            names[key].add((index, video))
+    return [(ids, video) for (_, video), ids in of_video.items()] + [
+        (ids, min(names[key])[1])
+        for key, ids in of_folder.items()
+        if len({index for index, _ in names[key]}) == len(names[key])
+    ]
+
+
+def _list_folders(images: Images) -> list[str]:
+    return [str(PurePosixPath(name.replace("\\", "/")).parent) for name in images.file_names]
 
 
 def _spread_to_folders(images: Images, videos: dict[int, str]) -> list[str]:
     """Return the video of each image: its own, else that of another image of its folder."""
-    folders = [str(PurePosixPath(name).parent) for name in images.file_names]
+    folders = _list_folders(images)
     own = [videos.get(one, "") for one in images.ids.tolist()]
     by_folder = {folder: video for folder, video in zip(folders, own, strict=True) if video}
     return [video or by_folder.get(folder, "") for video, folder in zip(own, folders, strict=True)]
