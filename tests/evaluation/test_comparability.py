@@ -148,6 +148,10 @@ def test_a_detector_that_finds_everyone_in_a_few_images_has_its_own_boxes(
         results = replace(results, boxes_xywh=np.full((len(results), 4), np.nan))
     says_so = any(one.startswith("boxes: one detection") for one in describe(some, results))
     assert says_so == (num_images > 50 or not has_boxes)
+    # Images that were not predicted do not make them a detector's.
+    part = results.take(results.image_ids != results.image_ids[0])
+    also = any(one.startswith("boxes: one detection") for one in describe(some, part))
+    assert also == says_so
 
 
 def test_images_missing_are_those_with_people_who_are_scored(truth, predictions):

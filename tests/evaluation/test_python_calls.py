@@ -292,3 +292,19 @@ def test_options_that_are_passed_on_are_listed_where_one_does_not_exist(dataset)
         TypeError, match=r"smallpose\.Evaluator: .* options are protocols, oks_area"
     ):
         smallpose.Evaluator(truth, oks="box")
+
+
+def test_sigmas_are_taken_by_name_of_joint(dataset):
+    """As a file may have them; a dict was answered by NumPy's TypeError."""
+    truth, predictions = dataset
+    values = np.linspace(0.03, 0.11, len(truth.skeleton))
+    named = dict(zip(truth.skeleton.joints, values.tolist(), strict=True))
+    backwards = dict(reversed(named.items()))
+    expected = smallpose.evaluate(truth, predictions, sigmas=values)
+    named_result = smallpose.evaluate(truth, predictions, sigmas=backwards)
+    assert named_result.protocols == expected.protocols
+    del named["nose"]
+    with pytest.raises(InputError, match="nose"):
+        smallpose.evaluate(truth, predictions, sigmas=named)
+    with pytest.raises(InputError, match=r'values that are no numbers; write {"nose": 0\.026, …}'):
+        smallpose.evaluate(truth, predictions, sigmas={"nose": [1, 2]})

@@ -291,11 +291,18 @@ def _compare_boxes(counts: MatchCounts, facts: DataFacts) -> list[str]:
             f"{format_count(facts.num_detected_images, 'image')} the best detection has the box of "
             "a label"
         ]
-    num_people = counts.num_people[:, 0]
+    # Images without a detection may not have been predicted.
+    is_detected = counts.num_detections > 0
+    num_people = counts.num_people[is_detected, 0]
     num_crowded = int(np.count_nonzero(num_people > 1))
     # Boxes that are not those of the labels are mostly a detector's, which may find just everyone
     # in a few images.
     min_crowded = _MIN_CROWDED_WITH_BOXES if facts.num_boxed_images else _MIN_CROWDED_IMAGES
-    if num_crowded >= min_crowded and np.array_equal(num_people, counts.num_detections):
-        return [f"{_BOXES}one detection for each person in every image, as from boxes of labels"]
+    if num_crowded >= min_crowded and np.array_equal(
+        num_people, counts.num_detections[is_detected]
+    ):
+        return [
+            f"{_BOXES}one detection for each person in every image that has any, as from boxes of "
+            "labels"
+        ]
     return []

@@ -12,6 +12,7 @@ from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.evaluation.areas import OKS_AREAS, SIZE_AREAS
 from smallpose.evaluation.protocols import PAPER_LIMITS, PROTOCOLS, SizeLimits
+from smallpose.evaluation.sigma_file import JointSigmas
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,7 @@ class ScoringConfig:
             if value is not None:
                 refuse_other_counts(flag, value)
         _refuse_other_limits(self.size_limits)
+        object.__setattr__(self, "sigmas", convert_named_sigmas(self.sigmas))
         if self.sigmas is not None:
             _refuse_other_sigmas(self.sigmas)
 
@@ -73,6 +75,21 @@ def _refuse_other_limits(limits: SizeLimits) -> None:
         raise InputError(f"size limits {limits}", "are no two numbers", remedy) from None
     if not is_rising:
         raise InputError(f"size limits {small}, {medium}", "they do not rise", remedy)
+
+
+def convert_named_sigmas(sigmas: ArrayLike | Mapping[str, float] | None) -> ArrayLike | None:
+    """Return sigmas that are given by name of joint, as a file may have them, so that they fit.
+
+    Raises: InputError where a value is no number.
+    """
+    if not isinstance(sigmas, Mapping):
+        return sigmas
+    try:
+        return JointSigmas(tuple(map(float, sigmas.values())), tuple(map(str, sigmas)))
+    except (TypeError, ValueError):
+        raise InputError(
+            "--sigmas", "has values that are no numbers", 'write {"nose": 0.026, …}, by joint'
+        ) from None
 
 
 def _refuse_other_sigmas(sigmas: ArrayLike) -> None:

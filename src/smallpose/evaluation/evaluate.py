@@ -1,7 +1,7 @@
 """The paper's metrics by name: AP and AR by person size and keypoint density (Sec. 5.2)."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,11 @@ from smallpose.evaluation.comparability import (
     describe_comparability,
     merge_data_facts,
 )
-from smallpose.evaluation.config import ScoringConfig, refuse_other_tables
+from smallpose.evaluation.config import (
+    ScoringConfig,
+    convert_named_sigmas,
+    refuse_other_tables,
+)
 from smallpose.evaluation.matching.arrays import ImageGroups, Ints, Matches
 from smallpose.evaluation.matching.greedy import match_detections
 from smallpose.evaluation.matching.image_groups import group_by_image
@@ -161,7 +165,7 @@ def evaluate(
     size_area: str = "box",
     max_detections: int | None = 20,
     keypoints: str | None = None,
-    sigmas: ArrayLike | None = None,
+    sigmas: ArrayLike | Mapping[str, float] | None = None,
     density_joints: int | None = None,
     size_limits: SizeLimits = PAPER_LIMITS,
     intervals: int = 0,
@@ -177,7 +181,7 @@ def evaluate(
         size_area: what decides who is small, medium or large: "box" or "file".
         max_detections: of an image that count under `coco`; None for all.
         keypoints: "all" joints of the truth, "coco17", or None: what the predictions have.
-        sigmas: one per scored joint; by default COCO's and those of the 21.
+        sigmas: one per scored joint, or by name of joint; by default COCO's and those of the 21.
         density_joints: K of Eq. 3 for all people; by default each source's own.
         size_limits: where small and medium end, px².
         intervals: bootstrap resamples for a 95 % interval around each metric; 0 for none.
@@ -190,7 +194,7 @@ def evaluate(
         size_area=size_area,
         max_detections=max_detections,
         keypoints=keypoints,
-        sigmas=sigmas,
+        sigmas=convert_named_sigmas(sigmas),
         density_joints=density_joints,
         size_limits=size_limits,
     )
