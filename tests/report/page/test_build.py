@@ -99,6 +99,7 @@ def test_tables_and_figures_are_written_beside_the_page(report_of_runs: Path):
     tables += ("table1", "table2", "table3", "table5")
     assert {f"tables/{t}.{kind}" for t in tables for kind in ("md", "csv")} <= names
     figures = ("fig1a_composition", "fig2_areas", "fig5_ap_by_class", "detected_by_height")
+    figures += ("learning_curves",)
     assert {f"figures/{f}.{kind}" for f in figures for kind in ("png", "svg")} <= names
     assert {"figures/predictions.png", "figures/samples.png", "figures/sources.png"} <= names
 

@@ -45,6 +45,7 @@ from smallpose.report.page import context
 from smallpose.report.page.cost_section import CostOptions, build_cost_section
 from smallpose.report.page.curve_context import CurveSection, build_curve_section
 from smallpose.report.page.difference_table import build_difference_table
+from smallpose.report.page.learning_section import make_learning_figure
 from smallpose.report.page.person_browser import MAX_RUNS, BrowserData, build_browser_data
 from smallpose.report.page.quality_figures import report_quality
 from smallpose.report.page.resolution_section import (
@@ -131,7 +132,7 @@ def write_report(
     curves = build_curve_section(data, summary, selections)
     result_figures += _make_run_figures(data, our_results, curves, num_latency_images, out)
     cost_section = build_cost_section(data, costs, out)
-    result_figures += cost_section.figures
+    result_figures += (*cost_section.figures, *make_learning_figure(data))
     for table in cost_section.tables:
         save_table(table, out / "tables")
     data_figures = _list_data_figures(data)
