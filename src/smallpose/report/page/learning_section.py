@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from smallpose.core.counts import format_count
 from smallpose.report.dataset_report import FigureSpec
 from smallpose.report.figures.learning import draw_learning_curves
 from smallpose.report.inputs.run_labels import label_run
@@ -45,4 +46,5 @@ def _describe_log(label: str, log: TrainingLog) -> str:
     fall = max(float(log.losses[0] - low), 1e-12)
     late = 100 * float((before[-1] if len(before) else log.losses[0]) - log.losses[-1]) / fall
     ap = f", AP_S {log.ap_small[-1]:.1f}" if len(log.ap_small) else ""
-    return f"{label}: {late:.0f} % of the fall in the last tenth of {log.num_steps:,} steps{ap}"
+    steps = format_count(log.num_steps, "step")
+    return f"{label}: {late:.0f} % of the fall in the last tenth of {steps}{ap}"
