@@ -308,3 +308,20 @@ def test_sigmas_are_taken_by_name_of_joint(dataset):
         smallpose.evaluate(truth, predictions, sigmas=named)
     with pytest.raises(InputError, match=r'values that are no numbers; write {"nose": 0\.026, …}'):
         smallpose.evaluate(truth, predictions, sigmas={"nose": [1, 2]})
+
+
+def test_keypoints_without_a_third_number_are_told_what_it_is(dataset):
+    truth, predictions = dataset
+    without = predictions.keypoints[:, :, :2]
+    with pytest.raises(InputError, match="pass x, y and a score for each joint"):
+        smallpose.make_predictions(
+            truth.skeleton, predictions.image_ids, without, predictions.scores
+        )
+    with pytest.raises(InputError, match=r"pass x, y and a visibility \(0 to 2\) for each joint"):
+        smallpose.make_instances(
+            truth.skeleton,
+            truth.images,
+            truth.image_rows,
+            truth.boxes_xywh,
+            truth.keypoints[:, :, :2],
+        )

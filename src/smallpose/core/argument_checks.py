@@ -42,11 +42,14 @@ def refuse_other_skeletons(function: str, skeleton: object) -> None:
     raise InputError(function, f"skeleton is of type {type(skeleton).__name__}", remedy)
 
 
-def make_column(name: str, values: Any, dtype: DTypeLike, shape: tuple[int, ...]) -> NDArray[Any]:
+def make_column(
+    name: str, values: Any, dtype: DTypeLike, shape: tuple[int, ...], is_detected: bool = False
+) -> NDArray[Any]:
     """Return values as an array of a shape, which may be given flat.
 
     Args:
         name: of the argument.
+        is_detected: its third numbers, of keypoints, are scores and not visibilities.
 
     Raises: InputError for values of other sizes, or that are no numbers.
     """
@@ -58,5 +61,9 @@ def make_column(name: str, values: Any, dtype: DTypeLike, shape: tuple[int, ...]
         raise InputError(name, what, f"pass an array of shape {expected}") from None
     if array.size != np.prod(shape, dtype=np.int64):
         what = f"have the shape {array.shape}, not {expected}"
-        raise InputError(name, what, "pass as many values for each row")
+        remedy = "pass as many values for each row"
+        if shape[1:] and shape[-1] == 3 and array.size == np.prod(shape[:-1], dtype=np.int64) * 2:
+            third = "a score" if is_detected else "a visibility (0 to 2)"
+            remedy = f"pass x, y and {third} for each joint"
+        raise InputError(name, what, remedy)
     return array.reshape(shape)

@@ -136,7 +136,9 @@ def make_predictions(
     return Predictions(
         skeleton=skeleton,
         image_ids=make_column("image_ids", image_ids, np.int64, (d,)),
-        keypoints=make_column("keypoints", keypoints, np.float64, (d, len(skeleton), 3)),
+        keypoints=make_column(
+            "keypoints", keypoints, np.float64, (d, len(skeleton), 3), is_detected=True
+        ),
         scores=make_column("scores", scores, np.float64, (d,)),
         boxes_xywh=make_column("boxes_xywh", boxes, np.float64, (d, 4)),
         covers_images=covers_images,
