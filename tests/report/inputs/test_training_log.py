@@ -51,9 +51,7 @@ def test_curves_go_from_one_to_zero_also_for_negative_losses(tmp_path):
     loss, gain = figure.axes
     assert [line.get_ydata()[[0, -1]].tolist() for line in loss.lines] == [[1.0, 0.0]] * 2
     assert gain.lines[0].get_ydata().tolist() == [10.0]
-    assert _describe_log("RLE", log).startswith(
-        "RLE: 10 % of the fall in the last tenth of 50 steps"
-    )
+    assert _describe_log("RLE", log) == "RLE 50 steps, AP_S 10.0 after 50% of them"
 
 
 def test_without_validations_the_loss_is_drawn_alone(tmp_path):

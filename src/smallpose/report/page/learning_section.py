@@ -32,19 +32,16 @@ def make_learning_figure(data: ReportData) -> list[FigureSpec]:
         FigureSpec(
             name="learning_curves",
             title=f"Learning curves{best}",
-            alt="What the loss fell in the last tenth of each training, and AP_S of its last "
-            "validation: " + "; ".join(_describe_log(*one) for one in logs),
+            alt="Loss over each training, and AP_S of its validations: "
+            + "; ".join(_describe_log(*one) for one in logs),
             draw=partial(draw_learning_curves, logs, drawn),
         )
     ]
 
 
 def _describe_log(label: str, log: TrainingLog) -> str:
-    """Say how much of the loss's fall the last tenth of a training brought."""
-    low = log.losses.min()
-    before = log.losses[log.shares <= 0.9]
-    fall = max(float(log.losses[0] - low), 1e-12)
-    late = 100 * float((before[-1] if len(before) else log.losses[0]) - log.losses[-1]) / fall
-    ap = f", AP_S {log.ap_small[-1]:.1f}" if len(log.ap_small) else ""
+    """Say how long a training was, and what its last validation had."""
     steps = format_count(log.num_steps, "step")
-    return f"{label}: {late:.0f} % of the fall in the last tenth of {steps}{ap}"
+    if not len(log.validated):
+        return f"{label} {steps}"
+    return f"{label} {steps}, AP_S {log.ap_small[-1]:.1f} after {log.validated[-1]:.0%} of them"
