@@ -22,6 +22,7 @@ from smallpose.report.figures.style import (
     create_figure,
     get_series_style,
     label_log_axis,
+    style_panel,
 )
 
 PEOPLE_SIDE = 1280  # px, of the images with different numbers of people
@@ -120,13 +121,7 @@ def _draw_panel(
     cells: Sequence[tuple[int, int]],
     get_value: Callable[[CostCell], float],
 ) -> None:
-    axes.grid(color=LIGHT.grid, lw=0.8)
-    axes.set_axisbelow(True)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    axes.tick_params(which="both", length=0, colors=LIGHT.muted, labelsize=SMALL_TYPE)
-    axes.xaxis.label.set_color(LIGHT.muted)
-    axes.yaxis.label.set_color(LIGHT.muted)
+    style_panel(axes)
     gains = [p.ap_small.value for p in points]
     values = np.array([[get_value(p.cost.find_cell(*cell)) for cell in cells] for p in points])
     for index, marker in enumerate(MARKERS):

@@ -13,6 +13,7 @@ from smallpose.report.figures.style import (
     apply_theme,
     create_figure,
     get_series_style,
+    style_panel,
 )
 from smallpose.report.inputs.training_log import TrainingLog
 
@@ -49,13 +50,7 @@ def draw_learning_curves(
         panels[1].set_ylabel("AP_S in validations, points", fontsize=SMALL_TYPE)
         panels[1].set_ylim(bottom=0)
     for axes in panels:
-        axes.grid(color=LIGHT.grid, lw=0.8)
-        axes.set_axisbelow(True)
-        for spine in axes.spines.values():
-            spine.set_visible(False)
-        axes.tick_params(which="both", length=0, colors=LIGHT.muted, labelsize=SMALL_TYPE)
-        axes.xaxis.label.set_color(LIGHT.muted)
-        axes.yaxis.label.set_color(LIGHT.muted)
+        style_panel(axes)
         axes.set_xlim(0, 101)
         axes.set_xlabel("% of the training's steps", fontsize=SMALL_TYPE)
     handles, labels = panels[0].get_legend_handles_labels()

@@ -158,6 +158,17 @@ def create_axes(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
+def style_panel(axes: Axes) -> None:
+    """Give one of several panels a grid in both directions, no frame, and small type."""
+    axes.grid(color=LIGHT.grid, lw=0.8)
+    axes.set_axisbelow(True)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.tick_params(which="both", length=0, colors=LIGHT.muted, labelsize=SMALL_TYPE)
+    axes.xaxis.label.set_color(LIGHT.muted)
+    axes.yaxis.label.set_color(LIGHT.muted)
+
+
 def hide_frame(axes: Axes) -> None:
     """Hide the frame and the ticks of axes."""
     for spine in axes.spines.values():
